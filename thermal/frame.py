@@ -1,0 +1,50 @@
+"""One decoded image: values with their unit, and what the file said about itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+#: What the numbers of a frame mean. `counts` is whatever the sensor or file held.
+Unit = Literal["celsius", "counts"]
+
+#: (H, W) float32 values of a frame.
+Values = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class LinearScale:
+    """A camera's declared mapping: ``celsius = gain * counts + offset``."""
+
+    gain: float  #: °C per count
+    offset: float  #: °C at zero counts
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """One image as values.
+
+    `values` is (H, W) float32 in `unit`; 16-bit counts are held exactly. `radiometric` says
+    whether temperatures come from the file itself or a declared scale (then `unit` is
+    ``celsius``). `metadata` holds what the file says about the measurement (emissivity,
+    object_distance_m, reflected_apparent_temperature_c, atmospheric_temperature_c,
+    relative_humidity, camera_model, …).
+    """
+
+    values: Values
+    unit: Unit
+    radiometric: bool
+    bit_depth: int
+    captured_at: datetime | None = None
+    metadata: Mapping[str, float | str] = field(default_factory=dict)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(height, width) in pixels."""
+        height, width = self.values.shape
+        return int(height), int(width)
