@@ -1,0 +1,58 @@
+"""The functional core: bytes and arrays in, values out.
+
+>>> from thermal import Detector
+>>> from thermal.decode import decode
+>>> detector = Detector.load(Path("model"))                             # doctest: +SKIP
+>>> detector.score([decode(Path("a.png").read_bytes())])[0].score       # doctest: +SKIP
+
+The types below are loaded when first used: `import thermal` alone loads neither torch nor OpenCV.
+The verbs are functions of the module that is called like them (`thermal.decode.decode`,
+`thermal.train.train`, `thermal.evaluate.evaluate`).
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from thermal.bundle import Bundle, load_bundle, save_bundle
+    from thermal.decode import DecodeOptions
+    from thermal.detector import Detector, Scored
+    from thermal.evaluate import Evaluation
+    from thermal.frame import Frame, LinearScale
+    from thermal.train import TrainingConfig, TrainingProgress
+
+__all__ = [
+    "Bundle",
+    "DecodeOptions",
+    "Detector",
+    "Evaluation",
+    "Frame",
+    "LinearScale",
+    "Scored",
+    "TrainingConfig",
+    "TrainingProgress",
+    "load_bundle",
+    "save_bundle",
+]
+
+_HOME = {
+    "Bundle": "thermal.bundle",
+    "DecodeOptions": "thermal.decode",
+    "Detector": "thermal.detector",
+    "Evaluation": "thermal.evaluate",
+    "Frame": "thermal.frame",
+    "LinearScale": "thermal.frame",
+    "Scored": "thermal.detector",
+    "TrainingConfig": "thermal.train",
+    "TrainingProgress": "thermal.train",
+    "load_bundle": "thermal.bundle",
+    "save_bundle": "thermal.bundle",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME:
+        raise AttributeError(f"module 'thermal' has no attribute {name!r}")
+    return getattr(import_module(_HOME[name]), name)

@@ -1,0 +1,84 @@
+"""From a frame to the network's input: a fixed size, a fixed level and a fixed span.
+
+Level and span are learned once, over the whole training set, and never from the image at hand:
+stretching every image to its own minimum and maximum would hide uniform overheating and paint
+harmless noise red.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from thermal.errors import UnitMismatch
+from thermal.frame import Frame, Unit
+
+#: Longest side in pixels that is chosen without being told; smaller images keep their size.
+MAX_SIDE_PX = 160
+
+#: Prepared values are kept within this many spans: a defective pixel of 1e30 must not become inf.
+_LIMIT_SPANS = 1000.0
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """How frames become network input; part of the model bundle."""
+
+    height: int  #: rows of the network's input, px
+    width: int  #: columns of the network's input, px
+    level: float  #: value that becomes 0, in `unit`
+    span: float  #: value difference that becomes 1, in `unit`; > 0
+    unit: Unit
+
+
+def resize(values: NDArray[np.float32], height: int, width: int) -> NDArray[np.float32]:
+    """Bring (H, W) float32 values to (height, width): area mean to shrink, linear to enlarge."""
+    if values.shape == (height, width):
+        return values
+    shrinks = height * width < values.shape[0] * values.shape[1]
+    method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(values, (width, height), interpolation=method), np.float32)
+
+
+def prepare(frame: Frame, preparation: Preparation) -> NDArray[np.float32]:
+    """Return the network's input, (height, width) float32, in spans from the level.
+
+    Raises `UnitMismatch` if the frame is not in the unit the model was trained in.
+    """
+    if frame.unit != preparation.unit:
+        raise UnitMismatch(
+            f"the frame is in {frame.unit}, the model was trained in {preparation.unit}: "
+            "declare the camera's scale, or train a model on frames of this kind"
+        )
+    values = resize(_finite(frame.values), preparation.height, preparation.width)
+    scaled = (values - preparation.level) / preparation.span
+    return np.asarray(np.clip(scaled, -_LIMIT_SPANS, _LIMIT_SPANS), np.float32)
+
+
+def _finite(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Replace dead pixels (NaN, ±inf) by the median: one NaN would make the whole score NaN."""
+    finite = np.isfinite(values)
+    if finite.all():
+        return values
+    fill = np.median(values[finite]) if finite.any() else 0.0
+    return np.where(finite, values, np.float32(fill))
+
+
+def choose_size(shapes: Sequence[tuple[int, int]], multiple_px: int = 8) -> tuple[int, int]:
+    """Choose the network's (height, width) from the (height, width) of training frames.
+
+    The commonest shape, scaled down to `MAX_SIDE_PX` if it is longer, each side rounded to
+    `multiple_px`, which the network's halvings need.
+    """
+    height, width = Counter(shapes).most_common(1)[0][0]
+    scale = min(1.0, MAX_SIDE_PX / max(height, width))
+    return _round_to(height * scale, multiple_px), _round_to(width * scale, multiple_px)
+
+
+def _round_to(length_px: float, multiple_px: int) -> int:
+    return max(2 * multiple_px, multiple_px * round(length_px / multiple_px))
