@@ -1,0 +1,48 @@
+# Everything a developer or CI runs. `make` alone lists the targets.
+
+VENV := .venv
+BIN := $(VENV)/bin
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+
+# The torch build is chosen here and not in constraints.txt, so that a GPU machine takes another
+# one in one step (`make install TORCH=torch`); the choice is remembered in the environment.
+TORCH ?= $(or $(shell cat $(VENV)/.torch 2>/dev/null),torch==2.13.0)
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help install demo test lint clean FORCE
+
+help: ## List the targets
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; \
+	do printf '  make %-8s %s\n' "$$name" "$$text"; done
+
+install: $(VENV)/.installed ## Make .venv with the command and the tools; TORCH=… picks the torch build
+	@echo "installed: $(BIN)/thermalwatch"
+
+demo: install ## Run the product on a simulated plant, nothing else needed
+	$(BIN)/thermalwatch demo
+
+test: lint ## All checks, then all tests
+	$(BIN)/pytest -n 2
+
+lint: install ## Lint, formatting, types, import rule
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+clean: ## Remove the environment, caches and the demo's data
+	rm -rf $(VENV) build demo *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV)/.installed: pyproject.toml constraints.txt $(VENV)/.torch
+	$(BIN)/pip install -c constraints.txt -e '.[dev]'
+	@touch $@
+
+# Runs each time, does something only when the environment is missing or TORCH names another build.
+$(VENV)/.torch: FORCE
+	@if [ "$$(cat $@ 2>/dev/null)" = '$(TORCH)' ]; then exit 0; fi; set -ex; \
+	'$(PYTHON)' -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11")'; \
+	'$(PYTHON)' -m venv $(VENV); \
+	$(BIN)/pip install -c constraints.txt $(TORCH); \
+	echo '$(TORCH)' > $@
