@@ -11,7 +11,7 @@ import os
 import re
 from pathlib import Path
 from typing import Annotated, Literal
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -53,13 +53,12 @@ def redact(url: str) -> str:
     """`url` with its passwords replaced, fit for logs and messages."""
     try:
         parts = urlsplit(url)
-        query = re.sub(r"(password=)[^&]*", r"\1***", parts.query)
-        netloc = parts.netloc
         if parts.password is not None:
-            netloc = f"{parts.username or ''}:***@{netloc.rpartition('@')[2]}"
+            host = parts.netloc.rpartition("@")[2]
+            url = url.replace(parts.netloc, f"{parts.username or ''}:***@{host}", 1)
     except ValueError:  # not a URL at all; it may still hold a secret
         return "***"
-    return urlunsplit(parts._replace(netloc=netloc, query=query))
+    return re.sub(r"([?&]password=)[^&]*", r"\1***", url)
 
 
 RedisUrl = Annotated[SecretStr, AfterValidator(lambda v: _url_check(REDIS_SCHEMES, v))]
