@@ -1,0 +1,384 @@
+"""The frame ledger: every uploaded file has one row here and reaches exactly one outcome.
+
+::
+
+    register ──▶ pending ──▶ scored | quarantined | superseded
+
+A frame leaves `pending` once: every transition asks for ``state = 'pending'`` in the statement
+that makes it. Only `register` (a file that was missing is back) and `requeue` (an operator asks)
+bring a quarantined frame back. The database is the truth; what is on the queue is a hint.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from sqlalchemy import (
+    CTE,
+    ColumnElement,
+    Connection,
+    Engine,
+    Label,
+    and_,
+    bindparam,
+    func,
+    not_,
+    select,
+    update,
+)
+from sqlalchemy import text as sql
+
+from storage.database import insert_into, reading, writing
+from storage.schema import (
+    PENDING,
+    QUARANTINED,
+    SCORED,
+    SUPERSEDED,
+    cameras,
+    frames,
+    is_pending,
+    is_quarantined,
+)
+
+#: Reason of a frame whose file was gone when a worker came to read it.
+MISSING: Final = "missing"
+#: Characters of a quarantine's explanation that are kept.
+MAX_DETAIL: Final = 1000
+
+_CHUNK = 10_000  # ids in one statement; SQLite allows 32,766 variables
+_REGISTER_LOCK = 0x7265676973746572  # "register", as the number that Postgres names a lock by
+
+
+@dataclass(frozen=True)
+class NewFrame:
+    """A settled file as the producer saw it."""
+
+    camera: str
+    root: str  #: the watch directory, in text form (`storage.paths`)
+    path: str  #: relative to `root`, in text form
+    mtime_ns: int
+    size: int  #: bytes
+
+    @property
+    def frame_id(self) -> str:
+        """32 hexadecimal digits: BLAKE2b of camera, path, mtime and size."""
+        identity = f"{self.camera}\0{self.path}\0{self.mtime_ns}\0{self.size}"
+        return hashlib.blake2b(identity.encode(), digest_size=16).hexdigest()
+
+
+@dataclass(frozen=True)
+class LedgerFrame:
+    """A pending frame as the ledger holds it."""
+
+    frame_id: str
+    camera: str
+    root: str
+    path: str
+    mtime_ns: int
+    size: int
+    attempts: int  #: how often it was postponed
+    seen_at: float  #: Unix s; when it was registered
+
+
+@dataclass(frozen=True)
+class Quarantined:
+    """The outcome of a frame that cannot be scored."""
+
+    frame_id: str
+    reason: str  #: machine word: empty, corrupt, unsupported, too_large, missing, …
+    detail: str  #: sentence for people
+
+
+@dataclass(frozen=True)
+class Counts:
+    """The books: how many frames were seen and what became of them."""
+
+    seen: int
+    scored: int
+    quarantined: int
+    superseded: int
+    pending: int
+
+    @property
+    def balanced(self) -> bool:
+        """Whether every frame seen has one outcome or is pending."""
+        return self.seen == self.scored + self.quarantined + self.superseded + self.pending
+
+
+_LEDGER_COLUMNS = (
+    frames.c.id,
+    frames.c.camera,
+    frames.c.root,
+    frames.c.path,
+    frames.c.mtime_ns,
+    frames.c.size,
+    frames.c.attempts,
+    frames.c.seen_at,
+)
+_FRESH = {"state": PENDING, "lease_until": 0.0, "attempts": 0}
+
+
+def register(engine: Engine, new_frames: Sequence[NewFrame], *, now: float) -> list[str]:
+    """Enter frames into the ledger; known ones are left as they are.
+
+    A frame that was quarantined as `missing` and is seen again becomes pending again.
+    Returns the ids that are pending because of this call, in the order given. `arrival` numbers
+    rise in that order and from call to call.
+
+    Raises:
+        DatabaseUnavailable: nothing was registered.
+    """
+    by_id = {frame.frame_id: frame for frame in new_frames}
+    if not by_id:
+        return []
+    rows = [
+        {
+            "id": frame_id,
+            "camera": frame.camera,
+            "root": frame.root,
+            "path": frame.path,
+            "mtime_ns": frame.mtime_ns,
+            "size": frame.size,
+            "seen_at": now,
+            **_FRESH,
+        }
+        for frame_id, frame in by_id.items()
+    ]
+    with writing(engine) as connection:
+        if connection.dialect.name == "postgresql":
+            # Producers that register the same files in another order would deadlock; and numbers
+            # would be visible in another order than they were given out in.
+            connection.execute(sql("SELECT pg_advisory_xact_lock(:id)"), {"id": _REGISTER_LOCK})
+        insert = insert_into(connection, frames)
+        fresh = insert.on_conflict_do_update(
+            index_elements=["id"],
+            set_={
+                **_FRESH,
+                "root": insert.excluded.root,
+                "seen_at": insert.excluded.seen_at,
+                "reason": None,
+                "detail": None,
+                "finished_at": None,
+            },
+            where=_is_missing,
+        ).returning(frames.c.id)
+        registered = set(connection.scalars(fresh, rows))
+        ids = [frame_id for frame_id in by_id if frame_id in registered]
+        _note_cameras(connection, {by_id[frame_id].camera for frame_id in ids}, now)
+    return ids
+
+
+_is_missing = and_(is_quarantined, frames.c.reason == MISSING)
+
+
+def _note_cameras(connection: Connection, names: set[str], now: float) -> None:
+    if not names:
+        return
+    insert = insert_into(connection, cameras)
+    noted = insert.on_conflict_do_update(
+        index_elements=["name"], set_={"last_frame_at": insert.excluded.last_frame_at}
+    )
+    connection.execute(
+        noted,
+        [{"name": name, "first_seen_at": now, "last_frame_at": now} for name in sorted(names)],
+    )
+
+
+def known(engine: Engine, ids: Sequence[str]) -> set[str]:
+    """Those of `ids` that need no registration.
+
+    A frame quarantined as `missing` is not among them: seeing it again is news.
+    """
+    with reading(engine) as connection:
+        return {
+            frame_id
+            for chunk in _chunks(ids)
+            for frame_id in connection.scalars(
+                select(frames.c.id).where(frames.c.id.in_(chunk), not_(_is_missing))
+            )
+        }
+
+
+def claim_pending(engine: Engine, *, now: float, lease_s: float, limit: int) -> list[LedgerFrame]:
+    """Take the oldest pending frames whose lease ran out, and lease them until ``now + lease_s``.
+
+    Any number of dispatchers may ask at once; no frame goes to two of them. Oldest first.
+    """
+    due = (
+        select(frames.c.arrival)
+        .where(is_pending, frames.c.lease_until <= now)
+        .order_by(frames.c.arrival)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+        .cte("due")
+    )
+    claim = (
+        update(frames)
+        .where(frames.c.arrival.in_(select(due.c.arrival)))
+        .values(lease_until=now + lease_s)
+        .returning(frames.c.arrival, *_LEDGER_COLUMNS)
+    )
+    with writing(engine) as connection:
+        claimed = sorted(connection.execute(claim).tuples())  # RETURNING promises no order
+        return [LedgerFrame(*columns) for _arrival, *columns in claimed]
+
+
+def lease(engine: Engine, ids: Sequence[str], *, until: float) -> None:
+    """Keep pending frames from being claimed before `until` (Unix s)."""
+    with writing(engine) as connection:
+        for chunk in _chunks(ids):
+            due = _locked(chunk, is_pending)
+            connection.execute(
+                update(frames)
+                .where(frames.c.arrival.in_(select(due.c.arrival)))
+                .values(lease_until=until)
+            )
+
+
+def postpone(engine: Engine, ids: Sequence[str], *, until: float) -> None:
+    """Try pending frames again after `until` (Unix s), and count the attempt."""
+    with writing(engine) as connection:
+        for chunk in _chunks(ids):
+            due = _locked(chunk, is_pending)
+            connection.execute(
+                update(frames)
+                .where(frames.c.arrival.in_(select(due.c.arrival)))
+                .values(lease_until=until, attempts=frames.c.attempts + 1)
+            )
+
+
+def load_pending(engine: Engine, ids: Sequence[str]) -> list[LedgerFrame]:
+    """Those of `ids` that are pending, in the order given, each once."""
+    with reading(engine) as connection:
+        found = {
+            row.id: LedgerFrame(*row)
+            for chunk in _chunks(ids)
+            for row in connection.execute(
+                select(*_LEDGER_COLUMNS).where(frames.c.id.in_(chunk), is_pending)
+            )
+        }
+    return [found[frame_id] for frame_id in dict.fromkeys(ids) if frame_id in found]
+
+
+def finish(
+    engine: Engine,
+    *,
+    quarantined: Sequence[Quarantined] = (),
+    superseded: Sequence[str] = (),
+    now: float,
+) -> set[str]:
+    """Give pending frames that were not scored their outcome; return the ids that got it now.
+
+    Raises:
+        ValueError: a frame is named twice.
+    """
+    with writing(engine) as connection:
+        return finish_within(connection, quarantined=quarantined, superseded=superseded, now=now)
+
+
+def finish_within(
+    connection: Connection,
+    *,
+    scored: Sequence[str] = (),
+    quarantined: Sequence[Quarantined] = (),
+    superseded: Sequence[str] = (),
+    now: float,
+) -> set[str]:
+    """`finish` inside a transaction of the caller's, for scored frames too.
+
+    The frames stay locked until that transaction ends. Frames that are no longer pending are
+    left alone and are not among the ids returned.
+    """
+    outcomes = dict.fromkeys(scored, SCORED) | dict.fromkeys(superseded, SUPERSEDED)
+    outcomes |= {item.frame_id: QUARANTINED for item in quarantined}
+    if len(outcomes) != len(scored) + len(quarantined) + len(superseded):
+        raise ValueError("a frame can have one outcome only, but one was named twice")
+    pending = {
+        frame_id
+        for chunk in _chunks(sorted(outcomes))
+        for frame_id in connection.scalars(select(_locked(chunk, is_pending).c.id))
+    }
+    rows = [
+        {"frame": frame_id, "state": outcome, "reason": None, "detail": None, "finished_at": now}
+        for frame_id, outcome in outcomes.items()
+        if frame_id in pending and outcome != QUARANTINED
+    ]
+    rows += [
+        {
+            "frame": item.frame_id,
+            "state": QUARANTINED,
+            "reason": item.reason,
+            "detail": _storable(item.detail),
+            "finished_at": now,
+        }
+        for item in quarantined
+        if item.frame_id in pending
+    ]
+    if rows:
+        settle = update(frames).where(frames.c.id == bindparam("frame"), is_pending)
+        connection.execute(
+            settle.values({name: bindparam(name) for name in rows[0] if name != "frame"}), rows
+        )
+    return pending
+
+
+def requeue(engine: Engine, ids: Sequence[str], *, now: float) -> list[str]:
+    """Make quarantined frames pending again, as if just seen; return the ids of those."""
+    requeued: set[str] = set()
+    with writing(engine) as connection:
+        for chunk in _chunks(ids):
+            due = _locked(chunk, is_quarantined)
+            again = (
+                update(frames)
+                .where(frames.c.arrival.in_(select(due.c.arrival)))
+                .values(**_FRESH, seen_at=now, reason=None, detail=None, finished_at=None)
+                .returning(frames.c.id)
+            )
+            requeued.update(connection.scalars(again))
+    return [frame_id for frame_id in dict.fromkeys(ids) if frame_id in requeued]
+
+
+def counts(engine: Engine, camera: str | None = None) -> Counts:
+    """The books of one camera or of all, at one instant."""
+
+    def number(state: str) -> Label[int]:
+        return func.count().filter(frames.c.state == state).label(state)
+
+    query = select(
+        func.count().label("seen"),
+        number(SCORED),
+        number(QUARANTINED),
+        number(SUPERSEDED),
+        number(PENDING),
+    ).select_from(frames)
+    if camera is not None:
+        query = query.where(frames.c.camera == camera)
+    with reading(engine) as connection:
+        return Counts(*connection.execute(query).one())
+
+
+def _locked(ids: Sequence[str], condition: ColumnElement[bool]) -> CTE:
+    # Locks are taken in the order of the ids: two workers that were given the same frames wait
+    # for each other instead of deadlocking. SQLite has one writer at a time and needs no lock.
+    return (
+        select(frames.c.id, frames.c.arrival)
+        .where(frames.c.id.in_(ids), condition)
+        .order_by(frames.c.id)
+        .with_for_update()
+        .cte("locked")
+    )
+
+
+def _chunks(ids: Sequence[str]) -> Iterator[Sequence[str]]:
+    for start in range(0, len(ids), _CHUNK):
+        yield ids[start : start + _CHUNK]
+
+
+def _storable(detail: str) -> str:
+    # Postgres takes neither NUL nor halves of surrogate pairs, and a decoder's message may quote
+    # any bytes: they must not keep a frame from its quarantine.
+    text = detail.encode("utf-8", "backslashreplace").decode().replace("\0", "\\x00")
+    return text[:MAX_DETAIL]

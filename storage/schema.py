@@ -1,0 +1,180 @@
+"""The tables, once for SQLite and Postgres.
+
+Instants (`*_at`, `*_until`) are float64 Unix seconds in UTC; `mtime_ns` is what `stat` says.
+`storage/migrations` makes these tables; a test holds both equal.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Double,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+    literal_column,
+    text,
+)
+from sqlalchemy.dialects.postgresql import TEXT
+
+PENDING: Final = "pending"
+SCORED: Final = "scored"
+QUARANTINED: Final = "quarantined"
+SUPERSEDED: Final = "superseded"
+
+#: Text that is compared, sorted or searched: byte order in both databases, whatever the locale.
+Key = Text().with_variant(TEXT(collation="C"), "postgresql")
+#: A number that the database hands out; SQLite does so only for a type named INTEGER.
+Counter = BigInteger().with_variant(Integer(), "sqlite")
+
+metadata = MetaData()
+
+cameras = Table(
+    "cameras",
+    metadata,
+    Column("name", Key, primary_key=True),
+    Column("first_seen_at", Double, nullable=False),
+    Column("last_frame_at", Double, nullable=False),
+)
+
+frames = Table(
+    "frames",
+    metadata,
+    Column("arrival", Counter, Identity(), primary_key=True),
+    Column("id", Key, nullable=False),
+    Column("camera", Key, nullable=False),
+    Column("root", Text, nullable=False),
+    Column("path", Text, nullable=False),
+    Column("mtime_ns", BigInteger, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("state", Key, nullable=False),
+    Column("reason", Text),
+    Column("detail", Text),
+    Column("seen_at", Double, nullable=False),
+    Column("lease_until", Double, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("finished_at", Double),
+    UniqueConstraint("id", name="frames_id"),
+    CheckConstraint(
+        "state IN ('pending', 'scored', 'quarantined', 'superseded')", name="frames_state"
+    ),
+    CheckConstraint("(state = 'pending') = (finished_at IS NULL)", name="frames_finished"),
+    CheckConstraint("(state = 'quarantined') = (reason IS NOT NULL)", name="frames_reason"),
+    # An arrival number is never handed out twice, not even after rows were deleted.
+    sqlite_autoincrement=True,
+)
+
+results = Table(
+    "results",
+    metadata,
+    Column("id", Counter, Identity(), primary_key=True),
+    Column("frame_id", Key, ForeignKey("frames.id", name="results_frame"), nullable=False),
+    Column("camera", Key, nullable=False),
+    Column("image_path", Key, nullable=False),
+    Column("captured_at", Double, nullable=False),
+    Column("sha256", Text, nullable=False),
+    Column("width", Integer, nullable=False),
+    Column("height", Integer, nullable=False),
+    Column("bit_depth", Integer, nullable=False),
+    Column("score", Double, nullable=False),
+    Column("mse", Double, nullable=False),
+    Column("threshold", Double, nullable=False),
+    Column("previous_threshold", Double, nullable=False),
+    Column("body", Double, nullable=False),
+    Column("window_n", Integer, nullable=False),
+    Column("p_value", Double, nullable=False),
+    Column("anomaly", Boolean, nullable=False),
+    Column("learning", Boolean, nullable=False),
+    Column("seq", BigInteger, nullable=False),
+    Column("epoch", Text, nullable=False),
+    Column("open_decisions", Text),
+    Column("temperature_unit", Text, nullable=False),
+    Column("radiometric", Boolean, nullable=False),
+    Column("max_temperature", Double, nullable=False),
+    Column("mean_temperature", Double, nullable=False),
+    Column("min_temperature", Double, nullable=False),
+    Column("std_temperature", Double, nullable=False),
+    Column("hotspot_threshold", Double, nullable=False),
+    Column("hotspot_area", BigInteger, nullable=False),
+    Column("hotspot_count", Integer, nullable=False),
+    Column("hotspots", Text, nullable=False),
+    Column("reasons", Text, nullable=False),
+    Column("original_picture", Text),
+    Column("reconstruction_picture", Text),
+    Column("heatmap_picture", Text),
+    Column("overlay_picture", Text),
+    Column("sheet_picture", Text),
+    Column("model_id", Key, nullable=False),
+    Column("worker", Text, nullable=False),
+    Column("scored_at", Double, nullable=False),
+    Column("latency_s", Double),
+    UniqueConstraint("frame_id", "model_id", name="results_frame_model"),
+    UniqueConstraint("camera", "model_id", "seq", name="results_stream"),
+    sqlite_autoincrement=True,
+)
+
+streams = Table(
+    "streams",
+    metadata,
+    Column("camera", Key, primary_key=True),
+    Column("model_id", Key, primary_key=True),
+    Column("epoch", Text, nullable=False),
+)
+
+models = Table(
+    "models",
+    metadata,
+    Column("model_id", Key, primary_key=True),
+    Column("metadata", Text, nullable=False),
+    Column("weights", LargeBinary, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("active", Boolean, nullable=False),
+)
+
+# Neither database can prove that a partial index applies when its condition reaches it as a bound
+# parameter, so queries use these literal conditions.
+PENDING_SQL: Final = "state = 'pending'"
+QUARANTINED_SQL: Final = "state = 'quarantined'"
+ANOMALY_SQL: Final = "anomaly = true"
+ACTIVE_SQL: Final = "active = true"
+
+is_pending = frames.c.state == literal_column("'pending'")
+is_quarantined = frames.c.state == literal_column("'quarantined'")
+is_anomaly = text("results." + ANOMALY_SQL)
+is_active = text("models." + ACTIVE_SQL)
+
+
+def _index_where(condition: str, name: str, *columns: Column[Any], unique: bool = False) -> None:
+    where = text(condition)
+    Index(name, *columns, unique=unique, sqlite_where=where, postgresql_where=where)
+
+
+# The dispatcher's question: which frame waits longest? `lease_until` stays out of it, so that
+# Postgres can renew a lease without touching any index.
+_index_where(PENDING_SQL, "frames_pending", frames.c.arrival)
+_index_where(QUARANTINED_SQL, "frames_quarantined", frames.c.arrival)
+Index("frames_camera_state", frames.c.camera, frames.c.state)
+Index("results_time", results.c.captured_at, results.c.id)
+Index("results_camera_time", results.c.camera, results.c.captured_at, results.c.id)
+_index_where(ANOMALY_SQL, "results_anomaly_time", results.c.captured_at, results.c.id)
+_index_where(
+    ANOMALY_SQL,
+    "results_camera_anomaly_time",
+    results.c.camera,
+    results.c.captured_at,
+    results.c.id,
+)
+# Postgres' ordered indexes refuse entries over 2,700 bytes, and a path may be longer.
+Index("results_path", results.c.image_path, postgresql_using="hash")
+_index_where(ACTIVE_SQL, "models_active", models.c.active, unique=True)

