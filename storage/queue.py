@@ -1,0 +1,117 @@
+"""The queue's contract: its name, its message, its retry policy. The ledger is the truth.
+
+A job carries frame ids and nothing else. Where a frame lies on disk is read from the ledger, so a
+message that somebody forged can at most ask for work that is due anyway. Messages are JSON, and a
+worker runs one function whatever the message says, so nothing on Redis can run code.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import cast
+
+from redis import Redis
+from rq import Queue, Retry
+from rq.exceptions import DeserializationError
+from rq.job import Job
+from rq.serializers import JSONSerializer
+
+from storage.errors import InvalidMessage
+
+#: Name of the RQ queue.
+QUEUE_NAME = "thermalwatch"
+#: The one function name that a worker accepts in a job.
+JOB_FUNCTION = "thermalwatch.score_frames"
+#: Version of the message that this code writes and reads.
+MESSAGE_VERSION = 1
+#: Most frames that a message may carry.
+MAX_FRAMES = 1024
+#: Seconds after which a job that is still running is given up.
+JOB_TIMEOUT_S = 60
+#: Attempts that RQ adds to a job that failed. They follow at once: a worker that lost a service
+#: waits for it before it takes work again, and what fails for good comes back from the ledger.
+RETRIES = 3
+#: Seconds for which the record of a failed job is kept; its frames stay in the ledger.
+FAILURE_TTL_S = 3600
+
+_FRAME_ID = re.compile(r"[0-9a-f]{32}")
+
+
+@dataclass(frozen=True)
+class FrameBatch:
+    """The message of one job: ids of the frames to score, oldest first."""
+
+    frame_ids: tuple[str, ...]
+
+    def encode(self) -> dict[str, object]:
+        """The message as plain JSON values."""
+        return {"v": MESSAGE_VERSION, "frames": list(self.frame_ids)}
+
+    @classmethod
+    def decode(cls, message: object) -> FrameBatch:
+        """Read a message that may come from anybody.
+
+        Raises:
+            InvalidMessage: it is not exactly a message of this version.
+        """
+        if not isinstance(message, Mapping) or set(message) != {"v", "frames"}:
+            raise InvalidMessage("a job's message must have the keys 'v' and 'frames'")
+        if message["v"] != MESSAGE_VERSION or isinstance(message["v"], bool):
+            raise InvalidMessage(
+                f"message version {message['v']!r} is not {MESSAGE_VERSION}: "
+                "producer and workers must run the same release"
+            )
+        frames = message["frames"]
+        if not isinstance(frames, list) or not 1 <= len(frames) <= MAX_FRAMES:
+            raise InvalidMessage(f"a message must carry 1 to {MAX_FRAMES} frames")
+        if not all(isinstance(frame, str) and _FRAME_ID.fullmatch(frame) for frame in frames):
+            raise InvalidMessage("a frame id must be 32 hexadecimal digits")
+        return cls(tuple(frames))
+
+
+class FrameQueue:
+    """The queue as producers see it."""
+
+    def __init__(self, redis: Redis, *, name: str = QUEUE_NAME):
+        self.redis = redis
+        self.rq = Queue(name, connection=redis, serializer=JSONSerializer)
+
+    def enqueue(self, frame_ids: Sequence[str]) -> None:
+        """Put one job for these frames on the queue.
+
+        Raises:
+            redis.RedisError: Redis cannot be reached; the frames stay pending in the ledger.
+        """
+        self.rq.enqueue_call(
+            JOB_FUNCTION,
+            args=(FrameBatch(tuple(frame_ids)).encode(),),
+            timeout=JOB_TIMEOUT_S,
+            result_ttl=0,
+            failure_ttl=FAILURE_TTL_S,
+            retry=Retry(max=RETRIES),
+            description=f"{len(frame_ids)} frames from {frame_ids[0]}",
+        )
+
+    def depth(self) -> int:
+        """Number of jobs that wait."""
+        return int(self.rq.count)
+
+    def in_flight(self, *, now: float) -> set[str]:
+        """Ids of the frames in jobs that wait, or that run under a worker with a heartbeat.
+
+        `now` is in Unix seconds. Costs one round trip a job, so it suits a bounded queue.
+        """
+        running = self.redis.zrangebyscore(self.rq.started_job_registry.key, now, "+inf")
+        job_ids = self.rq.get_job_ids()
+        job_ids += [entry.decode().split(":")[0] for entry in cast("list[bytes]", running)]
+        jobs = Job.fetch_many(job_ids, connection=self.redis, serializer=JSONSerializer)
+        return {frame for job in jobs if job is not None for frame in _frames_of(job)}
+
+
+def _frames_of(job: Job) -> tuple[str, ...]:
+    try:
+        return FrameBatch.decode(job.args[0]).frame_ids
+    except (InvalidMessage, DeserializationError, IndexError, TypeError):
+        return ()  # not a job of ours; the worker refuses it with its reason
