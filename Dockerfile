@@ -1,0 +1,32 @@
+# thermalwatch: one image for every role; the command's verb picks it.
+
+FROM python:3.11-slim AS build
+# As in the Makefile. `--build-arg TORCH=torch` takes the package index's newest build (CUDA on
+# Linux); options of pip may follow the name, such as `--index-url` and a CPU-only index.
+ARG TORCH=torch==2.13.0
+RUN python -m venv /opt/thermalwatch
+ENV PATH=/opt/thermalwatch/bin:$PATH PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
+WORKDIR /src
+# Before the sources, so that a change of code does not download torch again.
+COPY constraints.txt ./
+RUN pip install -c constraints.txt $TORCH
+COPY pyproject.toml README.md LICENSE ./
+COPY thermal thermal
+COPY storage storage
+COPY producer producer
+COPY worker worker
+COPY ops ops
+RUN pip install -c constraints.txt .
+
+FROM python:3.11-slim
+RUN useradd --uid 10001 --user-group --no-create-home --home-dir /data thermalwatch \
+    && install -d -o thermalwatch -g thermalwatch /data /data/incoming /data/state
+COPY --from=build /opt/thermalwatch /opt/thermalwatch
+ENV PATH=/opt/thermalwatch/bin:$PATH PYTHONUNBUFFERED=1 THERMALWATCH_DATA=/data/state
+WORKDIR /data
+USER 10001:10001
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=60s --timeout=30s --start-period=60s --retries=3 \
+    CMD ["thermalwatch", "doctor", "--json"]
+ENTRYPOINT ["thermalwatch"]
+CMD ["--help"]

@@ -1,0 +1,208 @@
+"""The project's own files: import rule, make targets, pins, container files."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from ruamel.yaml import YAML
+
+ROOT = Path(__file__).parent.parent
+PYPROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())
+PACKAGES = {"thermal", "storage", "producer", "worker", "ops"}
+
+needs_make = pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
+
+
+def run(*command: str) -> str:
+    # Called as `make`, or under it: a make above must not hand down its own flags.
+    environ = {k: v for k, v in os.environ.items() if k not in {"MAKEFLAGS", "MAKELEVEL", "MFLAGS"}}
+    done = subprocess.run(
+        command, cwd=ROOT, env=environ, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def tool(name: str) -> str:
+    return str(Path(sys.executable).parent / name)
+
+
+def test_imports_run_one_way() -> None:
+    config = PYPROJECT["tool"]["importlinter"]
+    assert set(config["root_packages"]) == PACKAGES
+    (contract,) = config["contracts"]
+    assert contract["layers"] == ["ops", "producer | worker", "storage", "thermal"]
+    assert "ignore_imports" not in contract
+    assert "1 kept, 0 broken" in run(tool("lint-imports"), "--no-cache")
+
+
+def test_the_distribution_holds_every_package() -> None:
+    listed = set(PYPROJECT["tool"]["setuptools"]["packages"])
+    present = {
+        ".".join(path.parent.relative_to(ROOT).parts)
+        for package in PACKAGES
+        for path in (ROOT / package).rglob("*.py")
+    }
+    assert listed == present
+
+
+@needs_make
+def test_make_help_names_every_target() -> None:
+    (phony,) = re.findall(r"^\.PHONY: (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    helped = re.findall(r"^  make (\w+) +\S", run("make", "help"), re.MULTILINE)
+    assert set(helped) == set(phony.split()) - {"FORCE"}
+
+
+@needs_make
+def test_make_test_checks_first_and_runs_the_tests_last() -> None:
+    lines = run("make", "--dry-run", "test").splitlines()
+    wanted = ("ruff check", "ruff format --check", "mypy", "lint-imports", "pytest")
+    found = [next(i for i, line in enumerate(lines) if f"bin/{name}" in line) for name in wanted]
+    assert found == sorted(found)
+    assert "pytest" in lines[-1]
+
+
+def test_ci_runs_make_test() -> None:
+    script = ROOT / ".ci" / "run"
+    assert os.access(script, os.X_OK)
+    assert script.read_text().splitlines()[-1] == "exec make test"
+
+
+def pins() -> dict[str, str]:
+    lines = (ROOT / "constraints.txt").read_text().splitlines()
+    pairs = (line.split("==") for line in lines if line and not line.startswith("#"))
+    return {canonicalize_name(name): version for name, version in pairs}
+
+
+def test_every_dependency_but_torch_is_pinned_to_a_version_it_allows() -> None:
+    project = PYPROJECT["project"]
+    declared = [*project["dependencies"], *project["optional-dependencies"]["dev"]]
+    for requirement in map(Requirement, declared):
+        if requirement.name == "torch":
+            assert "torch" not in pins()  # its build is a choice of the machine
+        else:
+            assert requirement.specifier.contains(pins()[canonicalize_name(requirement.name)])
+
+
+def test_makefile_and_containers_agree_on_torch() -> None:
+    chosen = {
+        name: set(re.findall(r"torch==[\d.]+\d", (ROOT / name).read_text()))
+        for name in ("Makefile", "Dockerfile", "docker-compose.yml")
+    }
+    assert chosen["Makefile"] == chosen["Dockerfile"] == chosen["docker-compose.yml"]
+    assert len(chosen["Makefile"]) == 1
+
+
+def test_no_file_names_a_registry_host() -> None:
+    """Where packages come from is the machine's setting; a host in a file would override it."""
+    if not (ROOT / ".git").exists():
+        pytest.skip("not a git checkout")
+    hosts = [
+        ".".join(parts)
+        for parts in (
+            ("pypi", "org"),
+            ("pythonhosted", "org"),
+            ("download", "pytorch", "org"),
+            ("npmjs", "org"),
+            ("deb", "debian", "org"),
+        )
+    ]
+    names = run("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard").split("\0")
+    paths = [ROOT / name for name in names if name and (ROOT / name).is_file()]
+    assert paths
+    naming = [
+        f"{path}: {host}" for path in paths for host in hosts if host.encode() in path.read_bytes()
+    ]
+    assert naming == []
+
+
+def dockerfile() -> list[str]:
+    text = (ROOT / "Dockerfile").read_text().replace("\\\n", " ")
+    return [line for line in text.splitlines() if line and not line.startswith("#")]
+
+
+def test_the_image_holds_every_package_and_does_not_run_as_root() -> None:
+    lines = dockerfile()
+    copied = {line.split()[1] for line in lines if re.match(r"COPY (\w+) \1$", line)}
+    assert copied == PACKAGES
+    last_stage = lines[max(i for i, line in enumerate(lines) if line.startswith("FROM ")) :]
+    (user,) = [line.split()[1] for line in last_stage if line.startswith("USER ")]
+    assert user.split(":")[0] not in {"0", "root"}
+    assert any(re.match(r"HEALTHCHECK .*thermalwatch.*doctor", line) for line in last_stage)
+    assert 'ENTRYPOINT ["thermalwatch"]' in last_stage
+
+
+def test_the_build_context_holds_what_the_image_copies() -> None:
+    kept = {
+        line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line[0] == "!"
+    }
+    copied = {
+        name
+        for line in dockerfile()
+        if line.startswith("COPY ") and "--from" not in line
+        for name in line.split()[1:-1]
+    }
+    assert copied == kept
+
+
+@pytest.fixture(scope="module")
+def compose() -> dict[str, Any]:
+    loaded: dict[str, Any] = YAML(typ="safe").load((ROOT / "docker-compose.yml").read_text())
+    return loaded
+
+
+def test_compose_follows_the_compose_specification() -> None:
+    run(tool("check-jsonschema"), "--builtin-schema", "vendor.compose-spec", "docker-compose.yml")
+
+
+def test_compose_redis_keeps_its_data_and_asks_for_a_password(compose: dict[str, Any]) -> None:
+    redis = compose["services"]["redis"]
+    lines = compose["configs"]["redis"]["content"].splitlines()
+    settings = dict(line.split(" ", 1) for line in lines if not line.startswith("#"))
+    assert settings["appendonly"] == "yes"
+    assert settings["maxmemory-policy"] == "noeviction"
+    assert settings["requirepass"].startswith("${REDIS_PASSWORD:?")
+    assert redis["environment"]["REDISCLI_AUTH"].startswith("${REDIS_PASSWORD:?")
+    assert "PONG" in redis["healthcheck"]["test"][-1]  # redis-cli exits 0 when it is refused
+    assert "redis:/data" in redis["volumes"]
+
+
+def test_compose_has_no_password_of_its_own(compose: dict[str, Any]) -> None:
+    text = (ROOT / "docker-compose.yml").read_text()
+    uses = re.findall(r"\$\{(?:REDIS|POSTGRES)_PASSWORD[^}]*\}", text)
+    assert len(uses) >= 4
+    assert all("_PASSWORD:?" in use for use in uses)
+    assert "pg_isready" in compose["services"]["postgres"]["healthcheck"]["test"][-1]
+
+
+@pytest.mark.parametrize("name", ["producer", "worker"])
+def test_compose_parts_wait_for_services_restart_and_scale(
+    compose: dict[str, Any], name: str
+) -> None:
+    service = compose["services"][name]
+    assert {k: v["condition"] for k, v in service["depends_on"].items()} == {
+        "redis": "service_healthy",
+        "postgres": "service_healthy",
+    }
+    assert service["restart"] == "unless-stopped"
+    assert {"REDIS_URL", "DATABASE_URL"} <= set(service["environment"])
+    assert "container_name" not in service
+    assert "ports" not in service
+    assert "user" not in service  # the image's own, which is not root
+    assert "privileged" not in service
+
+
+def test_compose_opens_ports_on_loopback_only(compose: dict[str, Any]) -> None:
+    for service in compose["services"].values():
+        for port in service.get("ports", []):
+            assert str(port).startswith("127.0.0.1:")
