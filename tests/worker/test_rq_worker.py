@@ -1,0 +1,178 @@
+"""The RQ worker: one function, no code from Redis, and a job of a dead worker comes back."""
+
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from redis import Redis
+from rq import Callback, Queue
+from rq.serializers import JSONSerializer
+
+from storage.queue import QUEUE_NAME, FrameBatch, FrameQueue
+from worker.rq_worker import ABANDONED_AFTER_S, MAINTENANCE_S, WarmWorker
+
+
+@pytest.fixture
+def redis(redis_url: str) -> Iterator[Redis]:
+    client = Redis.from_url(redis_url)
+    yield client
+    client.close()
+
+
+def frame_id(number: int) -> str:
+    return f"{number:032x}"
+
+
+def work(redis: Redis, handler: Callable[[FrameBatch], None]) -> None:
+    WarmWorker(redis, handler, name="test").work(burst=True, logging_level="CRITICAL")
+
+
+def wait_until(condition: Callable[[], bool], timeout_s: float = 30) -> None:
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.02)
+
+
+def test_batches_arrive_in_order_and_leave_nothing_behind(redis: Redis) -> None:
+    queue = FrameQueue(redis)
+    for number in range(3):
+        queue.enqueue([frame_id(number), frame_id(number + 100)])
+    seen: list[FrameBatch] = []
+    work(redis, seen.append)
+    assert [batch.frame_ids[0] for batch in seen] == [frame_id(n) for n in range(3)]
+    assert redis.keys("rq:job:*") == []
+
+
+def test_a_batch_that_fails_is_tried_again(redis: Redis) -> None:
+    FrameQueue(redis).enqueue([frame_id(1)])
+    seen: list[FrameBatch] = []
+
+    def fail_once(batch: FrameBatch) -> None:
+        seen.append(batch)
+        if len(seen) == 1:
+            raise OSError("the disk was away")
+
+    work(redis, fail_once)
+    assert len(seen) == 2
+
+
+@pytest.mark.parametrize("function", ["os.mkdir", "subprocess.call", "thermalwatch.other"])
+def test_a_job_with_another_function_is_refused(
+    redis: Redis, tmp_path: Path, function: str
+) -> None:
+    # to see it fail: remove the check of `func_name` from FrameJob.func
+    target = tmp_path / "made-by-a-job"
+    Queue(QUEUE_NAME, connection=redis, serializer=JSONSerializer).enqueue(function, str(target))
+    seen: list[FrameBatch] = []
+    work(redis, seen.append)
+    assert seen == []
+    assert not target.exists()
+
+
+def test_callbacks_that_a_job_names_are_never_called(redis: Redis, tmp_path: Path) -> None:
+    # to see it fail: remove the callbacks from FrameJob; RQ then imports and calls the name
+    module = tmp_path / "planted_module.py"
+    module.write_text(f"open({str(tmp_path / 'called')!r}, 'w').close()\ndef call(*a): pass\n")
+    sys.path.insert(0, str(tmp_path))
+    try:
+        for number in (1, 2):
+            Queue(QUEUE_NAME, connection=redis, serializer=JSONSerializer).enqueue(
+                "thermalwatch.score_frames",
+                FrameBatch((frame_id(number),)).encode(),
+                on_success=Callback("planted_module.call"),
+                on_failure=Callback("planted_module.call"),
+            )
+        seen: list[FrameBatch] = []
+
+        def fail_on_second(batch: FrameBatch) -> None:
+            seen.append(batch)
+            if len(seen) == 2:
+                raise ValueError("so that the failure callback is due")
+
+        work(redis, fail_on_second)
+    finally:
+        sys.path.remove(str(tmp_path))
+    assert len(seen) == 2
+    assert not (tmp_path / "called").exists()
+
+
+def test_a_pickled_job_is_refused_unread(redis: Redis, tmp_path: Path) -> None:
+    target = tmp_path / "made-by-a-pickle"
+    Queue(QUEUE_NAME, connection=redis).enqueue("os.mkdir", str(target))
+    FrameQueue(redis).enqueue([frame_id(1)])
+    seen: list[FrameBatch] = []
+    work(redis, seen.append)
+    assert len(seen) == 1  # the job behind it was not held up
+    assert not target.exists()
+
+
+HANGING_WORKER = """
+    import sys, time
+    from redis import Redis
+    from worker.rq_worker import WarmWorker
+
+    def hang(batch):
+        print("working", flush=True)
+        time.sleep(600)
+
+    redis = Redis.from_url(sys.argv[1])
+    WarmWorker(redis, hang, name=sys.argv[2]).work(logging_level="CRITICAL")
+"""
+
+
+@contextmanager
+def worker_process(redis_url: str, name: str) -> Iterator[subprocess.Popen[str]]:
+    command = [sys.executable, "-c", textwrap.dedent(HANGING_WORKER), redis_url, name]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def wait_for_its_job(process: subprocess.Popen[str]) -> None:
+    assert process.stdout is not None
+    assert process.stdout.readline() == "working\n"
+
+
+def test_the_job_of_a_killed_worker_counts_as_abandoned_in_time(
+    redis: Redis, redis_url: str
+) -> None:
+    # to see it fail: remove get_heartbeat_ttl; the job then counts as alive for two minutes
+    queue = FrameQueue(redis)
+    queue.enqueue([frame_id(1)])
+    with worker_process(redis_url, "doomed") as process:
+        wait_for_its_job(process)
+    [(entry, expires)] = redis.zrange(queue.rq.started_job_registry.key, 0, -1, withscores=True)
+    assert time.time() < expires <= time.time() + ABANDONED_AFTER_S + 1
+    assert ABANDONED_AFTER_S + MAINTENANCE_S < 60
+    # as if that time had passed
+    redis.zadd(queue.rq.started_job_registry.key, {entry: time.time() - 1})
+    seen: list[FrameBatch] = []
+    work(redis, seen.append)
+    assert seen == [FrameBatch((frame_id(1),))]
+
+
+def test_a_running_job_shows_life(redis: Redis, redis_url: str) -> None:
+    queue = FrameQueue(redis)
+    queue.enqueue([frame_id(1)])
+    with worker_process(redis_url, "busy") as process:
+        wait_for_its_job(process)
+        key = queue.rq.started_job_registry.key
+        [(_, first)] = redis.zrange(key, 0, -1, withscores=True)
+        wait_until(lambda: redis.zrange(key, 0, -1, withscores=True)[0][1] > first)
+
+
+def test_a_worker_that_is_told_to_stop_while_idle_stops_at_once(
+    redis: Redis, redis_url: str
+) -> None:
+    with worker_process(redis_url, "idle") as process:
+        wait_until(lambda: redis.hget("rq:worker:idle", "state") == b"idle")
+        process.terminate()
+        assert process.wait(10) == 0

@@ -1,0 +1,48 @@
+"""What a worker is told: plain values, checked where they came from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from thermal.decode import DecodeOptions
+from thermal.hotspots import HotspotRule
+from thermal.threshold import WindowConfig
+
+#: Which scored frames keep their pictures.
+PicturePolicy = Literal["anomalies", "all", "none"]
+
+
+@dataclass(frozen=True)
+class CameraConfig:
+    """How one camera's images are read and measured."""
+
+    decode: DecodeOptions = field(default_factory=DecodeOptions)
+    #: None: the default rule for the frame's unit and bit depth.
+    hotspot: HotspotRule | None = None
+
+
+@dataclass(frozen=True)
+class WorkerConfig:
+    """The settings of one worker."""
+
+    #: Name of this worker on the rows it writes and in `status`.
+    name: str
+    #: Settings of cameras that have some of their own, by camera name.
+    cameras: Mapping[str, CameraConfig] = field(default_factory=dict)
+    #: Settings of all other cameras.
+    default_camera: CameraConfig = field(default_factory=CameraConfig)
+    window: WindowConfig = field(default_factory=WindowConfig)
+    pictures: PicturePolicy = "anomalies"
+    #: Share of normal frames, 0 to 1, that keep their pictures under the policy `anomalies`.
+    normal_share: float = 0.0
+    #: Seconds for which a file that cannot be read may still be an upload in progress.
+    grace_s: float = 30.0
+    #: Threads that read, decode, measure and draw.
+    threads: int = 2
+    device: str = "auto"
+
+    def camera(self, name: str) -> CameraConfig:
+        """The settings of the camera with this name."""
+        return self.cameras.get(name, self.default_camera)

@@ -1,0 +1,129 @@
+"""An RQ worker that keeps the model warm: it does not fork, and it runs one function only."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, Final, cast
+
+from redis import Redis, RedisError
+from rq import Queue
+from rq.executions import Execution
+from rq.job import Job, JobStatus
+from rq.serializers import JSONSerializer
+from rq.worker import SimpleWorker
+
+from storage.errors import InvalidMessage
+from storage.queue import JOB_FUNCTION, JOB_TIMEOUT_S, QUEUE_NAME, FrameBatch
+
+log = logging.getLogger(__name__)
+
+#: Seconds between the signs of life of a running job.
+HEARTBEAT_S: Final = 5
+#: Seconds without a sign of life after which a job counts as abandoned.
+ABANDONED_AFTER_S: Final = 20
+#: Seconds between two looks for abandoned jobs.
+MAINTENANCE_S: Final = 10
+#: Seconds that an idle worker waits for a job before it shows that it lives, and looks again.
+IDLE_TURN_S: Final = 5
+#: Seconds after which a job that its alarm could not interrupt takes the process with it.
+STUCK_AFTER_S: Final = JOB_TIMEOUT_S + 15
+
+BatchHandler = Callable[[FrameBatch], None]
+
+
+class FrameJob(Job):
+    """A job that can call nothing but the handler of its worker."""
+
+    handler: BatchHandler | None = None
+
+    @property
+    def func(self) -> Callable[..., None]:
+        """The handler, whatever else the job may name."""
+        if self.func_name != JOB_FUNCTION or self.instance is not None or self.handler is None:
+            raise InvalidMessage(f"a job asks for {self.func_name!r}, which no worker runs")
+        handler = self.handler
+
+        def score_frames(message: object) -> None:
+            handler(FrameBatch.decode(message))
+
+        return score_frames
+
+    # RQ imports whatever these name, and calls it; a job of ours names nothing
+    success_callback = None
+    failure_callback = None
+    stopped_callback = None
+
+    def send_webhooks(self, status: str | JobStatus, *, exc_string: str | None = None) -> None:
+        """Send nothing: where to is in the job, so whoever wrote it would choose the address."""
+
+
+class WarmWorker(SimpleWorker):
+    """Runs batches in this process, with a heartbeat beside them.
+
+    RQ's own `SimpleWorker` shows no life while it works, so a dead one would go unnoticed for as
+    long as a job may take. Here a thread renews the job every `HEARTBEAT_S`; when it stops, the
+    job returns to the queue within `ABANDONED_AFTER_S + MAINTENANCE_S`.
+    """
+
+    job_class = FrameJob
+    log_result_lifespan = False
+    # RQ doubles its wait while Redis is away; half a minute more would break our promise
+    max_connection_wait_time = 5.0
+
+    def __init__(self, redis: Redis, handler: BatchHandler, *, name: str):
+        super().__init__(
+            [Queue(QUEUE_NAME, connection=redis, serializer=JSONSerializer, job_class=FrameJob)],
+            name=name,
+            connection=redis,
+            job_class=FrameJob,
+            serializer=JSONSerializer,
+            maintenance_interval=MAINTENANCE_S,
+            worker_ttl=IDLE_TURN_S + 15,
+            log_job_description=False,
+        )
+        self._handler = handler
+
+    @property
+    def was_told_to_stop(self) -> bool:
+        """Whether a signal asked this worker to stop, so that ending is no failure."""
+        return self._shutdown_requested_date is not None
+
+    def get_heartbeat_ttl(self, job: Job, working_time: float = 0.0) -> int:
+        """Seconds for which a running job counts as alive after a sign of life."""
+        return ABANDONED_AFTER_S
+
+    def perform_job(self, job: Job, queue: Queue, execution: Execution) -> bool:
+        """Run one job under its heartbeat."""
+        cast(FrameJob, job).handler = self._handler
+        ended = threading.Event()
+        beat = threading.Thread(
+            target=self._beat, args=(job, execution, ended), name="heartbeat", daemon=True
+        )
+        beat.start()
+        try:
+            return bool(super().perform_job(job, queue, execution))
+        finally:
+            ended.set()
+            beat.join()
+
+    def _beat(self, job: Job, execution: Execution, ended: threading.Event) -> None:
+        started = time.monotonic()
+        while not ended.wait(HEARTBEAT_S):
+            if time.monotonic() - started > STUCK_AFTER_S:
+                # the alarm could not interrupt it: a call into a driver or a dead file system
+                log.critical(
+                    "job %s is stuck for %d s, leaving it to others", job.id, STUCK_AFTER_S
+                )
+                os._exit(70)
+            try:
+                self.maintain_heartbeats(job, execution)
+            except RedisError as error:
+                log.warning("no heartbeat for job %s: %s", job.id, error)
+
+    def handle_exception(self, job: Job, *exc_info: Any) -> None:
+        """Log a failed job in one line; RQ keeps its traceback."""
+        log.error("job %s failed: %s: %s", job.id, exc_info[0].__name__, exc_info[1])
