@@ -44,8 +44,6 @@ POSTGRES_CONNECT_S = 10
 #: Milliseconds without an answer after which a Postgres connection counts as lost; without it a
 #: peer that vanished would hold a worker for a quarter of an hour.
 POSTGRES_SILENCE_MS = 30_000
-#: Variables that one statement may carry: SQLite's limit, the smaller one of the two.
-MAX_VARIABLES = 32_766
 
 _WRITES = "thermalwatch_writes"  # execution option of a connection that is about to write
 _MIGRATION_LOCK = 0x746865726D616C  # "thermal"; a number is all that Postgres' lock is named by
@@ -146,6 +144,16 @@ def writing(engine: Engine) -> Iterator[Connection]:
         connection.begin(),
     ):
         yield connection
+
+
+def ping(engine: Engine) -> bool:
+    """Whether the database answers now."""
+    try:
+        with reading(engine) as connection:
+            connection.execute(sql("SELECT 1"))
+    except DatabaseUnavailable:
+        return False
+    return True
 
 
 def insert_into(connection: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:

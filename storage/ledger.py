@@ -12,24 +12,31 @@ bring a quarantined frame back. The database is the truth; what is on the queue 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import (
     CTE,
     ColumnElement,
     Connection,
+    Double,
     Engine,
     Label,
+    Select,
     and_,
     bindparam,
+    column,
     func,
+    literal,
     not_,
     select,
+    true,
     update,
 )
 from sqlalchemy import text as sql
+from sqlalchemy.dialects.postgresql import JSON
 
 from storage.database import insert_into, reading, writing
 from storage.schema import (
@@ -73,7 +80,7 @@ class NewFrame:
 class LedgerFrame:
     """A pending frame as the ledger holds it."""
 
-    frame_id: str
+    id: str
     camera: str
     root: str
     path: str
@@ -118,7 +125,9 @@ _LEDGER_COLUMNS = (
     frames.c.attempts,
     frames.c.seen_at,
 )
-_FRESH = {"state": PENDING, "lease_until": 0.0, "attempts": 0}
+#: What the producer sends of a frame; the rest of a new row is the same for all.
+_SENT = ("id", "camera", "root", "path", "mtime_ns", "size")
+_FRESH: Mapping[str, Any] = {"state": PENDING, "lease_until": 0.0, "attempts": 0}
 
 
 def register(engine: Engine, new_frames: Sequence[NewFrame], *, now: float) -> list[str]:
@@ -134,44 +143,43 @@ def register(engine: Engine, new_frames: Sequence[NewFrame], *, now: float) -> l
     by_id = {frame.frame_id: frame for frame in new_frames}
     if not by_id:
         return []
-    rows = [
-        {
-            "id": frame_id,
-            "camera": frame.camera,
-            "root": frame.root,
-            "path": frame.path,
-            "mtime_ns": frame.mtime_ns,
-            "size": frame.size,
-            "seen_at": now,
-            **_FRESH,
-        }
-        for frame_id, frame in by_id.items()
-    ]
     with writing(engine) as connection:
         if connection.dialect.name == "postgresql":
             # Producers that register the same files in another order would deadlock; and numbers
-            # would be visible in another order than they were given out in.
+            # would become visible in another order than they were given out in.
             connection.execute(sql("SELECT pg_advisory_xact_lock(:id)"), {"id": _REGISTER_LOCK})
         insert = insert_into(connection, frames)
-        fresh = insert.on_conflict_do_update(
+        fresh = insert.from_select(
+            [*_SENT, "seen_at", *_FRESH], _sent_frames(connection, by_id, now)
+        ).on_conflict_do_update(
             index_elements=["id"],
             set_={
                 **_FRESH,
                 "root": insert.excluded.root,
-                "seen_at": insert.excluded.seen_at,
+                "seen_at": now,
                 "reason": None,
                 "detail": None,
                 "finished_at": None,
             },
             where=_is_missing,
-        ).returning(frames.c.id)
-        registered = set(connection.scalars(fresh, rows))
+        )
+        registered = set(connection.scalars(fresh.returning(frames.c.id)))
         ids = [frame_id for frame_id in by_id if frame_id in registered]
         _note_cameras(connection, {by_id[frame_id].camera for frame_id in ids}, now)
     return ids
 
 
-_is_missing = and_(is_quarantined, frames.c.reason == MISSING)
+def _sent_frames(connection: Connection, by_id: Mapping[str, NewFrame], now: float) -> Select[Any]:
+    # One JSON value instead of thousands of variables: many times quicker on Postgres.
+    rows = [{"id": frame_id, **vars(frame)} for frame_id, frame in by_id.items()]
+    fixed = [literal(now, Double), *(literal(value) for value in _FRESH.values())]
+    if connection.dialect.name == "sqlite":
+        each = func.json_each(json.dumps(rows)).table_valued("value")
+        fields = [func.json_extract(each.c.value, f"$.{name}") for name in _SENT]
+        return select(*fields, *fixed).where(true())  # SQLite's grammar: SELECT … ON CONFLICT
+    columns = [column(name, frames.c[name].type) for name in _SENT]
+    sent = func.json_to_recordset(literal(rows, JSON)).table_valued(*columns)
+    return select(*sent.render_derived(with_types=True).c, *fixed)
 
 
 def _note_cameras(connection: Connection, names: set[str], now: float) -> None:
@@ -185,6 +193,9 @@ def _note_cameras(connection: Connection, names: set[str], now: float) -> None:
         noted,
         [{"name": name, "first_seen_at": now, "last_frame_at": now} for name in sorted(names)],
     )
+
+
+_is_missing = and_(is_quarantined, frames.c.reason == MISSING)
 
 
 def known(engine: Engine, ids: Sequence[str]) -> set[str]:

@@ -20,6 +20,7 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     MetaData,
+    PrimaryKeyConstraint,
     Table,
     Text,
     UniqueConstraint,
@@ -75,6 +76,22 @@ frames = Table(
     sqlite_autoincrement=True,
 )
 
+
+def _decision_columns() -> list[Column[Any]]:
+    """The fields of `thermal.threshold.Decision`."""
+    return [
+        Column("seq", BigInteger, nullable=False),
+        Column("score", Double, nullable=False),
+        Column("previous_threshold", Double, nullable=False),
+        Column("threshold", Double, nullable=False),
+        Column("body", Double, nullable=False),
+        Column("window_n", Integer, nullable=False),
+        Column("exceeding", Integer, nullable=False),
+        Column("anomaly", Boolean, nullable=False),
+        Column("learning", Boolean, nullable=False),
+    ]
+
+
 results = Table(
     "results",
     metadata,
@@ -87,18 +104,10 @@ results = Table(
     Column("width", Integer, nullable=False),
     Column("height", Integer, nullable=False),
     Column("bit_depth", Integer, nullable=False),
-    Column("score", Double, nullable=False),
     Column("mse", Double, nullable=False),
-    Column("threshold", Double, nullable=False),
-    Column("previous_threshold", Double, nullable=False),
-    Column("body", Double, nullable=False),
-    Column("window_n", Integer, nullable=False),
+    *_decision_columns(),
     Column("p_value", Double, nullable=False),
-    Column("anomaly", Boolean, nullable=False),
-    Column("learning", Boolean, nullable=False),
-    Column("seq", BigInteger, nullable=False),
     Column("epoch", Text, nullable=False),
-    Column("open_decisions", Text),
     Column("temperature_unit", Text, nullable=False),
     Column("radiometric", Boolean, nullable=False),
     Column("max_temperature", Double, nullable=False),
@@ -124,12 +133,28 @@ results = Table(
     sqlite_autoincrement=True,
 )
 
+# Decisions that a window has made and whose frames have no result (yet): with the results, they are
+# all of a stream's decisions.
+open_decisions = Table(
+    "open_decisions",
+    metadata,
+    Column("camera", Key, nullable=False),
+    Column("model_id", Key, nullable=False),
+    *_decision_columns(),
+    Column("frame_id", Key, nullable=False),
+    PrimaryKeyConstraint("camera", "model_id", "seq"),
+    UniqueConstraint("frame_id", "model_id", name="open_decisions_frame_model"),
+)
+
+# The fence: a decision can be committed only in the epoch that is written here.
 streams = Table(
     "streams",
     metadata,
     Column("camera", Key, primary_key=True),
     Column("model_id", Key, primary_key=True),
     Column("epoch", Text, nullable=False),
+    Column("config", Text, nullable=False),
+    Column("opened_at", Double, nullable=False),
 )
 
 models = Table(

@@ -1,4 +1,6 @@
-"""The first tables: cameras, frames, results, streams, models."""
+"""The first tables: cameras, frames, results, decisions, streams, models."""
+
+from typing import Any
 
 import sqlalchemy as sa
 from alembic import op
@@ -68,18 +70,10 @@ def _results() -> None:
         sa.Column("width", sa.Integer, nullable=False),
         sa.Column("height", sa.Integer, nullable=False),
         sa.Column("bit_depth", sa.Integer, nullable=False),
-        sa.Column("score", sa.Double, nullable=False),
         sa.Column("mse", sa.Double, nullable=False),
-        sa.Column("threshold", sa.Double, nullable=False),
-        sa.Column("previous_threshold", sa.Double, nullable=False),
-        sa.Column("body", sa.Double, nullable=False),
-        sa.Column("window_n", sa.Integer, nullable=False),
+        *_decision_columns(),
         sa.Column("p_value", sa.Double, nullable=False),
-        sa.Column("anomaly", sa.Boolean, nullable=False),
-        sa.Column("learning", sa.Boolean, nullable=False),
-        sa.Column("seq", sa.BigInteger, nullable=False),
         sa.Column("epoch", sa.Text, nullable=False),
-        sa.Column("open_decisions", sa.Text),
         sa.Column("temperature_unit", sa.Text, nullable=False),
         sa.Column("radiometric", sa.Boolean, nullable=False),
         sa.Column("max_temperature", sa.Double, nullable=False),
@@ -112,12 +106,37 @@ def _results() -> None:
     op.create_index("results_path", "results", ["image_path"], postgresql_using="hash")
 
 
+def _decision_columns() -> list[sa.Column[Any]]:
+    return [
+        sa.Column("seq", sa.BigInteger, nullable=False),
+        sa.Column("score", sa.Double, nullable=False),
+        sa.Column("previous_threshold", sa.Double, nullable=False),
+        sa.Column("threshold", sa.Double, nullable=False),
+        sa.Column("body", sa.Double, nullable=False),
+        sa.Column("window_n", sa.Integer, nullable=False),
+        sa.Column("exceeding", sa.Integer, nullable=False),
+        sa.Column("anomaly", sa.Boolean, nullable=False),
+        sa.Column("learning", sa.Boolean, nullable=False),
+    ]
+
+
 def _streams_and_models() -> None:
+    op.create_table(
+        "open_decisions",
+        sa.Column("camera", Key, nullable=False),
+        sa.Column("model_id", Key, nullable=False),
+        *_decision_columns(),
+        sa.Column("frame_id", Key, nullable=False),
+        sa.PrimaryKeyConstraint("camera", "model_id", "seq"),
+        sa.UniqueConstraint("frame_id", "model_id", name="open_decisions_frame_model"),
+    )
     op.create_table(
         "streams",
         sa.Column("camera", Key, primary_key=True),
         sa.Column("model_id", Key, primary_key=True),
         sa.Column("epoch", sa.Text, nullable=False),
+        sa.Column("config", sa.Text, nullable=False),
+        sa.Column("opened_at", sa.Double, nullable=False),
     )
     op.create_table(
         "models",
