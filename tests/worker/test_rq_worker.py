@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import cast
 
 import pytest
 from redis import Redis
@@ -126,6 +127,11 @@ HANGING_WORKER = """
 """
 
 
+def running_jobs(redis: Redis) -> list[tuple[bytes, float]]:
+    key = FrameQueue(redis).rq.started_job_registry.key
+    return cast("list[tuple[bytes, float]]", redis.zrange(key, 0, -1, withscores=True))
+
+
 @contextmanager
 def worker_process(redis_url: str, name: str) -> Iterator[subprocess.Popen[str]]:
     command = [sys.executable, "-c", textwrap.dedent(HANGING_WORKER), redis_url, name]
@@ -149,7 +155,7 @@ def test_the_job_of_a_killed_worker_counts_as_abandoned_in_time(
     queue.enqueue([frame_id(1)])
     with worker_process(redis_url, "doomed") as process:
         wait_for_its_job(process)
-    [(entry, expires)] = redis.zrange(queue.rq.started_job_registry.key, 0, -1, withscores=True)
+    [(entry, expires)] = running_jobs(redis)
     assert time.time() < expires <= time.time() + ABANDONED_AFTER_S + 1
     assert ABANDONED_AFTER_S + MAINTENANCE_S < 60
     # as if that time had passed
@@ -160,13 +166,11 @@ def test_the_job_of_a_killed_worker_counts_as_abandoned_in_time(
 
 
 def test_a_running_job_shows_life(redis: Redis, redis_url: str) -> None:
-    queue = FrameQueue(redis)
-    queue.enqueue([frame_id(1)])
+    FrameQueue(redis).enqueue([frame_id(1)])
     with worker_process(redis_url, "busy") as process:
         wait_for_its_job(process)
-        key = queue.rq.started_job_registry.key
-        [(_, first)] = redis.zrange(key, 0, -1, withscores=True)
-        wait_until(lambda: redis.zrange(key, 0, -1, withscores=True)[0][1] > first)
+        [(_, first)] = running_jobs(redis)
+        wait_until(lambda: running_jobs(redis)[0][1] > first)
 
 
 def test_a_worker_that_is_told_to_stop_while_idle_stops_at_once(
