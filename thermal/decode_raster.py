@@ -1,0 +1,141 @@
+"""PNG and BMP headers checked, and pixels decoded by OpenCV.
+
+OpenCV is fast, but it allocates what a header claims and fills up what is missing. So sizes and
+completeness are settled first, on the bytes, and OpenCV sees only what passed.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Mapping
+from typing import Any
+
+import cv2
+import numpy as np
+from cv2.utils.logging import setLogLevel
+from numpy.typing import NDArray
+
+from thermal.errors import CorruptImage, ImageTooLarge, UnsupportedImage
+
+setLogLevel(0)  # what OpenCV would print about a bad file, we raise
+
+PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+
+#: Longest side in pixels that OpenCV decodes.
+_MAX_SIDE = 1 << 20
+
+#: Most chunks of one PNG; more is an attack on the reader's time.
+_MAX_CHUNKS = 1 << 16
+
+#: No byte of a deflate stream becomes more than this many.
+_DEFLATE_EXPANSION = 1032
+
+#: PNG colour type → (channels, bit depths that the standard allows).
+_PNG_COLOUR: Mapping[int, tuple[int, tuple[int, ...]]] = {
+    0: (1, (1, 2, 4, 8, 16)),
+    2: (3, (8, 16)),
+    3: (1, (1, 2, 4, 8)),
+    4: (2, (8, 16)),
+    6: (4, (8, 16)),
+}
+
+#: Chunks that make the picture (and its orientation). The rest stays out of libpng's reach: it
+#: warns on stderr about some, unpacks others, and transparency is dropped anyway.
+_PNG_PASSED_ON = frozenset({b"IHDR", b"PLTE", b"IDAT", b"IEND", b"eXIf"})
+
+
+def check_size(width: int, height: int, max_pixels: int) -> None:
+    """Raise CorruptImage for an empty size and ImageTooLarge for one over the limit."""
+    if width <= 0 or height <= 0:
+        raise CorruptImage(f"damaged: the header claims {width}×{height} px")
+    if width * height > max_pixels or max(width, height) > _MAX_SIDE:
+        raise ImageTooLarge(f"{width}×{height} px is over the limit of {max_pixels:,} px")
+
+
+def decode_pixels(
+    data: bytes, flags: int = cv2.IMREAD_ANYCOLOR | cv2.IMREAD_ANYDEPTH
+) -> NDArray[Any]:
+    """(H, W) or (H, W, 3) BGR pixels of checked bytes, alpha dropped. Raises CorruptImage."""
+    try:
+        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+    except cv2.error:
+        pixels = None
+    # Typed as never None; it is None for what cannot be decoded.
+    if pixels is None or pixels.size == 0:
+        raise CorruptImage("damaged: the pixel data cannot be decoded")
+    return pixels
+
+
+def to_grey(pixels: NDArray[Any]) -> NDArray[Any]:
+    """(H, W) luma (ITU-R BT.601) of (H, W, 3) BGR; equal channels keep their exact values."""
+    if pixels.ndim == 2:
+        return pixels
+    return cv2.cvtColor(pixels, cv2.COLOR_BGR2GRAY)
+
+
+def checked_png(data: bytes, max_pixels: int) -> bytes:
+    """The PNG's picture chunks, once size, completeness and checksums are known to be good.
+
+    Raises ImageTooLarge or CorruptImage. Bytes after the end are dropped.
+    """
+    view = memoryview(data)
+    kept: list[memoryview] = [view[:8]]
+    position, pixel_bytes, packed_bytes = 8, 0, 0
+    for _ in range(_MAX_CHUNKS):
+        if position + 12 > len(data):
+            raise CorruptImage("cut off: the PNG has no end chunk")
+        length, kind = struct.unpack_from(">I4s", data, position)
+        end = position + 12 + length
+        if end > len(data):
+            raise CorruptImage(f"cut off: a chunk of the PNG lacks {end - len(data):,} bytes")
+        if zlib.crc32(view[position + 4 : end - 4]) != int.from_bytes(view[end - 4 : end], "big"):
+            raise CorruptImage("damaged: a checksum in the PNG is wrong")
+        if position == 8:
+            pixel_bytes = _png_pixel_bytes(kind, data[16 : 16 + length], max_pixels)
+        if kind == b"IDAT":
+            packed_bytes += length
+        if kind in _PNG_PASSED_ON:
+            kept.append(view[position:end])
+        if kind == b"IEND":
+            break
+        position = end
+    else:
+        raise CorruptImage(f"damaged: more than {_MAX_CHUNKS:,} chunks in the PNG")
+    if packed_bytes * _DEFLATE_EXPANSION < pixel_bytes:
+        raise CorruptImage("cut off: the PNG holds too few bytes for the size that it claims")
+    return b"".join(kept)
+
+
+def _png_pixel_bytes(kind: bytes, header: bytes, max_pixels: int) -> int:
+    if kind != b"IHDR" or len(header) != 13:
+        raise CorruptImage("damaged: the PNG does not start with its header")
+    width, height, depth, colour, method, filtering, interlace = struct.unpack(">2I5B", header)
+    check_size(width, height, max_pixels)
+    channels, depths = _PNG_COLOUR.get(colour, (0, ()))
+    if depth not in depths or method or filtering or interlace > 1:
+        raise CorruptImage("damaged: the PNG's header contradicts itself")
+    return int(width * height * channels * depth // 8)
+
+
+def check_bmp(data: bytes, max_pixels: int) -> None:
+    """Whether this is a complete, uncompressed BMP.
+
+    Raises ImageTooLarge, UnsupportedImage or CorruptImage.
+    """
+    if len(data) < 54:
+        raise CorruptImage("cut off: the BMP header is not complete")
+    offset, header_size, width, height, _, bits, compression = struct.unpack_from(
+        "<IIiiHHI", data, 10
+    )
+    if header_size not in (40, 108, 124):
+        raise UnsupportedImage(f"a BMP with a header of {header_size} bytes is not read")
+    check_size(width, abs(height), max_pixels)
+    usual_masks = compression == 3 and data[54:66] == struct.pack("<3I", 0xFF0000, 0xFF00, 0xFF)
+    if bits not in (1, 4, 8, 24, 32) or not (compression == 0 or (usual_masks and bits == 32)):
+        raise UnsupportedImage(f"a BMP with {bits} bits and compression {compression} is not read")
+    if offset < 14 + header_size:
+        raise CorruptImage("damaged: the BMP's pixels lie inside its header")
+    row_bytes = (width * bits + 31) // 32 * 4
+    if offset + row_bytes * abs(height) > len(data):
+        raise CorruptImage("cut off: the BMP ends before its last row")
