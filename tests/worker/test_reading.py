@@ -1,0 +1,166 @@
+"""From ledger entry to frame: what becomes of files that change, vanish or make no sense."""
+
+import os
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from storage.ledger import LedgerFrame, NewFrame
+from storage.paths import path_to_text
+from thermal.decode import DecodeOptions
+from worker.config import CameraConfig
+from worker.reading import (
+    MAX_ATTEMPTS,
+    Decoded,
+    Later,
+    Outcome,
+    Refused,
+    Replaced,
+    read_frame,
+)
+
+GRACE_S = 30.0
+PNG = cv2.imencode(".png", np.arange(96, dtype=np.uint8).reshape(8, 12))[1].tobytes()
+
+
+def upload(root: Path, name: str, data: bytes = PNG) -> LedgerFrame:
+    path = root / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
+    return entry_for(root, name)
+
+
+def entry_for(root: Path, name: str) -> LedgerFrame:
+    status = os.stat(root / name, follow_symlinks=False)
+    new = NewFrame("cam", str(root), path_to_text(name), status.st_mtime_ns, status.st_size)
+    return LedgerFrame(
+        id=new.frame_id,
+        camera=new.camera,
+        root=new.root,
+        path=new.path,
+        mtime_ns=new.mtime_ns,
+        size=new.size,
+        attempts=0,
+        seen_at=status.st_mtime,
+    )
+
+
+def read(
+    entry: LedgerFrame, *, age_s: float = 3600.0, config: CameraConfig | None = None
+) -> Outcome:
+    now = entry.mtime_ns / 1e9 + age_s
+    return read_frame(entry, config or CameraConfig(), grace_s=GRACE_S, now=now)
+
+
+def reason(outcome: Outcome) -> str:
+    assert isinstance(outcome, Refused), outcome
+    assert outcome.detail
+    return outcome.reason
+
+
+def test_a_good_file_is_decoded_with_the_digest_of_its_content(tmp_path: Path) -> None:
+    outcome = read(upload(tmp_path, "a.png"))
+    assert isinstance(outcome, Decoded)
+    assert outcome.frame.shape == (8, 12)
+    assert len(outcome.sha256) == 64
+
+
+@pytest.mark.parametrize("name", [b"n\xff.png", b"new\nline.png", b"'; DROP TABLE frames.png"])
+def test_any_name_can_be_read(tmp_path: Path, name: bytes) -> None:
+    outcome = read(upload(tmp_path, os.fsdecode(name)))
+    assert isinstance(outcome, Decoded)
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        (b"", "empty"),
+        (PNG[: len(PNG) // 2], "corrupt"),
+        (b"dear operator, this is text", "unsupported"),
+    ],
+)
+def test_bad_content_is_refused_once_it_is_old(tmp_path: Path, data: bytes, expected: str) -> None:
+    assert reason(read(upload(tmp_path, "a.png", data))) == expected
+
+
+@pytest.mark.parametrize("data", [b"", PNG[: len(PNG) // 2], b"\0" * 100])
+def test_bad_content_that_is_young_may_be_an_upload_and_is_tried_again(
+    tmp_path: Path, data: bytes
+) -> None:
+    # to see it fail: remove the question for `young` from read_frame
+    entry = upload(tmp_path, "a.png", data)
+    outcome = read(entry, age_s=1)
+    assert isinstance(outcome, Later)
+    assert entry.mtime_ns / 1e9 + 1 < outcome.until <= entry.mtime_ns / 1e9 + GRACE_S
+
+
+def test_a_clock_that_went_back_does_not_keep_a_bad_file_for_ever(tmp_path: Path) -> None:
+    entry = upload(tmp_path, "a.png", b"")
+    assert isinstance(read(entry, age_s=-1e6), Later)
+    tired = LedgerFrame(**{**vars(entry), "attempts": MAX_ATTEMPTS})
+    assert reason(read(tired, age_s=-1e6)) == "empty"
+
+
+def test_a_file_over_the_limit_is_refused_unread(tmp_path: Path) -> None:
+    config = CameraConfig(decode=DecodeOptions(max_bytes=10))
+    assert reason(read(upload(tmp_path, "a.png"), age_s=0, config=config)) == "too_large"
+
+
+def test_an_overwritten_file_is_replaced(tmp_path: Path) -> None:
+    entry = upload(tmp_path, "latest.png")
+    (tmp_path / "latest.png").write_bytes(PNG + b"more")
+    assert isinstance(read(entry), Replaced)
+
+
+def test_a_touched_file_is_replaced(tmp_path: Path) -> None:
+    entry = upload(tmp_path, "a.png")
+    os.utime(tmp_path / "a.png", ns=(0, entry.mtime_ns + 1))
+    assert isinstance(read(entry), Replaced)
+
+
+def test_a_deleted_file_is_missing_after_the_grace_period(tmp_path: Path) -> None:
+    entry = upload(tmp_path, "a.png")
+    (tmp_path / "a.png").unlink()
+    assert isinstance(read(entry, age_s=1), Later)
+    assert reason(read(entry)) == "missing"
+
+
+def test_nothing_is_missing_while_the_watch_directory_is_away(tmp_path: Path) -> None:
+    # to see it fail: remove _root_is_there from read_frame
+    root = tmp_path / "mount"
+    entry = upload(root, "a.png")
+    root.rename(tmp_path / "unmounted")
+    assert isinstance(read(entry), Later)
+
+
+def test_a_file_that_became_a_link_out_of_the_root_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "secret.png").write_bytes(PNG)
+    root = tmp_path / "root"
+    entry = upload(root, "a.png")
+    (root / "a.png").unlink()
+    (root / "a.png").symlink_to(tmp_path / "secret.png")
+    assert reason(read(entry)) == "outside_root"
+
+
+def test_a_ledger_path_that_climbs_out_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "secret.png").write_bytes(PNG)
+    root = tmp_path / "root"
+    entry = upload(root, "a.png")
+    climbing = LedgerFrame(**{**vars(entry), "path": "../secret.png"})
+    assert reason(read(climbing)) == "outside_root"
+
+
+def test_a_fifo_is_refused_without_waiting_for_a_writer(tmp_path: Path) -> None:
+    entry = upload(tmp_path, "a.png")
+    (tmp_path / "a.png").unlink()
+    os.mkfifo(tmp_path / "a.png")
+    assert reason(read(entry)) == "not_regular"
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a_file_without_permission_is_unreadable(tmp_path: Path) -> None:
+    entry = upload(tmp_path, "a.png")
+    (tmp_path / "a.png").chmod(0)
+    assert reason(read(entry)) == "unreadable"
