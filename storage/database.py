@@ -10,7 +10,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,20 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, Table, create_engine, event, make_url
+from sqlalchemy import (
+    Column,
+    Connection,
+    Engine,
+    Subquery,
+    Table,
+    column,
+    create_engine,
+    event,
+    func,
+    literal,
+    make_url,
+    select,
+)
 from sqlalchemy import text as sql
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL
@@ -161,6 +175,30 @@ def insert_into(connection: Connection, table: Table) -> sqlite.Insert | postgre
     if connection.dialect.name == "sqlite":
         return sqlite.insert(table)
     return postgresql.insert(table)
+
+
+def sent_rows(
+    connection: Connection, rows: Sequence[Mapping[str, object]], columns: Sequence[Column[Any]]
+) -> Subquery:
+    """Rows of texts and whole numbers as a table to select from, in their order.
+
+    They travel as one JSON value: for Postgres that is many times quicker than a variable for
+    each value. No floats: SQLite's JSON may change their last bit.
+    """
+    if connection.dialect.name == "sqlite":
+        each = func.json_each(json.dumps(rows)).table_valued("value")
+        fields = [func.json_extract(each.c.value, f"$.{c.name}").label(c.name) for c in columns]
+        return select(*fields).subquery("sent")
+    sent = func.json_to_recordset(literal(rows, postgresql.JSON)).table_valued(
+        *(column(c.name, c.type) for c in columns)
+    )
+    return select(*sent.render_derived(with_types=True).c).subquery("sent")
+
+
+def chunks(ids: Sequence[str], *, size: int = 10_000) -> Iterator[Sequence[str]]:
+    """Parts of `ids` that fit into a statement: SQLite allows 32,766 variables in one."""
+    for start in range(0, len(ids), size):
+        yield ids[start : start + size]
 
 
 def masked_url(url: URL) -> str:

@@ -12,8 +12,7 @@ bring a quarantined frame back. The database is the truth; what is on the queue 
 from __future__ import annotations
 
 import hashlib
-import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -21,13 +20,10 @@ from sqlalchemy import (
     CTE,
     ColumnElement,
     Connection,
-    Double,
     Engine,
     Label,
-    Select,
     and_,
     bindparam,
-    column,
     func,
     literal,
     not_,
@@ -36,9 +32,8 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy import text as sql
-from sqlalchemy.dialects.postgresql import JSON
 
-from storage.database import insert_into, reading, writing
+from storage.database import chunks, insert_into, reading, sent_rows, writing
 from storage.schema import (
     PENDING,
     QUARANTINED,
@@ -55,7 +50,6 @@ MISSING: Final = "missing"
 #: Characters of a quarantine's explanation that are kept.
 MAX_DETAIL: Final = 1000
 
-_CHUNK = 10_000  # ids in one statement; SQLite allows 32,766 variables
 _REGISTER_LOCK = 0x7265676973746572  # "register", as the number that Postgres names a lock by
 
 
@@ -126,7 +120,14 @@ _LEDGER_COLUMNS = (
     frames.c.seen_at,
 )
 #: What the producer sends of a frame; the rest of a new row is the same for all.
-_SENT = ("id", "camera", "root", "path", "mtime_ns", "size")
+_SENT = (
+    frames.c.id,
+    frames.c.camera,
+    frames.c.root,
+    frames.c.path,
+    frames.c.mtime_ns,
+    frames.c.size,
+)
 _FRESH: Mapping[str, Any] = {"state": PENDING, "lease_until": 0.0, "attempts": 0}
 
 
@@ -148,15 +149,19 @@ def register(engine: Engine, new_frames: Sequence[NewFrame], *, now: float) -> l
             # Producers that register the same files in another order would deadlock; and numbers
             # would become visible in another order than they were given out in.
             connection.execute(sql("SELECT pg_advisory_xact_lock(:id)"), {"id": _REGISTER_LOCK})
+        rows = [{"id": frame_id, **vars(frame)} for frame_id, frame in by_id.items()]
+        sent = sent_rows(connection, rows, _SENT)
+        fixed = {"seen_at": now, **_FRESH}
         insert = insert_into(connection, frames)
         fresh = insert.from_select(
-            [*_SENT, "seen_at", *_FRESH], _sent_frames(connection, by_id, now)
+            [*(column.name for column in _SENT), *fixed],
+            # WHERE: without it, SQLite reads ON CONFLICT as the beginning of a join's ON
+            select(*sent.c, *(literal(value) for value in fixed.values())).where(true()),
         ).on_conflict_do_update(
             index_elements=["id"],
             set_={
-                **_FRESH,
+                **fixed,
                 "root": insert.excluded.root,
-                "seen_at": now,
                 "reason": None,
                 "detail": None,
                 "finished_at": None,
@@ -167,19 +172,6 @@ def register(engine: Engine, new_frames: Sequence[NewFrame], *, now: float) -> l
         ids = [frame_id for frame_id in by_id if frame_id in registered]
         _note_cameras(connection, {by_id[frame_id].camera for frame_id in ids}, now)
     return ids
-
-
-def _sent_frames(connection: Connection, by_id: Mapping[str, NewFrame], now: float) -> Select[Any]:
-    # One JSON value instead of thousands of variables: many times quicker on Postgres.
-    rows = [{"id": frame_id, **vars(frame)} for frame_id, frame in by_id.items()]
-    fixed = [literal(now, Double), *(literal(value) for value in _FRESH.values())]
-    if connection.dialect.name == "sqlite":
-        each = func.json_each(json.dumps(rows)).table_valued("value")
-        fields = [func.json_extract(each.c.value, f"$.{name}") for name in _SENT]
-        return select(*fields, *fixed).where(true())  # SQLite's grammar: SELECT … ON CONFLICT
-    columns = [column(name, frames.c[name].type) for name in _SENT]
-    sent = func.json_to_recordset(literal(rows, JSON)).table_valued(*columns)
-    return select(*sent.render_derived(with_types=True).c, *fixed)
 
 
 def _note_cameras(connection: Connection, names: set[str], now: float) -> None:
@@ -206,7 +198,7 @@ def known(engine: Engine, ids: Sequence[str]) -> set[str]:
     with reading(engine) as connection:
         return {
             frame_id
-            for chunk in _chunks(ids)
+            for chunk in chunks(ids)
             for frame_id in connection.scalars(
                 select(frames.c.id).where(frames.c.id.in_(chunk), not_(_is_missing))
             )
@@ -240,7 +232,7 @@ def claim_pending(engine: Engine, *, now: float, lease_s: float, limit: int) -> 
 def lease(engine: Engine, ids: Sequence[str], *, until: float) -> None:
     """Keep pending frames from being claimed before `until` (Unix s)."""
     with writing(engine) as connection:
-        for chunk in _chunks(ids):
+        for chunk in chunks(ids):
             due = _locked(chunk, is_pending)
             connection.execute(
                 update(frames)
@@ -252,7 +244,7 @@ def lease(engine: Engine, ids: Sequence[str], *, until: float) -> None:
 def postpone(engine: Engine, ids: Sequence[str], *, until: float) -> None:
     """Try pending frames again after `until` (Unix s), and count the attempt."""
     with writing(engine) as connection:
-        for chunk in _chunks(ids):
+        for chunk in chunks(ids):
             due = _locked(chunk, is_pending)
             connection.execute(
                 update(frames)
@@ -266,7 +258,7 @@ def load_pending(engine: Engine, ids: Sequence[str]) -> list[LedgerFrame]:
     with reading(engine) as connection:
         found = {
             row.id: LedgerFrame(*row)
-            for chunk in _chunks(ids)
+            for chunk in chunks(ids)
             for row in connection.execute(
                 select(*_LEDGER_COLUMNS).where(frames.c.id.in_(chunk), is_pending)
             )
@@ -309,7 +301,7 @@ def finish_within(
         raise ValueError("a frame can have one outcome only, but one was named twice")
     pending = {
         frame_id
-        for chunk in _chunks(sorted(outcomes))
+        for chunk in chunks(sorted(outcomes))
         for frame_id in connection.scalars(select(_locked(chunk, is_pending).c.id))
     }
     rows = [
@@ -340,7 +332,7 @@ def requeue(engine: Engine, ids: Sequence[str], *, now: float) -> list[str]:
     """Make quarantined frames pending again, as if just seen; return the ids of those."""
     requeued: set[str] = set()
     with writing(engine) as connection:
-        for chunk in _chunks(ids):
+        for chunk in chunks(ids):
             due = _locked(chunk, is_quarantined)
             again = (
                 update(frames)
@@ -381,11 +373,6 @@ def _locked(ids: Sequence[str], condition: ColumnElement[bool]) -> CTE:
         .with_for_update()
         .cte("locked")
     )
-
-
-def _chunks(ids: Sequence[str]) -> Iterator[Sequence[str]]:
-    for start in range(0, len(ids), _CHUNK):
-        yield ids[start : start + _CHUNK]
 
 
 def _storable(detail: str) -> str:
