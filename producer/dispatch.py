@@ -1,0 +1,124 @@
+"""From the ledger to the queue: the only place that enqueues.
+
+A frame is queued at once when it is registered, if there is room. The dispatcher queues whatever
+else is pending and unleased: frames that found no room, frames of jobs that Redis lost, frames
+whose worker died. The queue's depth is bounded; what is beyond waits in the ledger.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+
+from redis.exceptions import RedisError
+from sqlalchemy import Engine
+
+from producer.config import ProducerConfig
+from producer.outage import Outage
+from storage.errors import DatabaseUnavailable
+from storage.ledger import NewFrame, claim_pending, lease, register
+from storage.queue import FrameQueue
+
+#: Seconds between two looks at a queue that is full.
+FULL_PAUSE_S = 0.05
+#: Most frames claimed at a time: the lock is not held for longer than it takes to queue these.
+MAX_CLAIM = 1024
+
+
+class Dispatcher:
+    """Registers frames and feeds the queue. Threads share it."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        queue: FrameQueue,
+        config: ProducerConfig,
+        clock: Callable[[], float],
+        *,
+        database: Outage,
+        redis: Outage,
+    ):
+        self._engine = engine
+        self._queue = queue
+        self._config = config
+        self._clock = clock  # Unix s
+        self._database = database
+        self._redis = redis
+        # Held from registration until the lease is noted, and while claimed frames are queued:
+        # otherwise the one could queue a frame a second time that the other is about to queue.
+        self._lock = threading.Lock()
+
+    def submit(self, frames: Sequence[NewFrame]) -> None:
+        """Register frames; queue those that are news, as far as there is room.
+
+        Redis being away does not matter here: `run` queues them when it is back.
+
+        Raises:
+            DatabaseUnavailable: nothing was registered, or it was but is not noted as queued;
+                doing it again is right in both cases.
+        """
+        with self._lock:
+            pending = register(self._engine, frames, now=self._clock())
+            queued = self._queue_at_once(pending) if pending and not self._redis.down else []
+            if queued:
+                lease(self._engine, queued, until=self._clock() + self._config.lease_s)
+
+    def _queue_at_once(self, ids: list[str]) -> list[str]:
+        queued: list[str] = []
+        try:
+            jobs = self._jobs(ids)[: self._room()]
+            for job in jobs:
+                self._queue.enqueue(job)
+                queued += job
+        except RedisError as error:
+            self._redis.failed(error)
+        return queued
+
+    def run(self, stop: threading.Event) -> None:
+        """Keep the queue filled until `stop` is set."""
+        while not stop.is_set():
+            stop.wait(self._round())
+
+    def _round(self) -> float:
+        """One round, outages included; return the seconds to wait before the next."""
+        try:
+            pause = self.top_up()
+        except RedisError as error:
+            return self._redis.failed(error)
+        except DatabaseUnavailable as error:
+            return self._database.failed(error)
+        self._database.answered()
+        return pause
+
+    def top_up(self) -> float:
+        """Fill the queue's room with the oldest due frames; return the seconds to wait.
+
+        That is nothing while there may be more to do at once.
+
+        Raises:
+            DatabaseUnavailable: nothing was claimed.
+            redis.RedisError: frames claimed but not queued come back when their lease runs out.
+        """
+        with self._lock:
+            room = self._room()
+            self._redis.answered()
+            if room == 0:
+                return FULL_PAUSE_S
+            limit = min(room * self._config.max_batch, MAX_CLAIM)
+            now = self._clock()
+            claimed = claim_pending(
+                self._engine, now=now, lease_s=self._config.lease_s, limit=limit
+            )
+            if claimed:
+                # To be claimed renewed the lease of those that still wait their turn.
+                waiting = self._queue.in_flight(now=now)
+                for job in self._jobs([f.id for f in claimed if f.id not in waiting]):
+                    self._queue.enqueue(job)
+        return 0.0 if len(claimed) == limit else self._config.dispatch_interval_s
+
+    def _room(self) -> int:
+        return max(0, self._config.max_depth - self._queue.depth())
+
+    def _jobs(self, ids: list[str]) -> list[list[str]]:
+        size = self._config.max_batch
+        return [ids[start : start + size] for start in range(0, len(ids), size)]

@@ -1,0 +1,67 @@
+"""A producer's sign of life in Redis, for `status` and `doctor`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+from redis import Redis
+
+from producer.observe import RootStatus
+
+#: Keys are this and the producer's name.
+KEY_PREFIX = "thermalwatch:producer:"
+#: Seconds between two signs of life.
+INTERVAL_S = 2.0
+#: Seconds after which a producer that gave none counts as gone.
+LIFETIME_S = 15
+
+
+@dataclass(frozen=True)
+class Heartbeat:
+    """What a producer said last."""
+
+    name: str  #: host and process id
+    at: float  #: Unix s
+    started_at: float  #: Unix s
+    roots: tuple[RootStatus, ...]
+
+
+def beat(redis: Redis, heartbeat: Heartbeat) -> None:
+    """Publish a sign of life that lasts `LIFETIME_S`.
+
+    Raises:
+        redis.RedisError: Redis cannot be reached.
+    """
+    redis.set(KEY_PREFIX + heartbeat.name, json.dumps(asdict(heartbeat)), ex=LIFETIME_S)
+
+
+def retire(redis: Redis, name: str) -> None:
+    """Take back the sign of life of a producer that ends in order.
+
+    Raises:
+        redis.RedisError: Redis cannot be reached.
+    """
+    redis.delete(KEY_PREFIX + name)
+
+
+def living_producers(redis: Redis) -> Sequence[Heartbeat]:
+    """The producers that gave a sign of life in the last `LIFETIME_S`, by name.
+
+    Raises:
+        redis.RedisError: Redis cannot be reached.
+    """
+    keys = sorted(redis.scan_iter(match=KEY_PREFIX + "*", count=1000))
+    texts = [text for text in redis.mget(keys) if text is not None] if keys else []
+    return [heartbeat for text in texts if (heartbeat := _read(text)) is not None]
+
+
+def _read(text: bytes | str) -> Heartbeat | None:
+    """The heartbeat, or None if it is another release's: it says nothing that could be shown."""
+    try:
+        values = json.loads(text)
+        roots = tuple(RootStatus(**root) for root in values.pop("roots"))
+        return Heartbeat(**values, roots=roots)
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return None

@@ -1,0 +1,71 @@
+"""Which file systems do not tell about changes that are made elsewhere."""
+
+from __future__ import annotations
+
+import os
+import re
+
+#: Mount types whose changes by other machines inotify does not see.
+NETWORK_TYPES = frozenset(
+    {
+        "9p",
+        "afs",
+        "autofs",  # stands where a network file system is about to be mounted
+        "beegfs",
+        "ceph",
+        "cifs",
+        "glusterfs",
+        "gpfs",
+        "lustre",
+        "ncpfs",
+        "nfs",
+        "nfs4",
+        "prl_fs",
+        "smb2",
+        "smb3",
+        "smbfs",
+        "vboxsf",
+        "virtiofs",
+    }
+)
+#: FUSE is as a rule something remote (sshfs, rclone, s3fs, davfs, a hypervisor's share); these
+#: are not.
+LOCAL_FUSE_TYPES = frozenset({"fuse.fuse-overlayfs", "fuse.mergerfs", "fuse.ntfs-3g"})
+
+#: Where Linux lists what is mounted.
+MOUNTS = "/proc/self/mounts"
+
+_ESCAPE = re.compile(rb"\\([0-7]{3})")
+
+
+def network_type(path: str, mounts: bytes) -> str | None:
+    """The type of the network file system that holds `path`, or that is mounted beneath it.
+
+    `path` is absolute and free of symbolic links; `mounts` is the content of `MOUNTS`.
+    None if all is local.
+    """
+    holding, holding_type = "", ""
+    beneath: dict[str, str] = {}
+    for line in mounts.splitlines():
+        _device, point, mount_type = (_unescape(field) for field in line.split(b" ")[:3])
+        # A later mount on the same point hides the earlier one.
+        if _contains(point, path):
+            if len(point) >= len(holding):
+                holding, holding_type = point, mount_type
+        elif _contains(path, point):
+            beneath[point] = mount_type
+    return next(filter(_is_network, (holding_type, *beneath.values())), None)
+
+
+def _is_network(mount_type: str) -> bool:
+    if mount_type.startswith("fuse."):
+        return mount_type not in LOCAL_FUSE_TYPES
+    return mount_type in NETWORK_TYPES
+
+
+def _contains(outer: str, inner: str) -> bool:
+    return inner == outer or inner.startswith(outer.rstrip("/") + "/")
+
+
+def _unescape(field: bytes) -> str:
+    return os.fsdecode(_ESCAPE.sub(lambda match: bytes([int(match[1], 8) & 255]), field))

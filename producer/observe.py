@@ -1,0 +1,263 @@
+"""One watch directory, kept equal with the ledger: the scan is the mechanism, events speed it up.
+
+A thread of its own scans the root when the producer starts, periodically, when events were lost,
+and when the directory is back after it was away; a directory that appears is scanned at once,
+also in the middle of a scan of everything. Polling is the same scan at short intervals. (The
+`PollingObserver` of watchdog keeps a record of every file in memory, ends when the directory goes
+away, and tells of files that are still being written.)
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from producer.coalesce import Coalescer
+from producer.config import ProducerConfig
+from producer.mounts import MOUNTS, network_type
+from producer.naming import WatchRoot
+from producer.outage import Stopping
+from producer.reconcile import Reconciler
+from producer.scan import walk
+
+if TYPE_CHECKING:
+    from watchdog.observers.inotify_c import InotifyFD
+
+    from producer.watch import TreeWatch
+
+logger = logging.getLogger(__name__)
+
+#: Seconds between two looks whether the watch directory is still there and still the same.
+PRESENCE_S = 0.5
+#: Shortest pause between two scans when polling, in seconds.
+SHORTEST_POLL_S = 0.5
+#: Where files come from other machines, a file counts as settled at first sight if it is this many
+#: seconds older than needed; a younger one is observed, because clocks differ.
+CLOCK_SKEW_S = 600.0
+#: New directories remembered; beyond, everything is scanned instead.
+MAX_NEW_DIRECTORIES = 1000
+#: Things that could not be looked at, named in the log after one scan.
+MAX_REPORTED = 10
+
+
+@dataclass(frozen=True)
+class RootStatus:
+    """What a producer knows about one watch directory."""
+
+    root: str  #: in text form
+    mode: Literal["inotify", "polling", "absent"]
+    frames: int  #: found by the last complete scan
+    refused: int  #: directories and files that this scan could not look at
+    settling: int  #: files that may still be written
+    scanned_at: float | None  #: Unix s; end of that scan
+    scan_s: float | None  #: its duration
+
+
+class RootObserver:
+    """Watches one root. `run` is a thread's work; the other methods are for other threads."""
+
+    def __init__(
+        self,
+        root: WatchRoot,
+        config: ProducerConfig,
+        reconciler: Reconciler,
+        coalescer: Coalescer,
+        clock: Callable[[], float],
+        *,
+        inotify: InotifyFD | None,
+    ):
+        """`inotify` is None where there is none: then the root is polled."""
+        self._root = root
+        self._config = config
+        self._reconciler = reconciler
+        self._coalescer = coalescer
+        self._clock = clock  # Unix s
+        self._watch = _tree_watch(inotify, root, self)
+        self._wake = threading.Event()
+        self._scan_requested = threading.Event()
+        self._new_directories: deque[str] = deque()
+        self._next_scan = 0.0  # monotonic s
+        self._identity: tuple[int, int] | None = None  # device and inode; None if it is away
+        self._told_away = False
+        self._polling = False
+        self._unwatched = False  # the kernel allows no more watches
+        self._refused: dict[str, OSError] = {}
+        self._frames = 0
+        self._scanned_at: float | None = None
+        self._scan_s: float | None = None
+
+    def status(self) -> RootStatus:
+        """The state of affairs, for people."""
+        mode: Literal["inotify", "polling"] = "polling" if self._polling else "inotify"
+        return RootStatus(
+            root=self._root.text,
+            mode=mode if self._identity else "absent",
+            frames=self._frames,
+            refused=len(self._refused),
+            settling=self._reconciler.settling,
+            scanned_at=self._scanned_at,
+            scan_s=self._scan_s,
+        )
+
+    # What the watch tells, and who else has reason to ask for a scan.
+
+    def file_complete(self, path: str) -> None:
+        """A file is complete: register it."""
+        if not self._coalescer.put(self._root, path):
+            self.events_lost()
+
+    def file_appeared(self, path: str) -> None:
+        """A file is here without having been closed: watch it settle."""
+        self._reconciler.observe(path)
+
+    def directory_appeared(self, directory: str) -> None:
+        """Files may have been put into a new directory before its watch was set: scan it."""
+        if len(self._new_directories) >= MAX_NEW_DIRECTORIES:
+            self._scan_requested.set()
+        else:
+            self._new_directories.append(directory)
+        self._wake.set()
+
+    def events_lost(self) -> None:
+        """Scan everything."""
+        self._scan_requested.set()
+        self._wake.set()
+
+    # The thread.
+
+    def run(self, stop: threading.Event) -> None:
+        """Keep the ledger equal with the directory until `stop` is set."""
+        with suppress(Stopping):
+            while not stop.is_set():
+                if self._is_present():
+                    if self._scan_requested.is_set() or time.monotonic() >= self._next_scan:
+                        self._scan_all(stop)
+                    self._follow_up(stop)
+                self._wake.wait(PRESENCE_S)
+                self._wake.clear()
+
+    def _is_present(self) -> bool:
+        """Whether the root can be listed; a scan is due when it is back or has been replaced."""
+        try:
+            os.scandir(self._root.path).close()
+            status = Path(self._root.path).stat()
+        except OSError as error:
+            if not self._told_away:
+                logger.warning("cannot watch %r; waiting for it: %s", self._root.path, error)
+            self._told_away, self._identity = True, None
+            return False
+        identity = (status.st_dev, status.st_ino)
+        if identity != self._identity:
+            if self._told_away:
+                logger.warning("%r can be watched again", self._root.path)
+            self._told_away, self._identity = False, identity
+            self._forget_watches()
+            self._scan_requested.set()
+        return True
+
+    def _scan_all(self, stop: threading.Event) -> None:
+        self._scan_requested.clear()
+        started = time.monotonic()
+        was_unwatched, self._unwatched = self._unwatched, False
+        self._polling = self._must_poll()
+        if self._polling:
+            self._forget_watches()
+        refused: dict[str, OSError] = {}
+        found, complete = self._scan("", refused, stop)
+        self._report(refused)
+        if self._unwatched and not was_unwatched:
+            logger.warning(
+                "the kernel allows no more directory watches; %r is scanned every few seconds "
+                "instead: raise fs.inotify.max_user_watches",
+                self._root.path,
+            )
+        self._frames, self._scanned_at = found, self._clock()
+        self._scan_s = time.monotonic() - started
+        self._next_scan = time.monotonic() + self._interval(self._scan_s, complete=complete)
+
+    def _interval(self, scan_s: float, *, complete: bool) -> float:
+        """Seconds until the next scan of everything."""
+        if complete and not self._polling and not self._unwatched:
+            return self._config.scan_interval_s
+        # Half of the time at most is spent on scanning.
+        return max(self._config.settle_s, SHORTEST_POLL_S, scan_s)
+
+    def _scan(
+        self, start: str, refused: dict[str, OSError], stop: threading.Event
+    ) -> tuple[int, bool]:
+        """Scan a subtree; return the number of frames and whether all could be dealt with."""
+        age_s = self._config.settle_s + (CLOCK_SKEW_S if self._polling else 0.0)
+        found, complete = 0, True
+
+        def enter(directory: str) -> None:
+            if stop.is_set():
+                raise Stopping
+            self._set_watch(directory)
+
+        for batch in walk(self._root, start, enter=enter, refused=refused.__setitem__):
+            found += len(batch)
+            complete &= self._reconciler.take(batch, stop, settled_age_s=age_s)
+            if start == "":
+                self._follow_up(stop)  # what is new does not wait until a long scan has ended
+        return found, complete
+
+    def _follow_up(self, stop: threading.Event) -> None:
+        """Scan directories that appeared, and register files that have settled."""
+        while self._new_directories:
+            _found, complete = self._scan(self._new_directories.popleft(), {}, stop)
+            if not complete:
+                self._scan_requested.set()
+        self._reconciler.recheck(stop)
+
+    def _set_watch(self, directory: str) -> None:
+        if self._watch is None or self._polling:
+            return
+        try:
+            self._watch.add(directory)
+        except OSError as error:
+            if error.errno != errno.ENOSPC:
+                raise
+            self._unwatched = True
+
+    def _forget_watches(self) -> None:
+        if self._watch is not None:
+            self._watch.remove("")
+
+    def _must_poll(self) -> bool:
+        if self._watch is None or self._config.observer == "polling":
+            return True
+        if self._config.observer == "inotify":
+            return False
+        mount_type = network_type(os.path.realpath(self._root.path), Path(MOUNTS).read_bytes())
+        if mount_type is not None and not self._polling:
+            logger.info("%r is on or holds %s: polling", self._root.path, mount_type)
+        return mount_type is not None
+
+    def _report(self, refused: dict[str, OSError]) -> None:
+        """Tell once of what cannot be looked at; what is gone again is no news."""
+        refused = {path: error for path, error in refused.items() if error.errno != errno.ENOENT}
+        news = [path for path in refused if path not in self._refused]
+        for path in news[:MAX_REPORTED]:
+            logger.warning("cannot look at %r: %s", self._root.join(path), refused[path])
+        if len(news) > MAX_REPORTED:
+            logger.warning("… and at %d more", len(news) - MAX_REPORTED)
+        self._refused = refused
+
+
+def _tree_watch(
+    inotify: InotifyFD | None, root: WatchRoot, observer: RootObserver
+) -> TreeWatch | None:
+    if inotify is None:
+        return None
+    from producer.watch import TreeWatch  # noqa: PLC0415 – cannot be imported without inotify
+
+    return TreeWatch(inotify, root, observer)

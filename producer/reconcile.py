@@ -1,0 +1,95 @@
+"""What a scan finds, compared with the ledger."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+
+from sqlalchemy import Engine
+
+from producer.dispatch import Dispatcher
+from producer.naming import WatchRoot
+from producer.outage import Outage
+from producer.scan import BATCH
+from producer.settle import Settling
+from storage.ledger import NewFrame, known
+
+
+class Reconciler:
+    """Registers those files of one root that the ledger does not know, once they are settled."""
+
+    def __init__(
+        self,
+        root: WatchRoot,
+        engine: Engine,
+        dispatcher: Dispatcher,
+        database: Outage,
+        clock: Callable[[], float],
+        *,
+        settle_s: float,
+    ):
+        self._root = root
+        self._engine = engine
+        self._dispatcher = dispatcher
+        self._database = database
+        self._clock = clock  # Unix s
+        self._settling = Settling(settle_s)
+
+    @property
+    def settling(self) -> int:
+        """Number of files that may still be written."""
+        return len(self._settling)
+
+    def take(
+        self, frames: Sequence[NewFrame], stop: threading.Event, *, settled_age_s: float
+    ) -> bool:
+        """Register unknown frames that are at least `settled_age_s` old; observe younger ones.
+
+        Returns whether all could be dealt with: False if too many are young, so some have to be
+        found again. Waits while the database is away.
+
+        Raises:
+            Stopping: `stop` was set while it waited.
+        """
+        by_id = {frame.frame_id: frame for frame in frames}
+        there = self._database.outlast(lambda: known(self._engine, list(by_id)), stop)
+        unknown = [frame for frame_id, frame in by_id.items() if frame_id not in there]
+        settled_ns = (self._clock() - settled_age_s) * 1e9
+        # A date in the future is young: what counts then is that it stands still.
+        old = [frame for frame in unknown if frame.mtime_ns <= settled_ns]
+        young = [frame for frame in unknown if frame.mtime_ns > settled_ns]
+        self._submit(sorted(old, key=lambda frame: frame.mtime_ns), stop)
+        return self._settling.watch(young, now=time.monotonic())
+
+    def observe(self, path: str) -> None:
+        """Look after a file that has appeared without being written, as a hard link does."""
+        with suppress(OSError):
+            frame = self._root.frame_at(path)
+            # An empty one has just been opened for writing; its end will be told.
+            if frame is not None and frame.size > 0:
+                self._settling.watch([frame], now=time.monotonic())
+
+    def recheck(self, stop: threading.Event) -> None:
+        """Register the observed files that have stood still.
+
+        Raises:
+            Stopping: `stop` was set while the database was away.
+        """
+        now = time.monotonic()
+        still, changed = [], []
+        for frame in self._settling.due(now=now):
+            with suppress(OSError):  # if it is a lasting one, a scan tells
+                again = self._root.seen_again(frame)
+                if again == frame:
+                    still.append(frame)
+                elif again is not None:
+                    changed.append(again)
+        self._settling.watch(changed, now=now)
+        for start in range(0, len(still), BATCH):
+            self._submit(still[start : start + BATCH], stop)
+
+    def _submit(self, frames: Sequence[NewFrame], stop: threading.Event) -> None:
+        if frames:
+            self._database.outlast(lambda: self._dispatcher.submit(frames), stop)

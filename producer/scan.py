@@ -1,0 +1,67 @@
+"""Walking a watch directory in bounded memory."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+
+from producer.naming import WatchRoot, is_frame_name, is_ignored, new_frame
+from storage.ledger import NewFrame
+from storage.paths import path_to_text
+
+#: Frames in one batch: one question to the ledger, one statement to register them.
+BATCH = 1000
+
+
+def walk(
+    root: WatchRoot,
+    start: str,
+    *,
+    enter: Callable[[str], None],
+    refused: Callable[[str, OSError], None],
+) -> Iterator[list[NewFrame]]:
+    """Yield the frames in and beneath `start` (relative to the root), `BATCH` at a time.
+
+    `enter` is called with each directory before it is listed, so whatever is put into the
+    directory after the listing can already be noticed. `refused` gets what cannot be listed or
+    looked at; the walk goes on. Memory holds one batch and the names of directories yet to visit.
+    """
+    batch: list[NewFrame] = []
+    directories = [start]
+    while directories:
+        directory = directories.pop()
+        try:
+            enter(directory)
+            for frame in _list(root, directory, directories, refused):
+                batch.append(frame)
+                if len(batch) == BATCH:
+                    yield batch
+                    batch = []
+        except OSError as error:
+            refused(directory, error)
+    if batch:
+        yield batch
+
+
+def _list(
+    root: WatchRoot,
+    directory: str,
+    directories: list[str],
+    refused: Callable[[str, OSError], None],
+) -> Iterator[NewFrame]:
+    """The frames directly in `directory`; its subdirectories are added to `directories`."""
+    camera = root.camera_of(directory)
+    prefix = f"{directory}/" if directory else ""
+    prefix_text = path_to_text(prefix)
+    with os.scandir(root.join(directory)) as entries:
+        for entry in entries:
+            name = entry.name
+            try:
+                if entry.is_dir(follow_symlinks=False):
+                    if not is_ignored(name):
+                        directories.append(prefix + name)
+                elif is_frame_name(name) and entry.is_file(follow_symlinks=False):
+                    status = entry.stat(follow_symlinks=False)
+                    yield new_frame(camera, root.text, prefix_text + path_to_text(name), status)
+            except OSError as error:
+                refused(prefix + name, error)
