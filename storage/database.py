@@ -10,6 +10,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -60,7 +61,6 @@ POSTGRES_CONNECT_S = 10
 POSTGRES_SILENCE_MS = 30_000
 
 _WRITES = "thermalwatch_writes"  # execution option of a connection that is about to write
-_MIGRATION_LOCK = 0x746865726D616C  # "thermal"; a number is all that Postgres' lock is named by
 _MIGRATIONS = Path(__file__).parent / "migrations"
 
 
@@ -170,6 +170,14 @@ def ping(engine: Engine) -> bool:
     return True
 
 
+def take_turns(connection: Connection, name: str) -> None:
+    """Let one transaction at a time pass that asks with this name; SQLite has one writer anyway."""
+    if connection.dialect.name == "postgresql":
+        digest = hashlib.blake2b(name.encode(), digest_size=8).digest()
+        number = int.from_bytes(digest, signed=True)  # Postgres knows such locks by number
+        connection.execute(sql("SELECT pg_advisory_xact_lock(:number)"), {"number": number})
+
+
 def insert_into(connection: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:
     """An INSERT that knows ON CONFLICT, in the dialect of the connection."""
     if connection.dialect.name == "sqlite":
@@ -235,8 +243,7 @@ def migrate(engine: Engine) -> None:
     config.set_main_option("path_separator", "os")
     known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
     with writing(engine) as connection:
-        if engine.dialect.name == "postgresql":
-            connection.execute(sql("SELECT pg_advisory_xact_lock(:id)"), {"id": _MIGRATION_LOCK})
+        take_turns(connection, "thermalwatch migrate")
         found = set(MigrationContext.configure(connection).get_current_heads())
         if not found <= known:
             raise SchemaError(

@@ -21,7 +21,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Engine,
-    Label,
+    Select,
     and_,
     bindparam,
     func,
@@ -31,9 +31,8 @@ from sqlalchemy import (
     true,
     update,
 )
-from sqlalchemy import text as sql
 
-from storage.database import chunks, insert_into, reading, sent_rows, writing
+from storage.database import chunks, insert_into, reading, sent_rows, take_turns, writing
 from storage.schema import (
     PENDING,
     QUARANTINED,
@@ -49,8 +48,6 @@ from storage.schema import (
 MISSING: Final = "missing"
 #: Characters of a quarantine's explanation that are kept.
 MAX_DETAIL: Final = 1000
-
-_REGISTER_LOCK = 0x7265676973746572  # "register", as the number that Postgres names a lock by
 
 
 @dataclass(frozen=True)
@@ -145,10 +142,9 @@ def register(engine: Engine, new_frames: Sequence[NewFrame], *, now: float) -> l
     if not by_id:
         return []
     with writing(engine) as connection:
-        if connection.dialect.name == "postgresql":
-            # Producers that register the same files in another order would deadlock; and numbers
-            # would become visible in another order than they were given out in.
-            connection.execute(sql("SELECT pg_advisory_xact_lock(:id)"), {"id": _REGISTER_LOCK})
+        # Producers that register the same files in another order would deadlock; and numbers
+        # would become visible in another order than they were given out in.
+        take_turns(connection, "thermalwatch register")
         rows = [{"id": frame_id, **vars(frame)} for frame_id, frame in by_id.items()]
         sent = sent_rows(connection, rows, _SENT)
         fixed = {"seen_at": now, **_FRESH}
@@ -346,21 +342,20 @@ def requeue(engine: Engine, ids: Sequence[str], *, now: float) -> list[str]:
 
 def counts(engine: Engine, camera: str | None = None) -> Counts:
     """The books of one camera or of all, at one instant."""
-
-    def number(state: str) -> Label[int]:
-        return func.count().filter(frames.c.state == state).label(state)
-
-    query = select(
-        func.count().label("seen"),
-        number(SCORED),
-        number(QUARANTINED),
-        number(SUPERSEDED),
-        number(PENDING),
-    ).select_from(frames)
+    query = counts_query()
     if camera is not None:
         query = query.where(frames.c.camera == camera)
     with reading(engine) as connection:
         return Counts(*connection.execute(query).one())
+
+
+def counts_query() -> Select[*tuple[Any, ...]]:
+    """The query whose row is a `Counts`. `seen` is counted for itself, not added up."""
+    by_state = (
+        func.count().filter(frames.c.state == state)
+        for state in (SCORED, QUARANTINED, SUPERSEDED, PENDING)
+    )
+    return select(func.count(), *by_state).select_from(frames)
 
 
 def _locked(ids: Sequence[str], condition: ColumnElement[bool]) -> CTE:

@@ -1,0 +1,63 @@
+"""Models live in the database, so that every worker machine finds the one that is active."""
+
+from __future__ import annotations
+
+from sqlalchemy import Engine, select, update
+
+from storage.database import insert_into, reading, take_turns, writing
+from storage.errors import ModelNotFound
+from storage.schema import is_active, models
+from thermal.bundle import Bundle, bundle_from_bytes, bundle_to_bytes
+
+
+def save_model(engine: Engine, bundle: Bundle, *, now: float, activate: bool) -> None:
+    """Store a model, if it is not there yet; with `activate`, make it the one workers use."""
+    metadata, weights = bundle_to_bytes(bundle)
+    with writing(engine) as connection:
+        take_turns(connection, "thermalwatch models")
+        connection.execute(
+            insert_into(connection, models).on_conflict_do_nothing(),
+            {
+                "model_id": bundle.model_id,
+                "metadata": metadata,
+                "weights": weights,
+                "created_at": now,
+                "active": False,
+            },
+        )
+        if activate:
+            connection.execute(update(models).where(is_active).values(active=False))
+            connection.execute(
+                update(models).where(models.c.model_id == bundle.model_id).values(active=True)
+            )
+
+
+def load_model(engine: Engine, model_id: str) -> Bundle:
+    """The model with this id.
+
+    Raises:
+        ModelNotFound: it is not stored.
+        thermal.errors.BundleError: what is stored is damaged or of another release's schema.
+    """
+    query = select(models.c.metadata, models.c.weights).where(models.c.model_id == model_id)
+    with reading(engine) as connection:
+        row = connection.execute(query).one_or_none()
+    if row is None:
+        raise ModelNotFound(
+            f"model {model_id} is not in the database; register its bundle: "
+            "thermalwatch model add BUNDLE"
+        )
+    return bundle_from_bytes(*row)
+
+
+def active_model_id(engine: Engine) -> str | None:
+    """Id of the model that workers use; None before the first was activated."""
+    with reading(engine) as connection:
+        return connection.scalar(select(models.c.model_id).where(is_active))
+
+
+def known_model_ids(engine: Engine) -> list[str]:
+    """Ids of all stored models, in the order in which they were stored."""
+    with reading(engine) as connection:
+        oldest_first = select(models.c.model_id).order_by(models.c.created_at, models.c.model_id)
+        return list(connection.scalars(oldest_first))
