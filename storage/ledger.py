@@ -221,8 +221,9 @@ def claim_pending(engine: Engine, *, now: float, lease_s: float, limit: int) -> 
         .returning(frames.c.arrival, *_LEDGER_COLUMNS)
     )
     with writing(engine) as connection:
-        claimed = sorted(connection.execute(claim).tuples())  # RETURNING promises no order
-        return [LedgerFrame(*columns) for _arrival, *columns in claimed]
+        claimed = connection.execute(claim).all()
+    claimed = sorted(claimed, key=lambda row: row.arrival)  # RETURNING promises no order
+    return [LedgerFrame(*row[1:]) for row in claimed]
 
 
 def lease(engine: Engine, ids: Sequence[str], *, until: float) -> None:

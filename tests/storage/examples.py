@@ -1,0 +1,104 @@
+"""Frames, results and query plans that several tests need."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Connection, Engine, event
+
+from storage.database import reading
+from storage.ledger import NewFrame
+from storage.results import ResultRow, open_epoch
+
+MODEL = "m" * 64
+EPOCH = "epoch-1"
+
+
+def new_frame(number: int, camera: str = "north") -> NewFrame:
+    """A distinct frame for each number."""
+    return NewFrame(camera, "/srv/in", f"{camera}/{number:06}.png", 10**18 + number, 1000 + number)
+
+
+def result(frame: NewFrame, seq: int, **changes: Any) -> ResultRow:
+    """A normal result for the frame, at a position of its stream."""
+    values: dict[str, Any] = {
+        "frame_id": frame.frame_id,
+        "camera": frame.camera,
+        "image_path": frame.path,
+        "captured_at": 1_750_000_000.0 + seq,
+        "sha256": "0" * 64,
+        "width": 320,
+        "height": 240,
+        "bit_depth": 16,
+        "mse": 0.1 + 0.2,
+        "seq": seq,
+        "score": 1.1 * seq,
+        "previous_threshold": 5.0 / 3.0,
+        "threshold": 5.1 / 3.0,
+        "body": 1.0 / 3.0,
+        "window_n": 100,
+        "exceeding": 7,
+        "anomaly": False,
+        "learning": False,
+        "epoch": EPOCH,
+        "temperature_unit": "celsius",
+        "radiometric": True,
+        "max_temperature": 61.7,
+        "mean_temperature": 20.1,
+        "min_temperature": -3.3,
+        "std_temperature": 4.4,
+        "hotspot_threshold": 30.1,
+        "hotspot_area": 12,
+        "hotspot_count": 2,
+        "hotspots": json.dumps([{"area_px": 12}]),
+        "reasons": (),
+        "model_id": MODEL,
+        "worker": "worker-1",
+        "scored_at": 1_750_000_001.5,
+    }
+    return ResultRow(**(values | changes))
+
+
+def open_streams(engine: Engine, *cameras: str, epoch: str = EPOCH, model_id: str = MODEL) -> None:
+    """Open an epoch for the streams of these cameras."""
+    for camera in cameras:
+        open_epoch(engine, camera, model_id, epoch, config="[]", now=1.0)
+
+
+@dataclass
+class Statements:
+    """Statements that reached the database, with their parameters."""
+
+    seen: list[tuple[str, Any]] = field(default_factory=list)
+
+    def plans(self, engine: Engine) -> str:
+        """How the database goes about them, one step a line."""
+        explain = "EXPLAIN QUERY PLAN " if engine.dialect.name == "sqlite" else "EXPLAIN "
+        lines: list[str] = []
+        with reading(engine) as connection:
+            for statement, parameters in self.seen:
+                if statement.split()[0] in ("SELECT", "WITH", "UPDATE"):
+                    steps = connection.exec_driver_sql(explain + statement, parameters)
+                    lines += [str(step[-1]) for step in steps]
+        return "\n".join(lines)
+
+
+@contextmanager
+def recorded_statements(engine: Engine) -> Iterator[Statements]:
+    """Record what is sent to the database meanwhile."""
+    statements = Statements()
+
+    def note(
+        _connection: Connection, _cursor: Any, statement: str, parameters: Any, *_: Any
+    ) -> None:
+        statements.seen.append((statement, parameters))
+
+    event.listen(engine, "before_cursor_execute", note)
+    try:
+        yield statements
+    finally:
+        event.remove(engine, "before_cursor_execute", note)
