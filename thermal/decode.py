@@ -108,11 +108,11 @@ def decode(data: bytes, *, suffix: str = "", options: DecodeOptions = _DEFAULTS)
         return _picture(decode_pixels(checked_png(data, options.max_pixels)), options, About())
     if byte_order(data):
         return _from_tiff(data, options)
-    may_be_matrix = suffix.lower() in ("", ".csv")
-    if data.startswith(b"BM") and suffix.lower() != ".csv":
+    # The two letters may be text as well; the header's numbers always hold zero bytes.
+    if data.startswith(b"BM") and (suffix.lower() != ".csv" or b"\0" in data[:18]):
         check_bmp(data, options.max_pixels)
         return _picture(decode_pixels(data), options, About())
-    _refuse_what_is_known(data, may_be_matrix)
+    _refuse_what_is_known(data, suffix.lower())
     return _temperatures(read_matrix(data, options.max_pixels), options.matrix_unit, About())
 
 
@@ -180,7 +180,7 @@ def _temperatures(
     return Frame(celsius, "celsius", True, bit_depth, facts.captured_at, metadata)
 
 
-def _refuse_what_is_known(data: bytes, may_be_matrix: bool) -> None:
+def _refuse_what_is_known(data: bytes, suffix: str) -> None:
     """Raise for what is neither an image nor a matrix, with the reason that helps most."""
     if any(start.startswith(data) for start in _STARTS):
         raise CorruptImage(f"cut off: only {len(data)} bytes of an image")
@@ -189,8 +189,9 @@ def _refuse_what_is_known(data: bytes, may_be_matrix: bool) -> None:
     for start, name in _UNREAD:
         if data.startswith(start):
             raise UnsupportedImage(f"{name} files are not read")
-    if may_be_matrix and b"\0" not in data:
+    is_text = b"\0" not in data[:4096] and data[:4096].isascii()
+    if suffix == ".csv" or (suffix == "" and is_text):
         return
-    if b"\0" not in data[:4096] and data[:4096].isascii():
+    if is_text:
         raise UnsupportedImage("the content is text, not an image; a matrix must be named .csv")
     raise UnsupportedImage("not a PNG, JPEG, BMP or TIFF image, nor a CSV matrix")

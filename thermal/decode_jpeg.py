@@ -2,7 +2,8 @@
 
 libjpeg fills up a picture that was cut off and says nothing; so the file must run from its first
 marker to its end-of-image marker. Bytes after that marker (padding, previews, appended vendor
-data) are nobody's business. Structure: ITU-T T.81, annex B.
+data) are nobody's business. Damage inside the coded pixels shows in the picture alone; libjpeg
+names it on stderr. Structure: ITU-T T.81, annex B.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 What is read: one row of the image a line, cells separated by semicolon, tab or comma (the first
 of these in the last line); a decimal comma where the separator is not the comma. Passed over are
-blank lines, lines before the matrix (settings), a heading of column numbers or names, a first
+blank lines, lines before the matrix (settings), headings of column numbers or names, a first
 column of labels or row numbers, and an empty last column. At least two rows and two columns. No
 quotes, no thousands marks.
 
@@ -17,6 +17,9 @@ from numpy.typing import NDArray
 from thermal.decode_raster import check_size
 from thermal.errors import CorruptImage, UnsupportedImage
 
+#: Numbers that must agree in their decimals before these are taken for the file's format.
+_ENOUGH_NEIGHBOURS = 8
+
 
 def read_matrix(data: bytes, max_pixels: int) -> NDArray[np.float64]:
     """(H, W) values of a CSV matrix; cells `nan` and `inf` are kept as such.
@@ -25,7 +28,7 @@ def read_matrix(data: bytes, max_pixels: int) -> NDArray[np.float64]:
     length, a cell is no number, or the end shows that the file was cut off.
     """
     if b"\0" in data:
-        raise UnsupportedImage("a CSV file must be UTF-8 or ASCII text")
+        raise UnsupportedImage("a matrix must be text in ASCII, UTF-8 or Latin-1")
     lines = [line for line in data.removeprefix(b"\xef\xbb\xbf").splitlines() if line.strip()]
     last = lines[-1] if lines else b""
     separator = next((mark for mark in (b";", b"\t", b",") if mark in last), b",")
@@ -33,8 +36,7 @@ def read_matrix(data: bytes, max_pixels: int) -> NDArray[np.float64]:
     columns = last.count(separator) + 1
     check_size(columns, len(rows), max_pixels)
     start, end = 0, columns
-    heading = rows[0].split(separator)
-    if _is_heading(heading):
+    while rows and _is_heading(heading := rows[0].split(separator)):
         rows = rows[1:]
         start = 1 if _heads_row_numbers(heading) else 0
     if len(rows) < 2:
@@ -45,9 +47,10 @@ def read_matrix(data: bytes, max_pixels: int) -> NDArray[np.float64]:
         end -= 1
     if end - start < 2:
         raise CorruptImage("cut off, or no matrix: fewer than two columns of numbers")
-    if not data.endswith((b"\n", b"\r")) and _ends_within_number(rows, separator):
+    numbers = range(start, end)
+    if not data.endswith((b"\n", b"\r")) and _ends_within_number(rows, separator, numbers):
         raise CorruptImage("cut off: the file ends inside a number")
-    return _parse(rows, separator, range(start, end))
+    return _parse(rows, separator, numbers)
 
 
 def _last_block(lines: list[bytes], separator: bytes) -> list[bytes]:
@@ -88,7 +91,8 @@ def _is_heading(cells: list[bytes]) -> bool:
 
 
 def _heads_row_numbers(heading: list[bytes]) -> bool:
-    return not heading[0].strip() or _counts_columns(heading)
+    first_is_blank = not heading[0].strip() and all(cell.strip() for cell in heading[1:-1])
+    return first_is_blank or _counts_columns(heading)
 
 
 def _counts_columns(cells: list[bytes]) -> bool:
@@ -101,15 +105,18 @@ def _counts_columns(cells: list[bytes]) -> bool:
     )
 
 
-def _ends_within_number(rows: list[bytes], separator: bytes) -> bool:
-    """Whether the very last number has fewer decimals than the ones above it, which agree."""
-    *above, last = (_decimals(row.rsplit(separator, 1)[1], separator) for row in rows)
-    return len(set(above)) == 1 and last < above[0]
+def _ends_within_number(rows: list[bytes], separator: bytes, columns: range) -> bool:
+    """Whether the very last number has fewer decimals than its many neighbours, which agree."""
+    cells = rows[-2].split(separator)[columns.start : columns.stop]
+    cells += rows[-1].split(separator)[columns.start : columns.stop]
+    *neighbours, last = (_decimals(cell, separator) for cell in cells)
+    agree = len(neighbours) >= _ENOUGH_NEIGHBOURS and len(set(neighbours)) == 1
+    return agree and last < neighbours[0]
 
 
 def _decimals(cell: bytes, separator: bytes) -> int:
-    cell = cell.strip() if separator == b"," else cell.strip().replace(b",", b".")
-    return len(cell.partition(b".")[2])
+    mark = b"." if separator == b"," or b"," not in cell else b","
+    return len(cell.strip().partition(mark)[2])
 
 
 def _numbers_in(cells: list[bytes]) -> int:
