@@ -1,0 +1,95 @@
+"""A real directory, a real ledger, a real Redis, and a producer on threads of its own."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from redis import Redis
+from sqlalchemy import Engine, select
+
+from producer.app import Producer
+from producer.config import ProducerConfig
+from producer.outage import Outage
+from storage.database import reading
+from storage.errors import DatabaseUnavailable
+from storage.queue import FrameBatch, FrameQueue
+from storage.schema import frames
+
+#: Seconds that something may take which is expected to happen.
+PATIENCE_S = 20.0
+
+
+def eventually(condition: Callable[[], bool], within_s: float = PATIENCE_S) -> None:
+    """Wait until `condition` holds; fail if it does not in time."""
+    deadline = time.monotonic() + within_s
+    while not condition():
+        assert time.monotonic() < deadline, f"not so after {within_s} s"
+        time.sleep(0.005)
+
+
+@pytest.fixture
+def database_url(tmp_path: Path) -> str:
+    """The producer's SQL is the ledger's, which has tests on both databases; here SQLite does."""
+    return f"sqlite:///{tmp_path / 'thermalwatch.db'}"
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """An empty watch directory."""
+    root = tmp_path / "watched"
+    root.mkdir()
+    return root
+
+
+@pytest.fixture
+def queue(redis_url: str) -> Iterator[FrameQueue]:
+    """The queue on an empty Redis."""
+    with Redis.from_url(redis_url) as redis:
+        yield FrameQueue(redis)
+
+
+@pytest.fixture
+def database() -> Outage:
+    """The state of a database that answers."""
+    return Outage("the database", DatabaseUnavailable, on_return=lambda: None)
+
+
+def paths(engine: Engine) -> list[str]:
+    """Paths in the ledger, in the order of arrival."""
+    with reading(engine) as connection:
+        return list(connection.scalars(select(frames.c.path).order_by(frames.c.arrival)))
+
+
+def queued(queue: FrameQueue) -> list[list[str]]:
+    """The frame ids of the jobs that wait, in the order of the queue."""
+    return [list(FrameBatch.decode(job.args[0]).frame_ids) for job in queue.rq.jobs]
+
+
+@contextmanager
+def producing(
+    engine: Engine, queue: FrameQueue, config: ProducerConfig
+) -> Iterator[threading.Event]:
+    """A producer at work while the block lasts; an error of its own fails the test."""
+    stop = threading.Event()
+    failures: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            Producer(config, engine, queue).run(stop)
+        except BaseException as error:
+            failures.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        yield stop
+    finally:
+        stop.set()
+        thread.join(PATIENCE_S)
+        assert not thread.is_alive(), "the producer did not stop"
+        assert not failures, failures
