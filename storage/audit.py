@@ -9,7 +9,7 @@ from sqlalchemy import Engine, func, select
 from storage.database import reading
 from storage.errors import AmbiguousFrame
 from storage.ledger import Counts, counts_query
-from storage.schema import SCORED, frames, is_quarantined, results
+from storage.schema import SCORED, frames, id_begins, is_quarantined, results
 
 
 @dataclass(frozen=True)
@@ -107,8 +107,7 @@ def find_frame(engine: Engine, prefix: str) -> FrameRecord | None:
     Raises:
         AmbiguousFrame: there is more than one.
     """
-    # "g" follows the last hexadecimal digit: a range of the index, unlike LIKE
-    fitting = select(*_RECORD).where(frames.c.id.between(prefix, prefix + "g")).limit(2)
+    fitting = select(*_RECORD).where(id_begins(frames.c.id, prefix)).limit(2)
     with reading(engine) as connection:
         rows = connection.execute(fitting).all()
     if len(rows) > 1:

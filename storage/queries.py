@@ -36,7 +36,7 @@ from storage.results import (
     decision_of,
     row_from_database,
 )
-from storage.schema import cameras, is_anomaly, open_decisions, results
+from storage.schema import cameras, id_begins, is_anomaly, open_decisions, results
 from thermal.threshold import Decision
 
 #: Characters of a frame id that are enough to ask for it.
@@ -161,8 +161,7 @@ def find_results(engine: Engine, name: str) -> list[ResultRow]:
     latest = select(*RESULT_COLUMNS).order_by(results.c.id.desc())
     with reading(engine) as connection:
         if len(name) >= LEAST_PREFIX and set(name) <= _HEXADECIMAL:
-            # "g" follows the last hexadecimal digit: a range of the index, unlike LIKE
-            by_id = latest.where(results.c.frame_id.between(name, name + "g"))
+            by_id = latest.where(id_begins(results.c.frame_id, name))
             if found := connection.execute(by_id.limit(_BATCH)).all():
                 if len({row.frame_id for row in found}) > 1:
                     raise AmbiguousFrame(f"{name} is the beginning of more than one frame's id")

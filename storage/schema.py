@@ -13,6 +13,7 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
+    ColumnElement,
     Double,
     ForeignKey,
     Identity,
@@ -24,6 +25,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    and_,
     literal_column,
     text,
 )
@@ -203,3 +205,8 @@ _index_where(
 # Postgres' ordered indexes refuse entries over 2,700 bytes, and a path may be longer.
 Index("results_path", results.c.image_path, postgresql_using="hash")
 _index_where(ACTIVE_SQL, "models_active", models.c.active, unique=True)
+
+
+def id_begins(column: Column[str], prefix: str) -> ColumnElement[bool]:
+    """Whether an id begins with hexadecimal digits: a range of its index, unlike LIKE."""
+    return and_(column >= prefix, column < prefix + "g")  # "g" follows the last digit

@@ -80,8 +80,9 @@ class Statements:
         explain = "EXPLAIN QUERY PLAN " if engine.dialect.name == "sqlite" else "EXPLAIN "
         lines: list[str] = []
         with reading(engine) as connection:
-            for statement, parameters in self.seen:
+            for statement, sent in self.seen:
                 if statement.split()[0] in ("SELECT", "WITH", "UPDATE"):
+                    parameters = sent[0] if isinstance(sent, list) else sent  # of an executemany
                     steps = connection.exec_driver_sql(explain + statement, parameters)
                     lines += [str(step[-1]) for step in steps]
         return "\n".join(lines)
