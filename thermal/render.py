@@ -82,6 +82,8 @@ def draw(
     size = _display_size(frame.shape, _MOST_SIDE)
     original, reconstruction, heatmap, overlay = (draw_panel(view, size, caption) for view in views)
     maximum = _number(report.statistics.max, frame.unit)
+    if frame.unit == "counts":
+        maximum += " counts"  # there is no scale beside it that says so
     small = _display_size(frame.shape, _MOST_SIDE_IN_SHEET)
     sheet = draw_sheet(views, small, caption, maximum)
     return Pictures(original, reconstruction, heatmap, overlay, sheet)
