@@ -120,5 +120,5 @@ class Producer:
                 with suppress(RedisError):  # the dispatcher notices too, and tells
                     beat(self._queue.redis, heartbeat)
             stop.wait(INTERVAL_S)
-        with suppress(RedisError):
+        with suppress(RedisError):  # then it ends by its lifetime
             retire(self._queue.redis, self._name)

@@ -99,12 +99,12 @@ class Dispatcher:
             DatabaseUnavailable: nothing was claimed.
             redis.RedisError: frames claimed but not queued come back when their lease runs out.
         """
+        room = self._room()  # without the lock: registration does not wait for a dead Redis
+        self._redis.answered()
+        if room == 0:
+            return FULL_PAUSE_S
         with self._lock:
-            room = self._room()
-            self._redis.answered()
-            if room == 0:
-                return FULL_PAUSE_S
-            limit = min(room * self._config.max_batch, MAX_CLAIM)
+            limit = min(self._room() * self._config.max_batch, MAX_CLAIM)
             now = self._clock()
             claimed = claim_pending(
                 self._engine, now=now, lease_s=self._config.lease_s, limit=limit

@@ -1,0 +1,93 @@
+"""Single events become batches."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from redis.exceptions import RedisError
+from sqlalchemy import Engine
+
+from producer.coalesce import MAX_WAITING, Coalescer
+from producer.config import ProducerConfig
+from producer.dispatch import Dispatcher
+from producer.naming import WatchRoot
+from producer.outage import Outage
+from storage.queue import FrameQueue
+from tests.producer.conftest import eventually, paths, queued
+
+
+@pytest.fixture
+def coalescer(root: Path, engine: Engine, queue: FrameQueue, database: Outage) -> Coalescer:
+    config = ProducerConfig(roots=(root,), max_batch=8, max_delay_ms=50.0)
+    redis = Outage("Redis", RedisError, on_return=lambda: None)
+    dispatcher = Dispatcher(engine, queue, config, time.time, database=database, redis=redis)
+    return Coalescer(config, dispatcher, database)
+
+
+@pytest.fixture
+def start(coalescer: Coalescer) -> Iterator[Callable[[], None]]:
+    """Starts the coalescer's thread, which ends with the test."""
+    stop = threading.Event()
+    thread = threading.Thread(target=coalescer.run, args=(stop,))
+    yield thread.start
+    stop.set()
+    thread.join()
+
+
+def upload(root: Path, *names: str) -> list[tuple[WatchRoot, str]]:
+    for name in names:
+        (root / name).write_bytes(b"image")
+    return [(WatchRoot.at(root, {}), name) for name in names]
+
+
+def test_files_that_come_together_share_jobs_of_max_batch(
+    root: Path, engine: Engine, queue: FrameQueue, coalescer: Coalescer, start: Callable[[], None]
+) -> None:
+    names = [f"{number}.png" for number in range(20)]
+    for file in upload(root, *names):
+        assert coalescer.put(*file)
+    start()
+    eventually(lambda: len(paths(engine)) == 20)
+    assert paths(engine) == names
+    eventually(lambda: [len(job) for job in queued(queue)] == [8, 8, 4])
+
+
+def test_a_file_told_of_twice_is_registered_once(
+    root: Path, engine: Engine, coalescer: Coalescer, start: Callable[[], None]
+) -> None:
+    for file in upload(root, "a.png", "b.png") * 2:
+        coalescer.put(*file)
+    start()
+    eventually(lambda: paths(engine) == ["a.png", "b.png"])
+
+
+def test_files_that_are_gone_again_are_passed_over(
+    root: Path, engine: Engine, coalescer: Coalescer, start: Callable[[], None]
+) -> None:
+    files = upload(root, "gone.png", "a.png")
+    (root / "gone.png").unlink()
+    for file in files:
+        coalescer.put(*file)
+    start()
+    eventually(lambda: paths(engine) == ["a.png"])
+
+
+def test_what_waits_is_registered_before_the_end(
+    root: Path, engine: Engine, coalescer: Coalescer
+) -> None:
+    for file in upload(root, *(f"{number}.png" for number in range(20))):
+        coalescer.put(*file)
+    stop = threading.Event()
+    stop.set()
+    coalescer.run(stop)
+    assert len(paths(engine)) == 20
+
+
+def test_what_waits_is_bounded(root: Path, coalescer: Coalescer) -> None:
+    watch_root = WatchRoot.at(root, {})
+    accepted = [coalescer.put(watch_root, f"{number}.png") for number in range(MAX_WAITING + 1)]
+    assert accepted == [True] * MAX_WAITING + [False]

@@ -1,0 +1,226 @@
+"""From the ledger to the queue."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from redis import Redis
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+from redis.retry import Retry
+from rq.executions import Execution
+from sqlalchemy import Engine
+
+from producer.config import ProducerConfig
+from producer.dispatch import FULL_PAUSE_S, Dispatcher
+from producer.outage import Outage
+from storage.database import connect
+from storage.errors import DatabaseUnavailable
+from storage.ledger import NewFrame, counts, finish
+from storage.queue import FrameQueue
+from tests.producer.conftest import queued
+
+CONFIG = ProducerConfig(roots=(Path("in"),), max_batch=4, max_depth=3, lease_s=30.0)
+NOTHING_MORE_S = CONFIG.dispatch_interval_s
+
+
+class Clock:
+    """A time that the test moves."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def redis_outage() -> Outage:
+    return Outage("Redis", RedisError, on_return=lambda: None)
+
+
+@pytest.fixture
+def dispatcher(
+    engine: Engine, queue: FrameQueue, clock: Clock, database: Outage, redis_outage: Outage
+) -> Dispatcher:
+    return Dispatcher(engine, queue, CONFIG, clock, database=database, redis=redis_outage)
+
+
+def frames(number: int, *, start: int = 0) -> list[NewFrame]:
+    return [NewFrame("cam", "/in", f"{start + i}.png", 1, 1) for i in range(number)]
+
+
+def ids(*batches: list[NewFrame]) -> list[list[str]]:
+    return [[frame.frame_id for frame in batch] for batch in batches]
+
+
+def work_off(queue: FrameQueue, engine: Engine, jobs: int = 1) -> None:
+    """Do what a worker does with its jobs: take them, and give their frames an outcome."""
+    for _ in range(jobs):
+        taken = queue.rq.jobs[0]
+        finish(engine, superseded=queued(queue)[0], now=0.0)
+        queue.rq.remove(taken)
+        taken.delete()
+
+
+def test_new_frames_are_queued_at_once_in_jobs_of_max_batch(
+    dispatcher: Dispatcher, queue: FrameQueue
+) -> None:
+    new = frames(6)
+    dispatcher.submit(new)
+    assert queued(queue) == ids(new[:4], new[4:])
+
+
+def test_frames_that_the_ledger_knows_are_not_queued_again(
+    dispatcher: Dispatcher, queue: FrameQueue, engine: Engine
+) -> None:
+    dispatcher.submit(frames(3))
+    dispatcher.submit(frames(5))
+    assert queued(queue) == ids(frames(3), frames(2, start=3))
+    assert counts(engine).seen == 5
+
+
+def test_a_queued_frame_is_not_dispatched_while_its_lease_lasts(
+    dispatcher: Dispatcher, queue: FrameQueue, clock: Clock
+) -> None:
+    dispatcher.submit(frames(2))
+    clock.now += CONFIG.lease_s - 1
+    queue.redis.flushall()
+    assert dispatcher.top_up() == NOTHING_MORE_S
+    assert queued(queue) == []
+
+
+def test_what_a_flushed_redis_lost_is_queued_when_the_lease_has_run_out(
+    dispatcher: Dispatcher, queue: FrameQueue, clock: Clock
+) -> None:
+    dispatcher.submit(frames(6))
+    queue.redis.flushall()
+    clock.now += CONFIG.lease_s
+    dispatcher.top_up()
+    assert queued(queue) == ids(frames(4), frames(2, start=4))
+
+
+def test_a_frame_that_still_waits_gets_a_new_lease_and_no_second_job(
+    dispatcher: Dispatcher, queue: FrameQueue, clock: Clock
+) -> None:
+    dispatcher.submit(frames(6))
+    for _ in range(3):
+        clock.now += CONFIG.lease_s
+        while dispatcher.top_up() == 0.0:
+            pass
+    assert queued(queue) == ids(frames(4), frames(2, start=4))
+    queue.redis.flushall()
+    clock.now += CONFIG.lease_s - 1
+    dispatcher.top_up()
+    assert queued(queue) == []  # the lease was renewed at the last look
+
+
+def test_a_full_queue_grows_no_deeper_and_the_ledger_keeps_the_rest(
+    dispatcher: Dispatcher, queue: FrameQueue, engine: Engine
+) -> None:
+    dispatcher.submit(frames(100))
+    assert queued(queue) == ids(frames(4), frames(4, start=4), frames(4, start=8))
+    assert counts(engine).pending == 100
+    assert dispatcher.top_up() == FULL_PAUSE_S
+    assert queue.depth() == CONFIG.max_depth
+
+
+def test_room_is_filled_with_the_oldest_frames(
+    dispatcher: Dispatcher, queue: FrameQueue, engine: Engine
+) -> None:
+    dispatcher.submit(frames(100))
+    work_off(queue, engine, jobs=2)
+    assert dispatcher.top_up() == 0.0  # there may be more
+    assert queued(queue) == ids(*(frames(4, start=start) for start in (8, 12, 16)))
+
+
+def test_a_backlog_is_worked_off_completely(
+    dispatcher: Dispatcher, queue: FrameQueue, engine: Engine
+) -> None:
+    dispatcher.submit(frames(50))
+    while queue.depth():
+        work_off(queue, engine, jobs=queue.depth())
+        while dispatcher.top_up() == 0.0:
+            pass
+    assert counts(engine).superseded == 50
+
+
+def test_dispatchers_of_two_producers_share_a_backlog(
+    dispatcher: Dispatcher,
+    queue: FrameQueue,
+    engine: Engine,
+    clock: Clock,
+    database: Outage,
+    redis_outage: Outage,
+) -> None:
+    other = Dispatcher(engine, queue, CONFIG, clock, database=database, redis=redis_outage)
+    dispatcher.submit(frames(40))
+    done: list[str] = []
+    while queue.depth():
+        done += queued(queue)[0]
+        work_off(queue, engine)
+        dispatcher.top_up()
+        other.top_up()
+    assert sorted(done) == sorted(ids(frames(40))[0])
+
+
+@pytest.fixture
+def no_redis(tmp_path: Path) -> Iterator[FrameQueue]:
+    """A queue on a Redis that does not run."""
+    at_once = Retry(NoBackoff(), 0)
+    with Redis(unix_socket_path=str(tmp_path / "no.sock"), retry=at_once) as redis:
+        yield FrameQueue(redis)
+
+
+def test_frames_are_registered_while_redis_is_away_and_queued_when_it_is_back(
+    engine: Engine,
+    queue: FrameQueue,
+    no_redis: FrameQueue,
+    clock: Clock,
+    database: Outage,
+    redis_outage: Outage,
+) -> None:
+    cut_off = Dispatcher(engine, no_redis, CONFIG, clock, database=database, redis=redis_outage)
+    cut_off.submit(frames(3))
+    cut_off.submit(frames(3, start=3))
+    assert redis_outage.down
+    assert counts(engine).pending == 6
+    with pytest.raises(RedisError):
+        cut_off.top_up()
+
+    back = Dispatcher(engine, queue, CONFIG, clock, database=database, redis=redis_outage)
+    back.top_up()
+    assert not redis_outage.down
+    assert queued(queue) == ids(frames(4), frames(2, start=4))  # no lease had to run out
+
+
+def test_nothing_is_queued_that_the_ledger_could_not_take(
+    tmp_path: Path, queue: FrameQueue, clock: Clock, database: Outage, redis_outage: Outage
+) -> None:
+    engine = connect(f"sqlite:///{tmp_path / 'no' / 'such' / 'directory.db'}")
+    dispatcher = Dispatcher(engine, queue, CONFIG, clock, database=database, redis=redis_outage)
+    with pytest.raises(DatabaseUnavailable):
+        dispatcher.submit(frames(1))
+    assert queued(queue) == []
+
+
+def test_a_frame_in_a_running_job_gets_no_second_one(
+    dispatcher: Dispatcher, queue: FrameQueue, clock: Clock
+) -> None:
+    clock.now = time.time()
+    dispatcher.submit(frames(2))
+    with queue.redis.pipeline() as pipeline:
+        Execution.create(queue.rq.jobs[0], ttl=120, pipeline=pipeline)
+        pipeline.execute()
+    queue.redis.delete(queue.rq.key)  # a worker has taken the job
+    clock.now += CONFIG.lease_s
+    dispatcher.top_up()
+    assert queue.depth() == 0
