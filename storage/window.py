@@ -24,6 +24,7 @@ from typing import cast
 
 from redis import Redis
 from redis.commands.core import Script
+from redis.lock import Lock
 
 from thermal.threshold import Baseline, Decision, RollingThreshold, WindowConfig
 
@@ -126,9 +127,15 @@ class RollingWindows:
         """Forget the stream if it is still in this epoch, so that it is rebuilt from its rows."""
         self._drop(keys=stream.redis_keys(), args=[epoch])
 
-    def rebuild_lock(self, stream: StreamKey) -> object:
+    def holds(self, stream: StreamKey) -> bool:
+        """Whether Redis holds the stream, under these settings."""
+        held = cast("bytes | None", self.redis.hget(stream.redis_keys()[0], "config"))
+        return held == self._fingerprint.encode()
+
+    def rebuild_lock(self, stream: StreamKey) -> Lock:
         """A lock, as context manager, that lets one worker at a time rebuild the stream."""
-        return self.redis.lock(
+        return Lock(
+            self.redis,
             stream.redis_keys()[0] + ":rebuild",
             timeout=REBUILD_LOCK_S,
             blocking_timeout=REBUILD_LOCK_S,

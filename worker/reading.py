@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from storage.ledger import LedgerFrame
-from storage.paths import NotRegular, OutsideRoot, open_beneath, text_to_path
+from storage.paths import MalformedPathText, NotRegular, OutsideRoot, open_beneath, text_to_path
 from thermal.decode import decode
 from thermal.errors import DecodeError, ImageTooLarge, UnsupportedImage
 from thermal.frame import Frame
@@ -74,9 +74,10 @@ def read_frame(entry: LedgerFrame, config: CameraConfig, *, grace_s: float, now:
         if young:
             return Later(entry, min(entry.mtime_ns / 1e9 + grace_s, now + RETRY_S))
         return Refused(entry, _reason(entry, error), str(error))
-    except (OutsideRoot, NotRegular) as error:
-        word = "outside_root" if isinstance(error, OutsideRoot) else "not_regular"
-        return Refused(entry, word, str(error))
+    except (OutsideRoot, MalformedPathText) as error:
+        return Refused(entry, "outside_root", str(error))
+    except NotRegular as error:
+        return Refused(entry, "not_regular", str(error))
     except (FileNotFoundError, PermissionError, NotADirectoryError) as error:
         if young or not _root_is_there(entry):
             return Later(entry, now + RETRY_S)

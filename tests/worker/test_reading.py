@@ -33,7 +33,7 @@ def upload(root: Path, name: str, data: bytes = PNG) -> LedgerFrame:
 
 
 def entry_for(root: Path, name: str) -> LedgerFrame:
-    status = os.stat(root / name, follow_symlinks=False)
+    status = (root / name).lstat()
     new = NewFrame("cam", str(root), path_to_text(name), status.st_mtime_ns, status.st_size)
     return LedgerFrame(
         id=new.frame_id,

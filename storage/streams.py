@@ -1,0 +1,154 @@
+"""The rolling threshold of every stream: Redis decides, the database remembers.
+
+A stream that Redis does not hold (a new camera, a lost Redis, other settings) is restored from the
+database: from its rows and from the decisions that `commit_results` recorded for other batches.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+
+from sqlalchemy import Connection, Engine, select
+
+from storage.database import reading
+from storage.results import DECISION_COLUMNS, current_epoch, decision_of, open_epoch
+from storage.schema import open_decisions, results
+from storage.window import (
+    Decided,
+    RollingWindows,
+    StreamKey,
+    StreamMissing,
+    config_to_text,
+    new_epoch,
+)
+from thermal.bundle import Bundle
+from thermal.threshold import Baseline, Decision, RollingThreshold, WindowConfig
+
+log = logging.getLogger(__name__)
+
+#: Restores of one stream in a row after which something else must be wrong.
+RESTORE_ATTEMPTS = 3
+#: Decisions read from the database at a time.
+_PAGE = 4096
+
+
+class Streams:
+    """Decides about scores, and restores what Redis has lost."""
+
+    def __init__(self, engine: Engine, windows: RollingWindows, clock: Callable[[], float]):
+        self.engine = engine
+        self.windows = windows
+        self.clock = clock
+        self._baselines: dict[str, Baseline] = {}
+
+    def decide(
+        self, stream: StreamKey, bundle: Bundle, frames: Sequence[tuple[str, float]]
+    ) -> Decided:
+        """Decide about (frame id, score) pairs of one stream, in this order.
+
+        Raises:
+            DatabaseUnavailable: the stream had to be restored and could not be.
+            redis.RedisError: Redis cannot be reached.
+        """
+        baseline = self._baseline(bundle)
+        for _ in range(RESTORE_ATTEMPTS - 1):
+            try:
+                return self.windows.decide(stream, baseline, frames)
+            except StreamMissing:
+                self._restore(stream, bundle)
+        return self.windows.decide(stream, baseline, frames)
+
+    def _baseline(self, bundle: Bundle) -> Baseline:
+        if bundle.model_id not in self._baselines:
+            config = self.windows.config
+            self._baselines[bundle.model_id] = Baseline.from_scores(bundle.held_out_scores, config)
+        return self._baselines[bundle.model_id]
+
+    def _restore(self, stream: StreamKey, bundle: Bundle) -> None:
+        with self.windows.rebuild_lock(stream):
+            if self.windows.holds(stream):
+                return  # another worker was faster
+            epoch, config = new_epoch(), config_to_text(self.windows.config)
+            before = current_epoch(self.engine, stream.camera, stream.model_id)
+            # The new epoch is on record before the rows are read: from here on no decision of
+            # the old window can be committed, so what is read stays all there is.
+            open_epoch(
+                self.engine, stream.camera, stream.model_id, epoch, config=config, now=self.clock()
+            )
+            state = start_state(self.windows.config, self._baseline(bundle), bundle, stream.camera)
+            with reading(self.engine) as connection:
+                for decision in _recent(connection, stream, self.windows.config.size):
+                    state.absorb(decision)
+                waiting = _waiting(connection, stream)
+            if before is not None and before.config != config:
+                state.settled = False  # the new settings count at once, not after a window
+            self.windows.install(stream, state, epoch, waiting)
+        log.info("restored the window of camera %s at frame %d", stream.camera, state.seq)
+
+
+def start_state(
+    config: WindowConfig, baseline: Baseline, bundle: Bundle, camera: str
+) -> RollingThreshold:
+    """The state of a stream before its first frame.
+
+    A camera that training has seen starts with the held-out scores; so does any camera if the
+    training images named no cameras, for then they stand for all of them.
+    """
+    known = not bundle.training.cameras or camera in bundle.training.cameras
+    return RollingThreshold(config, baseline, learning=not known)
+
+
+def read_decisions(
+    connection: Connection, stream: StreamKey, *, before_seq: int | None = None
+) -> Iterator[Decision]:
+    """All decisions of a stream, latest first: of its rows, and recorded without one."""
+    while page := _page(connection, stream, before_seq):
+        yield from page
+        before_seq = page[-1].seq
+
+
+def _page(connection: Connection, stream: StreamKey, before_seq: int | None) -> list[Decision]:
+    found: dict[int, Decision] = {}
+    for table in (open_decisions, results):
+        query = (
+            select(*(table.c[name] for name in DECISION_COLUMNS))
+            .where(table.c.camera == stream.camera, table.c.model_id == stream.model_id)
+            .order_by(table.c.seq.desc())
+            .limit(_PAGE)
+        )
+        if before_seq is not None:
+            query = query.where(table.c.seq < before_seq)
+        for row in connection.execute(query):
+            found[row.seq] = decision_of(row)
+    return [found[seq] for seq in sorted(found, reverse=True)[:_PAGE]]
+
+
+def _recent(connection: Connection, stream: StreamKey, size: int) -> list[Decision]:
+    """The decisions, oldest first, that a stream must absorb to be as it was."""
+    recent: list[Decision] = []
+    members = 0
+    for decision in read_decisions(connection, stream):
+        recent.append(decision)
+        members += decision.learning or not decision.anomaly
+        if members == size or (decision.learning and decision.window_n == 0):
+            break
+    return recent[::-1]
+
+
+def _waiting(connection: Connection, stream: StreamKey) -> dict[str, Decision]:
+    """Recorded decisions, by frame, whose frames have no row yet and will be delivered again."""
+    query = (
+        select(open_decisions.c.frame_id, *(open_decisions.c[name] for name in DECISION_COLUMNS))
+        .outerjoin(
+            results,
+            (results.c.frame_id == open_decisions.c.frame_id)
+            & (results.c.model_id == open_decisions.c.model_id),
+        )
+        .where(
+            open_decisions.c.camera == stream.camera,
+            open_decisions.c.model_id == stream.model_id,
+            results.c.id.is_(None),
+        )
+    )
+    return {row.frame_id: decision_of(row) for row in connection.execute(query)}

@@ -1,0 +1,215 @@
+"""Redis decides, the database remembers: whatever is lost in between, the decisions replay."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import cast
+
+import numpy as np
+import pytest
+from redis import Redis
+from sqlalchemy import Engine
+
+from storage.database import reading
+from storage.errors import StaleEpoch
+from storage.ledger import NewFrame, register
+from storage.results import commit_results
+from storage.schema import open_decisions, results
+from storage.streams import Streams, read_decisions, start_state
+from storage.window import Decided, RollingWindows, StreamKey
+from tests.storage.rows import new_frame, result_row
+from thermal.bundle import Architecture, Bundle, TrainingInfo
+from thermal.prepare import Preparation
+from thermal.threshold import Baseline, WindowConfig, replay
+
+CONFIG = WindowConfig(size=8, learn_frames=3)
+
+
+def make_bundle(cameras: tuple[str, ...] = ()) -> Bundle:
+    return Bundle(
+        architecture=Architecture(height=8, width=8, channels=(4,), latent=2),
+        preparation=Preparation(height=8, width=8, level=0.0, span=1.0, unit="counts"),
+        training=TrainingInfo(
+            seed=0,
+            images=10,
+            held_out=5,
+            fingerprint="f",
+            cameras=cameras,
+            metrics={},
+            versions={},
+        ),
+        weights={},
+        held_out_scores=np.array([0.5, 0.8, 1.0, 1.2, 2.0]),
+    )
+
+
+BUNDLE = make_bundle()
+STREAM = StreamKey("cam-a", BUNDLE.model_id)
+
+
+@dataclass
+class Batch:
+    """A batch in the hands of a worker, decided and not yet committed."""
+
+    frames: list[NewFrame]
+    decided: Decided
+
+
+class Workers:
+    """Workers that take, decide, commit and die in any order, on a Redis that forgets."""
+
+    def __init__(self, engine: Engine, redis: Redis, seed: int):
+        self.engine = engine
+        self.redis = redis
+        self.chance = random.Random(seed)
+        self.streams = Streams(engine, RollingWindows(redis, CONFIG), lambda: 0.0)
+        self.count = 0
+        self.pending: dict[str, NewFrame] = {}
+        self.held: list[Batch] = []
+        self.snapshot: dict[bytes, bytes] = {}
+
+    def upload(self) -> None:
+        frames = [new_frame(self.count + i) for i in range(self.chance.randint(1, 4))]
+        self.count += len(frames)
+        register(self.engine, frames, now=0.0)
+        self.pending |= {frame.frame_id: frame for frame in frames}
+
+    def decide(self) -> None:
+        if self.pending:
+            number = self.chance.randint(1, min(4, len(self.pending)))
+            frames = self.chance.sample(sorted(self.pending.values(), key=str), number)
+            self.held.append(Batch(frames, self._decide(frames)))
+
+    def _decide(self, frames: list[NewFrame]) -> Decided:
+        # the score follows from the frame, as it does in a real worker
+        scored = [(f.frame_id, 0.5 + int(f.frame_id[:4], 16) / 30_000) for f in frames]
+        return self.streams.decide(STREAM, BUNDLE, scored)
+
+    def commit(self) -> None:
+        if self.held:
+            self._commit_until_fresh(self.held.pop(self.chance.randrange(len(self.held))))
+
+    def _commit_until_fresh(self, batch: Batch) -> None:
+        for _ in range(3):
+            if self._commit(batch):
+                return
+            self.streams.windows.drop(STREAM, batch.decided.epoch)
+            frames = [frame for frame in batch.frames if frame.frame_id in self.pending]
+            if not frames:
+                return  # another worker was faster
+            batch = Batch(frames, self._decide(frames))
+        raise AssertionError("a batch alone at work must get through")
+
+    def _commit(self, batch: Batch) -> bool:
+        epoch = batch.decided.epoch
+        rows = [
+            result_row(frame, decision, epoch=epoch, model_id=BUNDLE.model_id)
+            for frame, decision in zip(batch.frames, batch.decided.decisions, strict=True)
+        ]
+        try:
+            commit_results(
+                self.engine,
+                rows,
+                epochs={"cam-a": epoch},
+                open_decisions={"cam-a": batch.decided.open_decisions},
+                model_id=BUNDLE.model_id,
+                now=0.0,
+            )
+        except StaleEpoch:
+            return False
+        ids = [row.frame_id for row in rows]
+        self.streams.windows.confirm(STREAM, [*ids, *batch.decided.open_decisions])
+        for frame_id in ids:
+            self.pending.pop(frame_id, None)
+        self.check()
+        return True
+
+    def die(self) -> None:
+        if self.held:
+            self.held.pop(self.chance.randrange(len(self.held)))
+
+    def lose_redis(self) -> None:
+        self.redis.flushall()
+
+    def write_redis_file(self) -> None:
+        keys = cast("list[bytes]", self.redis.keys())
+        self.snapshot = {key: cast(bytes, self.redis.dump(key)) for key in keys}
+
+    def restart_redis_without_its_last_writes(self) -> None:
+        self.redis.flushall()
+        for key, value in self.snapshot.items():
+            self.redis.restore(key, 0, value)
+
+    def check(self) -> None:
+        with reading(self.engine) as connection:
+            decisions = list(read_decisions(connection, STREAM))[::-1]
+            scored = [row.frame_id for row in connection.execute(results.select())]
+            waiting = [row.frame_id for row in connection.execute(open_decisions.select())]
+        # every row replays from the rows before it
+        assert [decision.seq for decision in decisions] == list(range(1, len(decisions) + 1))
+        baseline = Baseline.from_scores(BUNDLE.held_out_scores, CONFIG)
+        assert replay(start_state(CONFIG, baseline, BUNDLE, "cam-a"), decisions) == []
+        # every frame has at most one row, and one number
+        assert len(set(scored)) == len(scored)
+        assert not set(scored) & set(waiting)
+        assert len(scored) + len(self.pending) == self.count
+
+    def finish(self) -> None:
+        """All that was lost is delivered again."""
+        if frames := list(self.pending.values()):
+            self._commit_until_fresh(Batch(frames, self._decide(frames)))
+        self.check()
+        assert self.pending == {}
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_decisions_replay_whatever_dies_in_between(
+    engine: Engine, redis_url: str, seed: int
+) -> None:
+    # to see it fail: leave out open_decisions, the epoch, or the check for contradictions
+    with Redis.from_url(redis_url) as redis:
+        workers = Workers(engine, redis, seed)
+        usual = [workers.upload, workers.decide, workers.commit]
+        disasters = [
+            workers.die,
+            workers.lose_redis,
+            workers.write_redis_file,
+            workers.restart_redis_without_its_last_writes,
+        ]
+        for _ in range(150):
+            workers.chance.choice(workers.chance.choices([usual, disasters], [5, 1])[0])()
+        workers.finish()
+        assert workers.count > 50
+
+
+@pytest.fixture
+def streams(engine: Engine, redis_url: str) -> Iterator[Streams]:
+    with Redis.from_url(redis_url) as redis:
+        yield Streams(engine, RollingWindows(redis, CONFIG), lambda: 0.0)
+
+
+def test_a_camera_that_training_has_not_seen_starts_by_learning(streams: Streams) -> None:
+    bundle = make_bundle(cameras=("cam-a",))
+    known = streams.decide(StreamKey("cam-a", bundle.model_id), bundle, [("f1", 1.0)])
+    new = streams.decide(StreamKey("cam-b", bundle.model_id), bundle, [("f2", 1.0)])
+    assert not known.decisions[0].learning
+    assert new.decisions[0].learning
+    assert new.decisions[0].window_n == 0
+
+
+def test_a_model_of_images_without_cameras_stands_for_every_camera(streams: Streams) -> None:
+    decided = streams.decide(STREAM, BUNDLE, [("f1", 1.0)])
+    assert not decided.decisions[0].learning
+    assert decided.decisions[0].window_n == 5
+
+
+def test_new_settings_count_at_once(engine: Engine, streams: Streams) -> None:
+    streams.decide(STREAM, BUNDLE, [("f1", 1.0)])
+    changed = WindowConfig(size=8, learn_frames=3, percentile=60.0, body_percentile=50.0)
+    redis = streams.windows.redis
+    later = Streams(engine, RollingWindows(redis, changed), lambda: 0.0)
+    [decision] = later.decide(STREAM, BUNDLE, [("f2", 1.0)]).decisions
+    baseline = Baseline.from_scores(BUNDLE.held_out_scores, changed)
+    assert decision.threshold == pytest.approx(decision.body * baseline.tail)

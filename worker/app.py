@@ -1,0 +1,130 @@
+"""The worker process: takes batches from the queue until it is told to stop."""
+
+from __future__ import annotations
+
+import logging
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from redis import Redis, RedisError
+from rq.exceptions import StopRequested
+from sqlalchemy import Engine, text
+
+from storage.artifacts import ArtifactStore
+from storage.database import reading
+from storage.errors import DatabaseUnavailable, StorageError
+from storage.queue import FrameBatch
+from storage.streams import Streams
+from storage.window import RollingWindows
+from worker.batch import BatchScorer
+from worker.config import WorkerConfig
+from worker.models import ModelSource
+from worker.rq_worker import WarmWorker
+
+log = logging.getLogger(__name__)
+
+#: Longest wait in seconds between two looks whether a lost service is back.
+MAX_WAIT_S: Final = 5.0
+
+
+@dataclass
+class Totals:
+    """What a worker did since it started."""
+
+    batches: int = 0
+    scored: int = 0
+    anomalies: int = 0
+    quarantined: int = 0
+
+
+class Worker:
+    """One worker: wires a `BatchScorer` to RQ and outlives every outage of what it depends on."""
+
+    def __init__(
+        self,
+        config: WorkerConfig,
+        engine: Engine,
+        redis: Redis,
+        store: ArtifactStore,
+        clock: Callable[[], float] = time.time,
+    ):
+        self.config = config
+        self.engine = engine
+        self.redis = redis
+        self.totals = Totals()
+        streams = Streams(engine, RollingWindows(redis, config.window), clock)
+        models = ModelSource(engine, config.device, clock)
+        self._models = models
+        self._score = BatchScorer(config, engine, streams, models, store, clock)
+
+    def run(self, *, burst: bool = False) -> Totals:
+        """Work until SIGTERM or SIGINT; with `burst`, until the queue is empty.
+
+        Must run in the main thread, where signals arrive.
+
+        Raises:
+            ModelNotFound, BundleError: there is no model to work with at the start.
+        """
+        self._models.current()
+        wait_s = 0.1
+        try:
+            while not self._work(burst=burst):
+                time.sleep(wait_s)
+                wait_s = min(wait_s * 2, MAX_WAIT_S)
+        except StopRequested:
+            pass  # the signal came between two lives of the RQ worker
+        finally:
+            self._score.close()
+        return self.totals
+
+    def _work(self, *, burst: bool) -> bool:
+        """One life of an RQ worker, which ends when Redis fails it; True if it ended as it should.
+
+        RQ's worker gives up on some of Redis' failures, so a new one takes its place, under a new
+        name: the old name may still be registered.
+        """
+        name = f"{self.config.name}.{uuid.uuid4().hex[:8]}"
+        worker = None
+        try:
+            worker = WarmWorker(self.redis, self._handle, name=name)
+            worker.work(burst=burst, logging_level="WARNING")
+        except RedisError as error:
+            log.warning("Redis failed (%s), starting again", error)
+            return worker is not None and worker.was_told_to_stop
+        return burst or worker.was_told_to_stop
+
+    def _handle(self, batch: FrameBatch) -> None:
+        try:
+            report = self._score(batch)
+        except StorageError:
+            self._wait_for_database()
+            raise
+        self.totals.batches += 1
+        self.totals.scored += report.scored
+        self.totals.anomalies += report.anomalies
+        self.totals.quarantined += report.quarantined
+        log.info(
+            "batch of %d: %d scored, %d anomalies, %d quarantined, %d superseded, %d later",
+            len(batch.frame_ids),
+            report.scored,
+            report.anomalies,
+            report.quarantined,
+            report.superseded,
+            report.postponed,
+        )
+
+    def _wait_for_database(self) -> None:
+        # a worker that took the next job at once would fail all of them within a second
+        wait_s = 0.5
+        while True:
+            time.sleep(wait_s)
+            try:
+                with reading(self.engine) as connection:
+                    connection.execute(text("SELECT 1"))
+                return
+            except DatabaseUnavailable as error:
+                wait_s = min(wait_s * 2, MAX_WAIT_S)
+                log.warning("%s; looking again in %.0f s", error, wait_s)

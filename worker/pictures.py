@@ -1,0 +1,62 @@
+"""Which frames keep pictures, and how these get from values to files."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Final
+
+from storage.artifacts import ArtifactStore, PictureKind, picture_path
+from thermal.bundle import Bundle
+from thermal.panel import Caption
+from thermal.render import display_range, draw, encode_png
+from thermal.threshold import Decision
+from worker.config import WorkerConfig
+from worker.rows import Inspected, reasons_for
+
+_KINDS: Final[tuple[PictureKind, ...]] = (
+    "original",
+    "reconstruction",
+    "heatmap",
+    "overlay",
+    "sheet",
+)
+#: Frame ids are 128-bit hashes, so their first 32 bits are a fair draw.
+_DRAW_DIGITS: Final = 8
+
+
+def keeps_pictures(config: WorkerConfig, frame_id: str, decision: Decision) -> bool:
+    """Whether the policy keeps this frame's pictures; the same answer whenever it is asked."""
+    if config.pictures == "none":
+        return False
+    if config.pictures == "all" or decision.anomaly:
+        return True
+    return int(frame_id[:_DRAW_DIGITS], 16) < config.normal_share * 16**_DRAW_DIGITS
+
+
+def store_pictures(
+    store: ArtifactStore, bundle: Bundle, item: Inspected, decision: Decision
+) -> dict[PictureKind, str]:
+    """Draw a frame's pictures and store them; return their relative paths by kind.
+
+    Raises:
+        OSError: the disk is full, or away; what was stored is replaced by the next attempt.
+    """
+    entry, frame = item.decoded.entry, item.decoded.frame
+    caption = Caption(
+        camera=entry.camera,
+        captured_at=datetime.fromtimestamp(item.captured_at, UTC),
+        score=decision.score,
+        threshold=decision.threshold,
+        p_value=decision.p_value,
+        anomaly=decision.anomaly,
+        learning=decision.learning,
+        reasons=reasons_for(item, decision),
+        model_id=bundle.model_id,
+    )
+    display = display_range(bundle.preparation, frame.bit_depth)
+    drawn = draw(frame, item.scored, item.report, display=display, caption=caption)
+    paths: dict[PictureKind, str] = {}
+    for kind in _KINDS:
+        paths[kind] = picture_path(entry.camera, item.captured_at, entry.id, kind)
+        store.put(paths[kind], encode_png(getattr(drawn, kind)))
+    return paths
