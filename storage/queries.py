@@ -140,8 +140,9 @@ def iterate_results(engine: Engine, query: ResultQuery) -> Iterator[ResultRow]:
     """All results that are asked for, earliest capture first, in constant memory."""
     rows = query.restrict(select(*RESULT_COLUMNS)).order_by(results.c.captured_at, results.c.id)
     with reading(engine) as connection:
-        for row in connection.execution_options(yield_per=_BATCH).execute(rows):
-            yield row_from_database(row)
+        streaming = connection.execution_options(yield_per=_BATCH)
+        with streaming.execute(rows) as found:
+            yield from map(row_from_database, found)
 
 
 def get_result(engine: Engine, result_id: int) -> ResultRow | None:
@@ -240,8 +241,9 @@ def stream_rows(
             cut = seqs.order_by(sql("seq DESC")).limit(1).offset(last)
             after_seq = max(after_seq, connection.scalar(cut) or 0)
         streaming = connection.execution_options(yield_per=_BATCH)
-        for row in streaming.execute(rows.order_by(sql("seq")), {"after": after_seq}):
-            yield StreamRow(row.frame_id, row.epoch, decision_of(row))
+        with streaming.execute(rows.order_by(sql("seq")), {"after": after_seq}) as found:
+            for row in found:
+                yield StreamRow(row.frame_id, row.epoch, decision_of(row))
 
 
 def _encode_cursor(row: ResultRow) -> str:
