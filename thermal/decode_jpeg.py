@@ -21,8 +21,9 @@ _APP1, _APP3, _APP4 = 0xE1, 0xE3, 0xE4
 _READ_FRAMES = (0xC0, 0xC1, 0xC2)  # baseline, extended and progressive, Huffman-coded
 _OTHER_FRAMES = (0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF)
 
-#: A marker with its fill bytes, and one that ends entropy-coded data (no stuffing, no restart).
-_MARKER = re.compile(rb"\xff+([^\x00\xff])", re.DOTALL)
+#: A marker with its fill bytes (possessive: nothing is remembered for going back), and one that
+#: ends entropy-coded data (no stuffing, no restart).
+_MARKER = re.compile(rb"\xff++([^\x00\xff])")
 _SCAN_END = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
 
 #: Limits on what a reader can be made to walk through. A progressive picture has about ten scans.
@@ -97,9 +98,7 @@ def _segments(data: bytes) -> Iterator[tuple[int, int, int]]:
             raise CorruptImage("damaged: a segment of the JPEG has no length")
         if code == _SOS:
             scan_end = _SCAN_END.search(data, end)
-            if scan_end is None:
-                raise CorruptImage("cut off: the JPEG has no end-of-image marker")
-            end = scan_end.start()
+            end = scan_end.start() if scan_end else len(data)
         yield code, start + 2, end
         position = end
     raise CorruptImage(f"damaged: more than {_MAX_SEGMENTS:,} segments in the JPEG")

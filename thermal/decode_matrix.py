@@ -15,10 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from thermal.decode_raster import check_size
-from thermal.errors import CorruptImage, UnsupportedImage
+from thermal.errors import CorruptImage, ImageTooLarge, UnsupportedImage
 
 #: Numbers that must agree in their decimals before these are taken for the file's format.
 _ENOUGH_NEIGHBOURS = 8
+
+#: Most line ends in a file; each costs memory before anything is known about the matrix.
+_MAX_LINES = 1 << 20
 
 
 def read_matrix(data: bytes, max_pixels: int) -> NDArray[np.float64]:
@@ -29,6 +32,8 @@ def read_matrix(data: bytes, max_pixels: int) -> NDArray[np.float64]:
     """
     if b"\0" in data:
         raise UnsupportedImage("a matrix must be text in ASCII, UTF-8 or Latin-1")
+    if data.count(b"\n") + data.count(b"\r") > _MAX_LINES:
+        raise ImageTooLarge(f"more than {_MAX_LINES:,} lines are no image")
     lines = [line for line in data.removeprefix(b"\xef\xbb\xbf").splitlines() if line.strip()]
     last = lines[-1] if lines else b""
     separator = next((mark for mark in (b";", b"\t", b",") if mark in last), b",")

@@ -95,6 +95,7 @@ def test_a_grey_jpeg_is_what_libjpeg_makes_of_it(pixels: NDArray[np.uint8]) -> N
         # 4:4:4 at the best quality, so that only rounding differs
         saved(RGB, "JPEG", quality=100, subsampling=0),
     ],
+    ids=["PNG", "PNG+A", "BMP", "BMP+A", "TIFF", "TIFF+A", "deflated TIFF", "JPEG"],
 )
 def test_a_colour_picture_becomes_luma_in_counts(data: bytes) -> None:
     frame = decode(data)
@@ -289,6 +290,7 @@ HUGE = 60_000
         written(".png", np.zeros((1001, 1000), np.uint8)),
         csv(np.ones((1001, 1000)), decimals=0),
     ],
+    ids=["PNG", "long PNG", "TIFF", "endless TIFF", "JPEG", "BMP", "FLIR", "real PNG", "CSV"],
 )
 def test_an_image_over_the_pixel_limit_is_refused_before_it_is_decoded(data: bytes) -> None:
     with pytest.raises(ImageTooLarge, match="over the limit of 1,000,000 px"):
@@ -304,6 +306,7 @@ def test_an_image_over_the_pixel_limit_is_refused_before_it_is_decoded(data: byt
         written(".jpg", GREY).replace(struct.pack(">HH", 9, 7), struct.pack(">HH", 7000, 7000), 1),
         b"BM" + struct.pack("<IIIIiiHHI", 0, 0, 54, 40, 7000, 7000, 1, 8, 0) + bytes(20),
     ],
+    ids=["PNG", "deflated TIFF", "TIFF", "JPEG", "BMP"],
 )
 def test_a_claim_that_the_bytes_cannot_hold_is_refused_before_it_is_decoded(data: bytes) -> None:
     with pytest.raises(CorruptImage, match="cut off"):

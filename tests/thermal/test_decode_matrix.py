@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from tests.thermal.decode_samples import csv
 from thermal.decode import DecodeOptions, decode
-from thermal.errors import CorruptImage, DecodeError, UnsupportedImage
+from thermal.errors import CorruptImage, DecodeError, ImageTooLarge, UnsupportedImage
 
 MATRIX = [[20.5, 21.25], [-3.0, 900.0]]
 
@@ -108,6 +108,11 @@ def test_text_that_is_no_whole_matrix_is_refused(
 ) -> None:
     with pytest.raises(error, match=reason):
         decode(text.encode(), suffix=".csv")
+
+
+def test_a_text_of_millions_of_lines_is_refused_before_it_is_taken_apart() -> None:
+    with pytest.raises(ImageTooLarge, match="lines"):
+        decode(b"1,2\n" * 2_000_000, suffix=".csv")
 
 
 @given(st.text(alphabet="0123456789.,;-+e\t\n\r nai", max_size=120))
