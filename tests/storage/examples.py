@@ -63,6 +63,30 @@ def result(frame: NewFrame, seq: int, **changes: Any) -> ResultRow:
     return ResultRow(**(values | changes))
 
 
+def finished_frame(frame_id: str, state: str = "scored") -> dict[str, object]:
+    """A row of `frames`, for tests that need many."""
+    return {
+        "id": frame_id,
+        "camera": "north",
+        "root": "/srv/in",
+        "path": "a.png",
+        "mtime_ns": 1,
+        "size": 1,
+        "state": state,
+        "seen_at": 1.0,
+        "lease_until": 0.0,
+        "attempts": 0,
+        "finished_at": 2.0,
+    }
+
+
+def stored_row(frame_id: str, seq: int, **changes: Any) -> dict[str, object]:
+    """A row of `results`, for tests that need many."""
+    row = result(new_frame(1), seq, **changes)
+    values = {name: value for name, value in vars(row).items() if name != "id"}
+    return values | {"frame_id": frame_id, "reasons": "[]", "p_value": row.p_value}
+
+
 def open_streams(engine: Engine, *cameras: str, epoch: str = EPOCH, model_id: str = MODEL) -> None:
     """Open an epoch for the streams of these cameras."""
     for camera in cameras:

@@ -31,7 +31,7 @@ from storage.ledger import (
 )
 from storage.queries import Camera, list_cameras
 from storage.schema import frames
-from tests.storage.examples import new_frame, recorded_statements
+from tests.storage.examples import finished_frame, new_frame, recorded_statements
 
 MANY = 1000
 
@@ -312,19 +312,7 @@ def _run_together(*tasks: object) -> None:
 
 def test_no_question_reads_the_whole_ledger(engine: Engine) -> None:
     finished = [
-        {
-            "id": f"{number:032x}",
-            "camera": f"camera-{number % 7}",
-            "root": "/srv/in",
-            "path": f"{number}.png",
-            "mtime_ns": number,
-            "size": 1,
-            "state": "superseded",
-            "seen_at": 1.0,
-            "lease_until": 0.0,
-            "attempts": 0,
-            "finished_at": 2.0,
-        }
+        finished_frame(f"{number:032x}", "superseded") | {"camera": f"camera-{number % 7}"}
         for number in range(20_000)
     ]
     with writing(engine) as connection:

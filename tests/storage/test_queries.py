@@ -33,10 +33,12 @@ from storage.schema import frames, results
 from tests.storage.examples import (
     EPOCH,
     MODEL,
+    finished_frame,
     new_frame,
     open_streams,
     recorded_statements,
     result,
+    stored_row,
 )
 
 DAY = 86400.0
@@ -186,8 +188,12 @@ def test_all_results_of_a_path_are_found_latest_first(engine: Engine) -> None:
 
 def test_the_beginning_of_an_id_that_fits_two_frames_is_ambiguous(engine: Engine) -> None:
     with writing(engine) as connection:
-        connection.execute(insert(frames), [_finished("abcd" + "0" * 28), _finished("abcd" * 8)])
-        connection.execute(insert(results), [_row("abcd" + "0" * 28, 1), _row("abcd" * 8, 2)])
+        connection.execute(
+            insert(frames), [finished_frame("abcd" + "0" * 28), finished_frame("abcd" * 8)]
+        )
+        connection.execute(
+            insert(results), [stored_row("abcd" + "0" * 28, 1), stored_row("abcd" * 8, 2)]
+        )
     with pytest.raises(AmbiguousFrame):
         find_results(engine, "abcd")
     assert [row.seq for row in find_results(engine, "abcdab")] == [2]
@@ -229,36 +235,14 @@ def test_a_stream_is_read_in_order_and_from_anywhere(engine: Engine) -> None:
     assert first.decision == rows[0].decision
 
 
-def _finished(frame_id: str) -> dict[str, object]:
-    return {
-        "id": frame_id,
-        "camera": "north",
-        "root": "/srv/in",
-        "path": "a.png",
-        "mtime_ns": 1,
-        "size": 1,
-        "state": "scored",
-        "seen_at": 1.0,
-        "lease_until": 0.0,
-        "attempts": 0,
-        "finished_at": 2.0,
-    }
-
-
-def _row(frame_id: str, seq: int, **changes: Any) -> dict[str, object]:
-    row = result(new_frame(1), seq, **changes)
-    values = {name: value for name, value in vars(row).items() if name != "id"}
-    return values | {"frame_id": frame_id, "reasons": "[]", "p_value": row.p_value}
-
-
 def test_no_question_reads_all_results(engine: Engine) -> None:
     ids = [f"{number:08x}" + "0" * 24 for number in range(5000)]
     with writing(engine) as connection:
-        connection.execute(insert(frames), [_finished(frame_id) for frame_id in ids])
+        connection.execute(insert(frames), [finished_frame(frame_id) for frame_id in ids])
         connection.execute(
             insert(results),
             [
-                _row(
+                stored_row(
                     frame_id,
                     seq,
                     camera=f"camera-{seq % 5}",
@@ -296,9 +280,9 @@ def test_no_question_reads_all_results(engine: Engine) -> None:
 
 def test_a_commit_reads_no_whole_table(engine: Engine) -> None:
     with writing(engine) as connection:
-        connection.execute(insert(frames), [_finished(f"{n:032x}") for n in range(20_000)])
+        connection.execute(insert(frames), [finished_frame(f"{n:032x}") for n in range(20_000)])
         connection.execute(
-            insert(results), [_row(f"{n:032x}", n, camera="north") for n in range(20_000)]
+            insert(results), [stored_row(f"{n:032x}", n, camera="north") for n in range(20_000)]
         )
         if engine.dialect.name == "postgresql":
             connection.execute(sql("ANALYZE"))
