@@ -1,0 +1,110 @@
+"""A small trained model and a deployment to work in."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from redis import Redis
+from sqlalchemy import Engine
+
+from storage.artifacts import ArtifactStore
+from storage.ledger import NewFrame, register
+from storage.models import save_model
+from storage.paths import path_to_text
+from storage.queue import FrameBatch
+from storage.streams import Streams
+from storage.window import RollingWindows
+from thermal.bundle import Bundle
+from thermal.decode import DecodeOptions
+from thermal.train import TrainingConfig, train
+from worker.batch import BatchScorer
+from worker.config import WorkerConfig
+from worker.models import ModelSource
+
+
+def picture(number: int, *, hot: bool = False) -> bytes:
+    """PNG bytes of a 24×32 scene: a warm body, noise, and perhaps a hot spot."""
+    noise = np.random.default_rng(number)
+    scene = np.full((24, 32), 80.0)
+    scene[6:18, 8:24] += 40
+    scene += noise.normal(0, 2, scene.shape)
+    if hot:
+        scene[10:13, 12:15] += 110
+    return cv2.imencode(".png", scene.clip(0, 255).astype(np.uint8))[1].tobytes()
+
+
+@pytest.fixture(scope="session")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    """A model that knows the scene of `picture`."""
+    folder = tmp_path_factory.mktemp("training")
+    paths = [folder / f"{number:03}.png" for number in range(60)]
+    for number, path in enumerate(paths):
+        path.write_bytes(picture(number))
+    config = TrainingConfig(epochs=3, device="cpu")
+    trained = train(paths, config, options=DecodeOptions(), progress=lambda _: None)
+    # a dozen held-out scores say little about the tail; twice their level is above it for sure
+    return replace(trained, held_out_scores=trained.held_out_scores * 2)
+
+
+@dataclass
+class Deployment:
+    """A database, a Redis, a watch directory and a worker's batch function."""
+
+    engine: Engine
+    redis: Redis
+    root: Path
+    store: ArtifactStore
+    config: WorkerConfig
+
+    def upload(self, name: str, data: bytes) -> str:
+        """Put a file below the watch directory and into the ledger; return the frame's id."""
+        path = self.root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+        status = path.stat()
+        frame = NewFrame(
+            camera=path_to_text(name.split("/", maxsplit=1)[0]),
+            root=str(self.root),
+            path=path_to_text(name),
+            mtime_ns=status.st_mtime_ns,
+            size=status.st_size,
+        )
+        register(self.engine, [frame], now=time.time())
+        return frame.frame_id
+
+    def scorer(self, *, grace_s: float = 0.0, **settings: object) -> BatchScorer:
+        """A new worker's batch function."""
+        config = replace(self.config, grace_s=grace_s, **settings)  # type: ignore[arg-type]
+        return BatchScorer(
+            config,
+            self.engine,
+            Streams(self.engine, RollingWindows(self.redis, config.window), time.time),
+            ModelSource(self.engine, "cpu", time.time),
+            self.store,
+            time.time,
+        )
+
+
+@pytest.fixture
+def deployment(
+    engine: Engine, redis_url: str, tmp_path: Path, bundle: Bundle
+) -> Iterator[Deployment]:
+    """A deployment with the model of `bundle` active."""
+    save_model(engine, bundle, now=0.0, activate=True)
+    root = tmp_path / "watch"
+    root.mkdir()
+    with Redis.from_url(redis_url) as redis:
+        yield Deployment(
+            engine, redis, root, ArtifactStore(tmp_path / "pictures"), WorkerConfig(name="test")
+        )
+
+
+def batch_of(ids: Sequence[str]) -> FrameBatch:
+    """A message for these frames."""
+    return FrameBatch(tuple(ids))

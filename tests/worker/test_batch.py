@@ -1,0 +1,238 @@
+"""The main path: pending frames in; rows, pictures and outcomes out, whatever is delivered."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from sqlalchemy import select
+
+from storage.database import reading
+from storage.ledger import counts
+from storage.results import RESULT_COLUMNS, ResultRow, row_from_database
+from storage.schema import frames
+from storage.window import StreamKey
+from tests.worker.conftest import Deployment, batch_of, picture
+from thermal.bundle import Bundle
+
+
+def rows(deployment: Deployment) -> list[ResultRow]:
+    with reading(deployment.engine) as connection:
+        found = connection.execute(select(*RESULT_COLUMNS).order_by("camera", "seq"))
+        return [row_from_database(row) for row in found]
+
+
+def outcomes(deployment: Deployment) -> dict[str, tuple[str, str | None]]:
+    with reading(deployment.engine) as connection:
+        query = select(frames.c.path, frames.c.state, frames.c.reason)
+        return {row.path: (row.state, row.reason) for row in connection.execute(query)}
+
+
+def test_a_batch_of_two_cameras_becomes_rows_with_everything_in_them(
+    deployment: Deployment, bundle: Bundle
+) -> None:
+    ids = [
+        deployment.upload("cam-a/1.png", picture(100)),
+        deployment.upload("cam-b/1.png", picture(101)),
+        deployment.upload("cam-a/2.png", picture(102, hot=True)),
+    ]
+    report = deployment.scorer()(batch_of(ids))
+    assert (report.scored, report.anomalies) == (3, 1)
+    normal, anomaly, other = rows(deployment)
+    assert [row.image_path for row in (normal, anomaly, other)] == [
+        "cam-a/1.png",
+        "cam-a/2.png",
+        "cam-b/1.png",
+    ]
+    assert [row.seq for row in (normal, anomaly, other)] == [1, 2, 1]
+    assert [row.prediction for row in (normal, anomaly, other)] == ["Normal", "Anomaly", "Normal"]
+    assert anomaly.score > anomaly.threshold > normal.score
+    assert anomaly.hotspot_count == 1
+    assert anomaly.hotspot_area == 9
+    assert anomaly.max_temperature > 200
+    assert (anomaly.temperature_unit, anomaly.radiometric) == ("counts", False)
+    assert anomaly.model_id == bundle.model_id
+    assert anomaly.latency_s is not None
+
+
+def test_an_anomaly_keeps_five_pictures_and_a_normal_frame_none(deployment: Deployment) -> None:
+    ids = [
+        deployment.upload("cam-a/1.png", picture(100)),
+        deployment.upload("cam-a/2.png", picture(102, hot=True)),
+    ]
+    deployment.scorer()(batch_of(ids))
+    normal, anomaly = rows(deployment)
+    kinds = ("original", "reconstruction", "heatmap", "overlay", "sheet")
+    for kind in kinds:
+        assert getattr(normal, f"{kind}_picture") is None
+        path = deployment.store.path(getattr(anomaly, f"{kind}_picture"))
+        image = cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_COLOR)
+        assert image is not None
+        assert image.shape[0] > 100
+
+
+@pytest.mark.parametrize(("policy", "kept"), [("all", 2), ("none", 0), ("anomalies", 1)])
+def test_the_picture_policy_decides_what_is_kept(
+    deployment: Deployment, policy: str, kept: int
+) -> None:
+    ids = [
+        deployment.upload("cam-a/1.png", picture(100)),
+        deployment.upload("cam-a/2.png", picture(102, hot=True)),
+    ]
+    deployment.scorer(pictures=policy)(batch_of(ids))
+    assert sum(row.sheet_picture is not None for row in rows(deployment)) == kept
+
+
+def test_one_bad_frame_in_a_batch_is_quarantined_alone(deployment: Deployment) -> None:
+    # to see it fail: let read_frame raise what decode raises
+    ids = [
+        deployment.upload("cam-a/1.png", picture(100)),
+        deployment.upload("cam-a/2.png", picture(101)[:200]),
+        deployment.upload("cam-a/3.png", b""),
+        deployment.upload("cam-a/4.png", picture(103)),
+    ]
+    report = deployment.scorer()(batch_of(ids))
+    assert (report.scored, report.quarantined) == (2, 2)
+    assert outcomes(deployment) == {
+        "cam-a/1.png": ("scored", None),
+        "cam-a/2.png": ("quarantined", "corrupt"),
+        "cam-a/3.png": ("quarantined", "empty"),
+        "cam-a/4.png": ("scored", None),
+    }
+
+
+def test_a_frame_in_another_unit_than_the_models_is_quarantined(deployment: Deployment) -> None:
+    ids = [deployment.upload("cam-a/matrix.csv", b"20.5,20.6,20.7\n20.1,20.2,20.3\n" * 8)]
+    deployment.scorer()(batch_of(ids))
+    assert outcomes(deployment) == {"cam-a/matrix.csv": ("quarantined", "unit_mismatch")}
+
+
+def test_a_young_bad_file_stays_pending_for_later(deployment: Deployment) -> None:
+    ids = [deployment.upload("cam-a/1.png", picture(100)[:200])]
+    report = deployment.scorer(grace_s=600)(batch_of(ids))
+    assert report.postponed == 1
+    assert counts(deployment.engine).pending == 1
+
+
+def test_an_overwritten_file_is_superseded_and_its_new_content_scored(
+    deployment: Deployment,
+) -> None:
+    old = deployment.upload("cam-a/latest.png", picture(100))
+    new = deployment.upload("cam-a/latest.png", picture(101, hot=True) + b"\0")
+    report = deployment.scorer()(batch_of([old, new]))
+    assert (report.superseded, report.scored) == (1, 1)
+    assert [row.frame_id for row in rows(deployment)] == [new]
+
+
+def test_a_batch_that_is_delivered_twice_has_its_effects_once(deployment: Deployment) -> None:
+    ids = [deployment.upload(f"cam-a/{n}.png", picture(n)) for n in range(5)]
+    scorer = deployment.scorer()
+    scorer(batch_of(ids))
+    before = rows(deployment)
+    assert scorer(batch_of([*ids, *ids])).scored == 0
+    assert rows(deployment) == before
+
+
+def test_workers_with_the_same_batch_at_once_make_one_row_a_frame(deployment: Deployment) -> None:
+    ids = [deployment.upload(f"cam-a/{n}.png", picture(n, hot=n % 3 == 0)) for n in range(12)]
+    workers = [deployment.scorer() for _ in range(4)]
+    threads = [threading.Thread(target=worker, args=(batch_of(ids),)) for worker in workers]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    found = rows(deployment)
+    assert sorted(row.frame_id for row in found) == sorted(ids)
+    assert [row.seq for row in found] == list(range(1, 13))
+
+
+def test_ids_that_the_ledger_does_not_know_are_ignored(deployment: Deployment) -> None:
+    report = deployment.scorer()(batch_of(["f" * 32]))
+    assert (report.scored, report.quarantined) == (0, 0)
+
+
+def test_a_lost_redis_between_two_batches_changes_no_decision(deployment: Deployment) -> None:
+    # to see it fail: install an empty state in Streams._restore
+    ids = [deployment.upload(f"cam-a/{n}.png", picture(n)) for n in range(6)]
+    scorer = deployment.scorer()
+    scorer(batch_of(ids[:3]))
+    deployment.redis.flushall()
+    scorer(batch_of(ids[3:]))
+    found = rows(deployment)
+    assert [row.seq for row in found] == [1, 2, 3, 4, 5, 6]
+    assert found[3].previous_threshold == found[2].threshold
+    assert found[3].epoch != found[2].epoch
+
+
+def test_a_decision_of_a_window_that_was_replaced_meanwhile_is_made_again(
+    deployment: Deployment, bundle: Bundle
+) -> None:
+    ids = [deployment.upload(f"cam-a/{n}.png", picture(n)) for n in range(4)]
+    slow, quick = deployment.scorer(), deployment.scorer()
+    store = deployment.store
+
+    class Interrupted(type(store)):  # type: ignore[misc]
+        """A store that lets another worker rebuild the window while pictures are written."""
+
+        done = False
+
+        def put(self, relative: str, data: bytes) -> None:
+            if not self.done:
+                self.done = True
+                deployment.redis.flushall()
+                quick(batch_of(ids[2:]))
+            super().put(relative, data)
+
+    slow = deployment.scorer(pictures="all")
+    slow.store = Interrupted(store.root)
+    assert slow(batch_of(ids[:2])).scored == 2
+    found = rows(deployment)
+    assert [row.frame_id for row in found] == [*ids[2:], *ids[:2]]
+    assert len({row.epoch for row in found}) == 1
+
+
+def test_another_active_model_is_taken_up_without_a_restart(
+    deployment: Deployment, bundle: Bundle
+) -> None:
+    from dataclasses import replace
+
+    from storage.models import save_model
+
+    clock = iter(range(0, 1000, 10))
+    scorer = deployment.scorer()
+    scorer.models._clock = lambda: float(next(clock))
+    scorer(batch_of([deployment.upload("cam-a/1.png", picture(1))]))
+    other = replace(bundle, held_out_scores=bundle.held_out_scores * 2)
+    save_model(deployment.engine, other, now=1.0, activate=True)
+    scorer(batch_of([deployment.upload("cam-a/2.png", picture(2))]))
+    first, second = sorted(rows(deployment), key=lambda row: row.image_path)
+    assert (first.model_id, second.model_id) == (bundle.model_id, other.model_id)
+    assert second.seq == 1
+    assert second.threshold == pytest.approx(2 * first.threshold, rel=0.01)
+
+
+def test_streams_are_named_so_that_no_camera_name_can_reach_into_another(
+    deployment: Deployment, bundle: Bundle
+) -> None:
+    names = ["cam", "cam:state", "'; DROP TABLE results; --", "{cam}"]
+    ids = [deployment.upload(f"{name}/1.png", picture(n)) for n, name in enumerate(names)]
+    assert deployment.scorer()(batch_of(ids)).scored == len(names)
+    assert sorted(row.camera for row in rows(deployment)) == sorted(names)
+    keys = [StreamKey(name, bundle.model_id).redis_keys()[0] for name in names]
+    assert len(set(keys)) == len(names)
+
+
+def test_a_full_disk_for_pictures_fails_the_batch_and_loses_nothing(
+    deployment: Deployment, tmp_path: Path
+) -> None:
+    (tmp_path / "pictures").write_text("a file where the directory should be")
+    ids = [deployment.upload("cam-a/1.png", picture(1, hot=True))]
+    with pytest.raises(OSError):
+        deployment.scorer()(batch_of(ids))
+    assert counts(deployment.engine).pending == 1
+    (tmp_path / "pictures").unlink()
+    assert deployment.scorer()(batch_of(ids)).scored == 1
+    assert rows(deployment)[0].seq == 1
