@@ -29,16 +29,16 @@ SCALE: Final = LinearScale(gain=0.01, offset=-273.15)
 CAMERAS: Final = tuple(SCENES)
 
 #: Time between two frames of a stream.
-INTERVAL_S: Final = 120.0
-#: Training frames are taken over this time before the stream starts: every hour, several weathers.
-TRAINING_S: Final = 4 * 86_400.0
+INTERVAL_S: Final = 600.0
+#: Training frames are spread over this time before the stream: every hour in every weather.
+TRAINING_S: Final = 30 * 86_400.0
 _START_H: Final = 8.0  # a stream starts in the morning
 
 NETD_K: Final = 0.05
-_SHAKE_PX: Final = 0.25  # standard deviation of the camera's shake in each direction
+_SHAKE_PX: Final = 0.2  # standard deviation of the camera's shake in each direction
 _BLUR_PX: Final = 0.6  # standard deviation of the lens's point spread
 _VIGNETTE_K: Final = 0.8  # how much colder the corners read
-_SHUTTER_S: Final = 900.0  # the shutter corrects the fixed pattern this often
+_SHUTTER_S: Final = 1020.0  # the shutter corrects the fixed pattern this often
 _FAULTS: Final[tuple[FaultKind, ...]] = (
     "hot joint",
     "overheating",
@@ -230,15 +230,15 @@ def _drivers(seed: int, time_s: float, rng: np.random.Generator) -> dict[str, fl
     hour = _START_H + time_s / 3600
     air = _wander(seed, 1, hour)
     cloud = 0.5 + 0.5 * _wander(seed, 2, hour)
-    ambient = 14 + 6 * math.sin(math.tau * (hour - 9) / 24) + 2.5 * air
-    sun = max(0.0, math.sin(math.tau * (hour - 6) / 24)) * (1 - 0.7 * cloud)
+    ambient = 14 + 5 * math.sin(math.tau * (hour - 9) / 24) + 2.0 * air
+    sun = max(0.0, math.sin(math.tau * (hour - 6) / 24)) * (0.9 - 0.6 * cloud)
     flicker = rng.normal(0, 0.015, 3)
-    grid = 0.72 + 0.15 * math.sin(math.tau * (hour - 11) / 24) + 0.08 * _wander(seed, 3, hour)
+    grid = 0.77 + 0.1 * math.sin(math.tau * (hour - 11) / 24) + 0.05 * _wander(seed, 3, hour)
     tonnage = 0.75 + 0.17 * _wander(seed, 4, hour)
     return {
         "ambient": ambient,
         "steady": 1.0,
-        "sky": -30 + 16 * cloud,
+        "sky": -27 + 11 * cloud,
         "sun": sun,
         # Losses, and so temperature rises, go with the square of the current.
         "load": (grid + flicker[0]) ** 2,
@@ -249,9 +249,9 @@ def _drivers(seed: int, time_s: float, rng: np.random.Generator) -> dict[str, fl
 
 
 def _wander(seed: int, quantity: int, hour: float) -> float:
-    """A smooth random walk in -1…1: three periods between hours and days."""
+    """A smooth random walk in -1…1: three periods of hours."""
     phases = np.random.default_rng([seed, 4, quantity]).uniform(0, math.tau, 3)
-    periods_h = (5.3, 13.1, 37.0)
+    periods_h = (2.3, 6.1, 15.7)
     return sum(
         math.sin(math.tau * hour / period + phase)
         for period, phase in zip(periods_h, phases, strict=True)
