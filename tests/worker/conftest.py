@@ -32,7 +32,7 @@ def picture(number: int, *, hot: bool = False) -> bytes:
     """PNG bytes of a 24×32 scene: a warm body, noise, and perhaps a hot spot."""
     noise = np.random.default_rng(number)
     scene = np.full((24, 32), 80.0)
-    scene[6:18, 8:24] += 40
+    scene[6:18, 8:24] += 20
     scene += noise.normal(0, 2, scene.shape)
     if hot:
         scene[10:13, 12:15] += 110
