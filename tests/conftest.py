@@ -27,6 +27,8 @@ from redis.exceptions import RedisError
 from sqlalchemy import Engine
 
 from storage.database import connect, migrate
+from tests.scene import train_bundle
+from thermal.bundle import Bundle
 
 #: Seconds that a server gets to answer for the first time; a busy CI machine is slow.
 START_S = 60
@@ -165,3 +167,9 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no real images here: {folder} does not exist")
     return folder
+
+
+@pytest.fixture(scope="session")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    """A model that knows the scene of `tests.scene.picture`."""
+    return train_bundle(tmp_path_factory.mktemp("training"))

@@ -7,8 +7,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import cv2
-import numpy as np
 import pytest
 from redis import Redis
 from sqlalchemy import Engine
@@ -21,35 +19,9 @@ from storage.queue import FrameBatch
 from storage.streams import Streams
 from storage.window import RollingWindows
 from thermal.bundle import Bundle
-from thermal.decode import DecodeOptions
-from thermal.train import TrainingConfig, train
 from worker.batch import BatchScorer
 from worker.config import WorkerConfig
 from worker.models import ModelSource
-
-
-def picture(number: int, *, hot: bool = False) -> bytes:
-    """PNG bytes of a 24×32 scene: a warm body, noise, and perhaps a hot spot."""
-    noise = np.random.default_rng(number)
-    scene = np.full((24, 32), 80.0)
-    scene[6:18, 8:24] += 20
-    scene += noise.normal(0, 2, scene.shape)
-    if hot:
-        scene[10:13, 12:15] += 110
-    return cv2.imencode(".png", scene.clip(0, 255).astype(np.uint8))[1].tobytes()
-
-
-@pytest.fixture(scope="session")
-def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
-    """A model that knows the scene of `picture`."""
-    folder = tmp_path_factory.mktemp("training")
-    paths = [folder / f"{number:03}.png" for number in range(60)]
-    for number, path in enumerate(paths):
-        path.write_bytes(picture(number))
-    config = TrainingConfig(epochs=3, device="cpu")
-    trained = train(paths, config, options=DecodeOptions(), progress=lambda _: None)
-    # a dozen held-out scores say little about the tail; twice their level is above it for sure
-    return replace(trained, held_out_scores=trained.held_out_scores * 2)
 
 
 @dataclass

@@ -15,7 +15,8 @@ from storage.ledger import counts
 from storage.results import RESULT_COLUMNS, ResultRow, row_from_database
 from storage.schema import frames
 from storage.window import StreamKey
-from tests.worker.conftest import Deployment, batch_of, picture
+from tests.scene import picture
+from tests.worker.conftest import Deployment, batch_of
 from thermal.bundle import Bundle
 
 
