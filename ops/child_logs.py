@@ -66,9 +66,9 @@ class Console:
 
 
 class ChildLog:
-    """One child's log file, and its echo on the console."""
+    """One child's log file, and its echo on the console where there is to be one."""
 
-    def __init__(self, name: str, path: Path, console: Console) -> None:
+    def __init__(self, name: str, path: Path, console: Console | None) -> None:
         self.name = name
         self.path = path
         self._console = console
@@ -78,7 +78,8 @@ class ChildLog:
 
     def write(self, text: str) -> None:
         self._file.handle(logging.makeLogRecord({"msg": text}))
-        self._console.say(self.name, text)
+        if self._console is not None:
+            self._console.say(self.name, text)
 
     def follow(self, pipe: IO[bytes]) -> threading.Thread:
         """Copy lines from `pipe` until its end, in a thread of its own."""

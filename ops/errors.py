@@ -6,7 +6,8 @@
     ├── SettingsError       a setting is wrong, unknown or missing; names where it was set
     ├── StateError          the state directory cannot be used (in use, not writable, not ours)
     ├── EmbeddedRedisError  the embedded Redis does not start or does not answer
-    └── ChildError          a child process never became ready
+    ├── ChildError          a child process never became ready
+    └── DemoError           the demo cannot run, or did not come to its end
 """
 
 
@@ -28,3 +29,7 @@ class EmbeddedRedisError(OpsError):
 
 class ChildError(OpsError):
     """A child process never became ready."""
+
+
+class DemoError(OpsError):
+    """The demo cannot run, or did not come to its end."""

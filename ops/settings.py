@@ -20,6 +20,7 @@ from pydantic import (
     ConfigDict,
     Field,
     SecretStr,
+    field_validator,
     model_validator,
 )
 
@@ -74,11 +75,11 @@ class WatchSettings(Section):
     #: Seconds that size and mtime must stand still where the end of an upload is not reported.
     settle_s: float = Field(default=2.0, gt=0, le=3600)
     #: Seconds between comparisons of the whole directory with the ledger.
-    scan_s: float = Field(default=60.0, ge=1)
+    scan_s: float = Field(default=300.0, ge=1)
     #: Frames in one job at most.
     max_batch: int = Field(default=64, ge=1, le=1024)
     #: Milliseconds that a frame may wait for others to share its job.
-    max_delay_ms: int = Field(default=200, ge=0, le=60_000)
+    max_delay_ms: float = Field(default=20.0, ge=0, le=60_000)
 
 
 class ThresholdSettings(Section):
@@ -96,11 +97,16 @@ class ThresholdSettings(Section):
     learn_frames: int = Field(default=200, ge=1)
 
     @model_validator(mode="after")
-    def _body_below_tail(self) -> ThresholdSettings:
+    def _fits_together(self) -> ThresholdSettings:
         if self.body_percentile >= self.percentile:
             raise ValueError(
                 f"body_percentile ({self.body_percentile}) should be below "
                 f"percentile ({self.percentile})"
+            )
+        if self.learn_frames > self.window_size:
+            raise ValueError(
+                f"learn_frames ({self.learn_frames}) should be at most "
+                f"window_size ({self.window_size})"
             )
         return self
 
@@ -120,7 +126,7 @@ class LimitSettings(Section):
     max_bytes: int = Field(default=MAX_BYTES, ge=1024)
     max_pixels: int = Field(default=MAX_PIXELS, ge=1024)
     #: Seconds since its last change within which an unreadable file is tried again.
-    grace_s: float = Field(default=60.0, ge=0)
+    grace_s: float = Field(default=30.0, ge=0)
 
 
 class ScaleSettings(Section):
@@ -133,8 +139,8 @@ class ScaleSettings(Section):
 class HotspotSettings(Section):
     """What counts as a hotspot."""
 
-    method: Literal["absolute", "delta", "percentile", "otsu"]
-    #: In the frame's unit; percent for `percentile`; not given for `otsu`.
+    method: Literal["absolute", "delta", "robust", "percentile", "otsu"]
+    #: In the frame's unit; σ for `robust`, percent for `percentile`; not given for `otsu`.
     value: float | None = None
     #: What `delta` is measured from.
     reference: Literal["median", "mean"] = "median"
@@ -145,18 +151,13 @@ class HotspotSettings(Section):
         if (self.value is None) != (self.method == "otsu"):
             need = "takes no value" if self.method == "otsu" else "needs a value"
             raise ValueError(f"method '{self.method}' {need}")
+        if self.method == "percentile" and not 0 <= (self.value or 0) <= 100:
+            raise ValueError(f"a percentile should lie between 0 and 100, given {self.value}")
         return self
 
 
-class DisplaySettings(Section):
-    """Colour scale of the pictures: from `level` to ``level + span``, in the frame's unit."""
-
-    level: float
-    span: float = Field(gt=0)
-
-
 class CameraSettings(Section):
-    """One camera; the table's name is the camera's name."""
+    """One camera; the table's name is the camera's, or ``*`` for all that have no table."""
 
     #: Directory below a watch root that holds its frames; the camera's name when not given.
     path: str | None = None
@@ -166,7 +167,6 @@ class CameraSettings(Section):
     #: `ignore` reads vendor R-JPEG files as plain pictures.
     radiometry: Literal["auto", "ignore"] = "auto"
     hotspot: HotspotSettings | None = None
-    display: DisplaySettings | None = None
 
 
 class Settings(Section):
@@ -187,3 +187,10 @@ class Settings(Section):
     pictures: PictureSettings = PictureSettings()
     limits: LimitSettings = LimitSettings()
     cameras: dict[str, CameraSettings] = Field(default_factory=dict)
+
+    @field_validator("cameras")
+    @classmethod
+    def _path_has_one_camera(cls, cameras: dict[str, CameraSettings]) -> dict[str, CameraSettings]:
+        if "*" in cameras and cameras["*"].path is not None:
+            raise ValueError("a path belongs to one camera, not to '*'")
+        return cameras

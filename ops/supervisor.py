@@ -48,6 +48,8 @@ class ChildSpec:
     env: Mapping[str, str] = field(default_factory=dict)
     #: Seconds between the request to end and SIGKILL.
     stop_timeout_s: float = 30.0
+    #: Whether the console shows what it prints; its log file has it all in any case.
+    echo: bool = True
     #: Called before every start, so it can put right what made the child end.
     before_start: Callable[[], None] = _nothing
     #: Whether the next group may start.
@@ -83,8 +85,17 @@ class Supervisor:
         log_dir.mkdir(parents=True, exist_ok=True)
         backoff = backoff or Backoff()
         self._groups = [
-            [_Child(s, ChildLog(s.name, log_dir / f"{s.name}.log", console), backoff) for s in g]
-            for g in groups
+            [
+                _Child(
+                    spec,
+                    ChildLog(
+                        spec.name, log_dir / f"{spec.name}.log", console if spec.echo else None
+                    ),
+                    backoff,
+                )
+                for spec in group
+            ]
+            for group in groups
         ]
         self._log = ChildLog("up", log_dir / "up.log", console)
         self._ready_timeout_s = ready_timeout_s
@@ -196,6 +207,7 @@ class _Child:
         self.log = log
         self._backoff = backoff
         self._process: subprocess.Popen[bytes] | None = None
+        self._wanted = False  # its group's turn has not come
         self._started_at = 0.0
         self._due_at: float | None = None
         self._failures = 0
@@ -205,6 +217,7 @@ class _Child:
         return self._process is not None and self._process.poll() is None
 
     def start(self, now: float) -> None:
+        self._wanted = True
         self._process, self._due_at, self._started_at = None, None, now
         self.spec.before_start()
         argv = (sys.executable, "-I", "-S", bound.__file__, str(os.getpid()), *self.spec.argv)
@@ -221,7 +234,7 @@ class _Child:
 
     def tick(self, now: float, say: Callable[[str], None]) -> float:
         """Notice an end, start when due; seconds until the next start is due."""
-        if self.running:
+        if not self._wanted or self.running:
             return 60.0
         if self._due_at is None:
             settled = now - self._started_at >= self._backoff.settled_s

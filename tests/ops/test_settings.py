@@ -66,7 +66,6 @@ def test_camera_sections_are_read(tmp_path: Path) -> None:
     path = "site/east"
     scale = { gain = 0.025, offset = -100 }
     hotspot = { method = "delta", value = 10 }
-    display = { level = 20, span = 40 }
     [cameras.west]
     matrix_unit = "kelvin"
     radiometry = "ignore"
@@ -121,6 +120,18 @@ def test_camera_sections_are_read(tmp_path: Path) -> None:
         (
             "[cameras.a.hotspot]\nmethod = 'otsu'\nvalue = 3",
             "thermalwatch.toml: cameras.a.hotspot: method 'otsu' takes no value",
+        ),
+        (
+            "[cameras.a.hotspot]\nmethod = 'percentile'\nvalue = 101",
+            "thermalwatch.toml: cameras.a.hotspot: a percentile should lie between 0 and 100",
+        ),
+        (
+            "[threshold]\nwindow_size = 100",
+            "thermalwatch.toml: threshold: learn_frames (200) should be at most window_size (100)",
+        ),
+        (
+            "[cameras.'*']\npath = 'x'",
+            "thermalwatch.toml: cameras: a path belongs to one camera, not to '*'",
         ),
         ("watch = 3", "thermalwatch.toml: watch: should be a valid tuple, given 3"),
         ("watch = [3]", "thermalwatch.toml: watch: should be a path, given 3"),

@@ -184,6 +184,9 @@ def test_group_waits_for_the_one_before_it(tree: Callable[[str], Tree]) -> None:
     assert not up.pids("worker")
     (up.folder / "go").touch()
     until(lambda: bool(up.pids("worker")), "worker")
+    _, said = up.end(signal.SIGTERM)
+    assert "worker did not start" not in said
+    assert len(up.pids("worker")) == 1
 
 
 def test_child_that_never_becomes_ready_ends_all_with_an_error(tree: Callable[[str], Tree]) -> None:

@@ -1,0 +1,218 @@
+"""Looks at everything the system depends on; each problem comes with what to do about it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ops import wiring
+from ops.errors import OpsError
+from ops.settings import redact
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+    from ops.settings import Settings
+
+#: Free bytes below which pictures and the database are about to fail.
+LOW_DISK_BYTES = 1 << 30
+
+#: Seconds by which clocks may differ before leases and time stamps suffer.
+CLOCK_SKEW_S = 5.0
+
+#: Seconds for an answer of Redis.
+ANSWER_S = 3.0
+
+#: Share of the kernel's watch limit that a directory tree may use up.
+WATCH_SHARE = 0.8
+
+INOTIFY_LIMITS = Path("/proc/sys/fs/inotify")
+
+
+@dataclass(frozen=True)
+class Check:
+    """What was found about one thing; `remedy` is what to do, None when nothing need be done."""
+
+    name: str
+    finding: str
+    remedy: str | None = None
+
+    @property
+    def ok(self) -> bool:
+        return self.remedy is None
+
+
+def examine(settings: Settings) -> list[Check]:
+    """All checks that these settings ask for. Never raises for what it finds."""
+    checks = list(_services(settings))
+    if settings.data is not None:
+        checks.append(_disk(settings.data))
+    checks += [_watch(root, settings.watching.observer) for root in settings.watch]
+    checks += [_device(settings.device), _system_clock(time.time())]
+    return checks
+
+
+def _services(settings: Settings) -> Iterator[Check]:
+    try:
+        urls = wiring.addresses(settings)
+    except OpsError as error:
+        yield Check("state", "not configured", str(error))
+        return
+    embedded = settings.data is not None and settings.redis_url is None
+    start = "start it with `thermalwatch up`" if embedded else "start it, or correct REDIS_URL"
+    yield from _guarded("redis", redact(urls.redis_url), start, lambda: _redis(settings))
+    yield from _guarded(
+        "database",
+        redact(urls.database_url),
+        "start it, or correct DATABASE_URL or --data",
+        lambda: _database(settings),
+    )
+
+
+def _guarded(
+    name: str, where: str, remedy: str, look: Callable[[], Iterator[Check]]
+) -> Iterator[Check]:
+    from redis import RedisError
+
+    from storage.errors import StorageError
+    from thermal.errors import ThermalError
+
+    try:
+        yield from look()
+    except (RedisError, StorageError, ThermalError, OpsError, OSError) as error:
+        yield Check(name, f"{where}: {error}", remedy)
+
+
+def _redis(settings: Settings) -> Iterator[Check]:
+    with wiring.open_redis(settings, answer_s=ANSWER_S) as redis:
+        begun = time.monotonic()
+        redis.ping()
+        answer_ms = (time.monotonic() - begun) * 1000
+        info = redis.info()
+        seconds, microseconds = redis.time()
+        remote_now, local_now = seconds + microseconds / 1e6, time.time()
+    where = redact(wiring.addresses(settings).redis_url)
+    yield Check(
+        "redis",
+        f"{where}: {info['redis_version']}, answers in {answer_ms:.1f} ms, "
+        f"{info['used_memory_human']} in use",
+    )
+    if info.get("maxmemory_policy") != "noeviction" and info.get("maxmemory"):
+        yield Check(
+            "redis memory",
+            f"drops keys when full ({info['maxmemory_policy']})",
+            "set maxmemory-policy noeviction: windows and jobs must not be dropped",
+        )
+    if not info.get("aof_enabled") and not info.get("rdb_saves", 1):
+        yield Check("redis persistence", "off: after its restart windows are rebuilt from the rows")
+    yield _skew("redis clock", remote_now - local_now)
+
+
+def _database(settings: Settings) -> Iterator[Check]:
+    engine = wiring.open_existing_database(settings)
+    try:
+        where = redact(wiring.addresses(settings).database_url)
+        yield Check("database", f"{where}: answers, tables are of this release")
+        yield _model(engine)
+    finally:
+        engine.dispose()
+
+
+def _model(engine: Engine) -> Check:
+    from storage.models import active_model_id, load_model
+
+    model_id = active_model_id(engine)
+    if model_id is None:
+        return Check("model", "none is active", "register one: thermalwatch model add BUNDLE")
+    bundle = load_model(engine, model_id)
+    preparation = bundle.preparation
+    return Check(
+        "model",
+        f"{model_id[:12]} is active: {preparation.height}×{preparation.width} px, "
+        f"unit {preparation.unit}, {bundle.training.images} training images",
+    )
+
+
+def _disk(data: Path) -> Check:
+    there = next((p for p in (data, *data.absolute().parents) if p.exists()), Path("/"))
+    usage = shutil.disk_usage(there)
+    finding = f"{data}: {usage.free / 2**30:.1f} GiB free of {usage.total / 2**30:.1f} GiB"
+    if data.exists() and not os.access(data, os.W_OK | os.X_OK):
+        return Check("disk", f"{data}: not writable for this user", "correct its owner or mode")
+    if usage.free < LOW_DISK_BYTES:
+        return Check(
+            "disk", finding, "free some space: pictures lie in pictures/ by camera and day"
+        )
+    return Check("disk", finding)
+
+
+def _watch(root: Path, observer: str) -> Check:
+    name = f"watch {root}"
+    if not root.is_dir():
+        return Check(name, "no such directory", "make it, or mount it; the producer waits for it")
+    if not os.access(root, os.R_OK | os.X_OK):
+        return Check(name, "not readable for this user", "correct its owner or mode")
+    from producer.mounts import MOUNTS, network_type
+
+    mounts = Path(MOUNTS)
+    kind = network_type(os.path.realpath(root), mounts.read_bytes()) if mounts.exists() else "all"
+    if observer == "polling" or (observer == "auto" and kind is not None):
+        return Check(name, f"readable, polled ({kind or 'as configured'})")
+    return _inotify(name, root)
+
+
+def _inotify(name: str, root: Path) -> Check:
+    directories = 1 + sum(len(folders) for _, folders, _ in os.walk(root))
+    try:
+        limit = int((INOTIFY_LIMITS / "max_user_watches").read_text())
+    except (OSError, ValueError):
+        return Check(name, f"readable, {directories} directories")
+    finding = f"readable, inotify on {directories} directories of {limit} allowed for this user"
+    if directories > WATCH_SHARE * limit:
+        return Check(name, finding, f"sysctl fs.inotify.max_user_watches={directories * 4}")
+    return Check(name, finding)
+
+
+def _device(device: str) -> Check:
+    if device == "auto" and not _may_have_gpu():
+        return Check("device", "cpu (no GPU on this machine)")
+    import torch
+
+    from thermal.detector import choose_device
+
+    chosen = choose_device(device)
+    if chosen.startswith("cuda"):
+        if not torch.cuda.is_available():
+            return Check(
+                "device",
+                f"{device} is configured, and torch {torch.__version__} sees no such GPU",
+                "install the GPU build of torch and the driver, or set device = 'auto'",
+            )
+        return Check("device", f"{chosen}: {torch.cuda.get_device_name(chosen)}")
+    return Check("device", f"{chosen} with torch {torch.__version__}")
+
+
+def _may_have_gpu() -> bool:
+    """Whether it is worth loading torch, which takes seconds, to ask."""
+    return any(Path("/dev").glob("nvidia*")) or Path("/dev/kfd").exists()
+
+
+def _skew(name: str, skew_s: float) -> Check:
+    finding = f"{abs(skew_s):.1f} s {'ahead of' if skew_s > 0 else 'behind'} this machine's"
+    if abs(skew_s) > CLOCK_SKEW_S:
+        return Check(name, finding, "synchronise the clocks (NTP)")
+    return Check(name, finding)
+
+
+def _system_clock(now: float) -> Check:
+    """A machine without a battery wakes up in 1970, and every time stamp is wrong."""
+    stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now))
+    newest_source = Path(__file__).stat().st_mtime
+    if now < newest_source - 86_400:
+        return Check("clock", f"{stamp}, earlier than this program", "set the clock (NTP)")
+    return Check("clock", stamp)

@@ -1,0 +1,205 @@
+"""`train` and `evaluate`: images in, a model bundle or its figures out."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ops.options import (
+    DIRECTORY,
+    config_option,
+    device_option,
+    json_option,
+    note,
+    print_json,
+    settings_from,
+)
+
+if TYPE_CHECKING:
+    from thermal.bundle import Bundle
+    from thermal.evaluate import Evaluation, EvaluationProgress
+
+#: Training images that the summary names as worth a look.
+SHOWN_SUSPECTS = 3
+
+
+class SizeType(click.ParamType[tuple[int, int]]):
+    """`24x40` is (24, 40)."""
+
+    name = "HxW"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, int]:
+        match = re.fullmatch(r"(\d+)x(\d+)", str(value))
+        if match is None:
+            self.fail(f"expected height x width in pixels, such as 96x128, given {value!r}")
+        return int(match[1]), int(match[2])
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  thermalwatch train normal-images/ --output bundle/
+  thermalwatch train dataset/ --output bundle/ --size 96x128 --epochs 100
+  thermalwatch train dataset/ --output bundle/ --camera east   # as thermalwatch.toml declares it"""
+)
+@click.argument("images", type=DIRECTORY)
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path, file_okay=False),
+    required=True,
+    metavar="BUNDLE",
+    help="Directory for the model bundle; made, or replaced.",
+)
+@click.option(
+    "--epochs",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Passes over the images at most; training stops earlier when nothing is gained.",
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(0),
+    metavar="N",
+    help="Start of the random numbers: the same seed gives the same model.",
+)
+@click.option(
+    "--size",
+    type=SizeType(),
+    metavar="HxW",
+    help="Size of the network's input in pixels; chosen from the images without it.",
+)
+@click.option(
+    "--camera",
+    metavar="NAME",
+    help="Read the images as this camera is configured in thermalwatch.toml.",
+)
+@device_option
+@config_option
+def train(
+    images: Path,
+    output: Path,
+    epochs: int | None,
+    seed: int | None,
+    size: tuple[int, int] | None,
+    camera: str | None,
+    device: str | None,
+    config: Path | None,
+) -> None:
+    """Train a model on IMAGES of normal operation.
+
+    IMAGES is a folder of thermal images, or a dataset in MVTec AD layout, of which train/good is
+    taken. Folders directly in it are taken as cameras, as they are below a watch directory.
+    """
+    settings = settings_from(config, device=device)
+    from ops.training import cameras_of, decode_options, run_training
+    from thermal.dataset import list_images, training_folder
+
+    folder = training_folder(images)
+    paths = list_images(folder)
+    cameras = (camera,) if camera else cameras_of(folder, paths)
+    chosen = {"epochs": epochs, "seed": seed, "size": size, "device": settings.device}
+    note(
+        f"{len(paths)} images in {folder}" + (f", cameras {', '.join(cameras)}" if cameras else "")
+    )
+    bundle = run_training(
+        paths,
+        cameras=cameras,
+        options=decode_options(settings, cameras),
+        chosen={name: value for name, value in chosen.items() if value is not None},
+    )
+    from thermal.bundle import save_bundle
+
+    save_bundle(bundle, output)
+    _summarise(bundle, output)
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  thermalwatch evaluate dataset/ --model bundle/
+  thermalwatch evaluate dataset/ --model bundle/ --json"""
+)
+@click.argument("dataset", type=DIRECTORY)
+@click.option("--model", type=DIRECTORY, required=True, metavar="BUNDLE", help="Model bundle.")
+@click.option(
+    "--camera",
+    metavar="NAME",
+    help="Read the images as this camera is configured in thermalwatch.toml.",
+)
+@json_option
+@device_option
+@config_option
+def evaluate(
+    dataset: Path,
+    model: Path,
+    camera: str | None,
+    as_json: bool,
+    device: str | None,
+    config: Path | None,
+) -> None:
+    """Measure a model on DATASET, a folder with test/good and test/<defect> (MVTec AD layout)."""
+    settings = settings_from(config, device=device)
+    from ops.training import decode_options, progress_bar
+    from thermal.detector import Detector
+    from thermal.evaluate import evaluate as measure
+
+    detector = Detector.load(model, settings.device)
+    with progress_bar() as bar:
+        task = bar.add_task("scoring", total=None, detail="")
+
+        def report(progress: EvaluationProgress) -> None:
+            bar.update(task, completed=progress.done, total=progress.total)
+
+        evaluation = measure(
+            detector,
+            dataset,
+            options=decode_options(settings, (camera,) if camera else ()),
+            progress=report,
+        )
+    if as_json:
+        print_json(evaluation)
+    else:
+        _print_evaluation(evaluation)
+
+
+def _summarise(bundle: Bundle, output: Path) -> None:
+    training = bundle.training
+    size = f"{bundle.preparation.height}×{bundle.preparation.width} px"
+    click.echo(f"model {bundle.model_id[:12]} in {output}")
+    click.echo(
+        f"  {training.images} images, {training.held_out} of them held out, {size}, "
+        f"unit {bundle.preparation.unit}"
+    )
+    click.echo(
+        f"  loss {training.metrics['loss']:.4f}, "
+        f"held-out {training.metrics['validation_loss']:.4f}; "
+        f"threshold {bundle.threshold():.2f} at 99.5 % of held-out scores"
+    )
+    for text in training.notes:
+        click.echo(f"  note: {text}")
+    if training.suspects:
+        click.echo("  oddest training images, worth a look before the model is trusted:")
+    for suspect in training.suspects[:SHOWN_SUSPECTS]:
+        click.echo(f"    {suspect.score:6.2f}  {suspect.path}")
+
+
+def _print_evaluation(evaluation: Evaluation) -> None:
+    rows = {
+        "image AUROC": f"{evaluation.image_auroc:.4f}",
+        "average precision": f"{evaluation.average_precision:.4f}",
+        "best F1": f"{evaluation.f1_max:.4f}",
+        "threshold": f"{evaluation.threshold:.3f}",
+        "false alarms": f"{evaluation.false_alarm_rate:.2%} of {evaluation.n_normal} normal",
+        "recall": f"{evaluation.recall:.2%} of {evaluation.n_anomalous} anomalous",
+        "speed": f"{evaluation.images_per_s:.0f} images/s",
+    }
+    for name, value in rows.items():
+        click.echo(f"{name:<18} {value}")
+    click.echo("image AUROC by defect")
+    for defect, auroc in sorted(evaluation.per_defect.items(), key=lambda item: item[1]):
+        click.echo(f"  {defect:<24} {auroc:.4f}")
