@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,7 +23,8 @@ class Scored:
     mse: float  #: mean squared reconstruction error, spans²: the textbook score, kept beside
     anomaly_map: NDArray[np.float32]  #: (h, w) σ, signed: positive is hotter than expected
     reconstruction: NDArray[np.float32]  #: (h, w) what a normal image would look like, frame's unit
-    signals: dict[str, float]  #: the parts of the score by name, σ
+    signals: Mapping[str, float]  #: the parts of the score by name, σ
+    drivers: tuple[str, ...] = ()  #: the signals that made the score what it is
 
 
 class Detector:

@@ -21,9 +21,6 @@ from thermal.frame import Frame, Unit
 #: Longest side in pixels that is chosen without being told; smaller images keep their size.
 MAX_SIDE_PX = 160
 
-#: Prepared values are kept within this many spans: a defective pixel of 1e30 must not become inf.
-_LIMIT_SPANS = 1000.0
-
 
 @dataclass(frozen=True)
 class Preparation:
@@ -55,18 +52,8 @@ def prepare(frame: Frame, preparation: Preparation) -> NDArray[np.float32]:
             f"the frame is in {frame.unit}, the model was trained in {preparation.unit}: "
             "declare the camera's scale, or train a model on frames of this kind"
         )
-    values = resize(_finite(frame.values), preparation.height, preparation.width)
-    scaled = (values - preparation.level) / preparation.span
-    return np.asarray(np.clip(scaled, -_LIMIT_SPANS, _LIMIT_SPANS), np.float32)
-
-
-def _finite(values: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Replace dead pixels (NaN, ±inf) by the median: one NaN would make the whole score NaN."""
-    finite = np.isfinite(values)
-    if finite.all():
-        return values
-    fill = np.median(values[finite]) if finite.any() else 0.0
-    return np.where(finite, values, np.float32(fill))
+    values = resize(frame.values, preparation.height, preparation.width)
+    return np.asarray((values - preparation.level) / preparation.span, np.float32)
 
 
 def choose_size(shapes: Sequence[tuple[int, int]], multiple_px: int = 8) -> tuple[int, int]:
