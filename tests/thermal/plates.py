@@ -27,7 +27,7 @@ def plates(count: int, seed: int) -> NDArray[np.uint8]:
     scene[12] -= 30
     drift = random.normal(0, 5, (count, 1, 1))
     noise = random.normal(0, 3, (count, HEIGHT, WIDTH))
-    return np.clip(scene + drift + noise, 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(scene + drift + noise, 0, 255), np.uint8)
 
 
 def hot_cells(count: int, seed: int) -> NDArray[np.uint8]:
@@ -37,7 +37,7 @@ def hot_cells(count: int, seed: int) -> NDArray[np.uint8]:
     for image in images:
         top, left = random.integers(0, HEIGHT - 4), random.integers(0, WIDTH - 4)
         image[top : top + 4, left : left + 4] += 60
-    return np.clip(images, 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(images, 0, 255), np.uint8)
 
 
 def write_images(folder: Path, images: NDArray[np.uint8]) -> list[Path]:
