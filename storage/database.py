@@ -100,7 +100,7 @@ def _connect_sqlite(url: URL) -> Engine:
 
     @event.listens_for(engine, "connect")
     def configure(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
-        connection.isolation_level = None  # BEGIN is ours, below; DDL becomes transactional too
+        connection.isolation_level = None  # BEGIN is ours, below; so DDL is transactional too
         cursor = connection.cursor()
         cursor.execute("PRAGMA foreign_keys = ON")
         cursor.execute("PRAGMA synchronous = FULL")  # a commit is on disk before it is told

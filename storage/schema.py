@@ -169,8 +169,8 @@ models = Table(
     Column("active", Boolean, nullable=False),
 )
 
-# Neither database can prove that a partial index applies when its condition reaches it as a bound
-# parameter, so queries use these literal conditions.
+# Queries spell out the condition of a partial index: whether it serves a query that has the state
+# as a bound parameter is up to each planner.
 PENDING_SQL: Final = "state = 'pending'"
 QUARANTINED_SQL: Final = "state = 'quarantined'"
 ANOMALY_SQL: Final = "anomaly = true"

@@ -2,6 +2,5 @@
 
 from alembic import context
 
-# SQLite's DDL is transactional as long as BEGIN was said, which `storage.database` does.
-context.configure(connection=context.config.attributes["connection"], transactional_ddl=True)
+context.configure(connection=context.config.attributes["connection"])
 context.run_migrations()

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine, insert
 from sqlalchemy import text as sql
 
-from storage.database import connect, writing
+from storage.database import connect, reading, writing
 from storage.errors import AmbiguousFrame, InvalidCursor
 from storage.ledger import register
 from storage.queries import (
@@ -233,6 +233,17 @@ def test_a_stream_is_read_in_order_and_from_anywhere(engine: Engine) -> None:
     first = next(iter(stream_rows(engine, "north", MODEL)))
     assert (first.frame_id, first.epoch) == (rows[0].frame_id, EPOCH)
     assert first.decision == rows[0].decision
+
+
+@pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
+def test_all_results_are_fetched_from_postgres_in_parts(engine: Engine) -> None:
+    (row,) = stored(engine, [{}])
+    rows = iterate_results(engine, ResultQuery())
+    assert next(rows) == row
+    with reading(engine) as connection:
+        running = sql("SELECT query FROM pg_stat_activity WHERE state = 'idle in transaction'")
+        assert str(connection.scalar(running)).startswith("FETCH FORWARD")
+    assert list(rows) == []
 
 
 def test_no_question_reads_all_results(engine: Engine) -> None:
