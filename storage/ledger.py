@@ -116,15 +116,7 @@ _LEDGER_COLUMNS = (
     frames.c.attempts,
     frames.c.seen_at,
 )
-#: What the producer sends of a frame; the rest of a new row is the same for all.
-_SENT = (
-    frames.c.id,
-    frames.c.camera,
-    frames.c.root,
-    frames.c.path,
-    frames.c.mtime_ns,
-    frames.c.size,
-)
+_SENT = _LEDGER_COLUMNS[:6]  # what the producer says; the rest of a new row is the same for all
 _FRESH: Mapping[str, Any] = {"state": PENDING, "lease_until": 0.0, "attempts": 0}
 
 
@@ -228,25 +220,20 @@ def claim_pending(engine: Engine, *, now: float, lease_s: float, limit: int) -> 
 
 def lease(engine: Engine, ids: Sequence[str], *, until: float) -> None:
     """Keep pending frames from being claimed before `until` (Unix s)."""
-    with writing(engine) as connection:
-        for chunk in chunks(ids):
-            due = _locked(chunk, is_pending)
-            connection.execute(
-                update(frames)
-                .where(frames.c.arrival.in_(select(due.c.arrival)))
-                .values(lease_until=until)
-            )
+    _update_pending(engine, ids, {"lease_until": until})
 
 
 def postpone(engine: Engine, ids: Sequence[str], *, until: float) -> None:
     """Try pending frames again after `until` (Unix s), and count the attempt."""
+    _update_pending(engine, ids, {"lease_until": until, "attempts": frames.c.attempts + 1})
+
+
+def _update_pending(engine: Engine, ids: Sequence[str], values: Mapping[str, Any]) -> None:
     with writing(engine) as connection:
         for chunk in chunks(ids):
             due = _locked(chunk, is_pending)
             connection.execute(
-                update(frames)
-                .where(frames.c.arrival.in_(select(due.c.arrival)))
-                .values(lease_until=until, attempts=frames.c.attempts + 1)
+                update(frames).where(frames.c.arrival.in_(select(due.c.arrival))).values(values)
             )
 
 
