@@ -237,7 +237,11 @@ class RootObserver:
             return True
         if self._config.observer == "inotify":
             return False
-        mount_type = network_type(os.path.realpath(self._root.path), Path(MOUNTS).read_bytes())
+        try:
+            mounts = Path(MOUNTS).read_bytes()
+        except OSError:
+            return True  # without /proc there is no telling, and polling is right everywhere
+        mount_type = network_type(os.path.realpath(self._root.path), mounts)
         if mount_type is not None and not self._polling:
             logger.info("%r is on or holds %s: polling", self._root.path, mount_type)
         return mount_type is not None

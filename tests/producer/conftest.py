@@ -70,6 +70,11 @@ def queued(queue: FrameQueue) -> list[list[str]]:
     return [list(FrameBatch.decode(job.args[0]).frame_ids) for job in queue.rq.jobs]
 
 
+def told(caplog: pytest.LogCaptureFixture, words: str) -> int:
+    """How often the log said `words`."""
+    return sum(words in message for message in caplog.messages)
+
+
 @contextmanager
 def producing(
     engine: Engine, queue: FrameQueue, config: ProducerConfig

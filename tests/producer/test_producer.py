@@ -76,7 +76,9 @@ def test_files_from_before_the_start_are_found_and_known_ones_are_not_queued_aga
 def test_a_slow_upload_is_not_touched_before_it_is_closed(
     root: Path, engine: Engine, queue: FrameQueue, config: ProducerConfig
 ) -> None:
+    config = replace(config, settle_s=600.0)  # only an event can tell that a file is complete
     with producing(engine, queue, config), (root / "slow.png").open("wb") as slow:
+        eventually(lambda: watching(queue))
         for number in range(5):
             slow.write(b"x" * 100)
             slow.flush()

@@ -1,17 +1,13 @@
-"""Directories, Redis and the database go away and come back."""
+"""Redis and the database go away and come back."""
 
 from __future__ import annotations
 
-import errno
-import os
-import shutil
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 from redis import Redis
@@ -20,181 +16,17 @@ from redis.retry import Retry
 from sqlalchemy import Engine
 
 from producer.config import ProducerConfig
-from producer.heartbeat import living_producers
 from producer.threads import Threads
 from storage.database import connect, migrate
 from storage.ledger import counts
 from storage.queue import FrameQueue
 from tests.conftest import RedisServer
-from tests.producer.conftest import eventually, paths, producing
+from tests.producer.conftest import eventually, paths, producing, told
 
 
 @pytest.fixture
 def config(root: Path) -> ProducerConfig:
     return ProducerConfig(roots=(root,), settle_s=0.3, lease_s=1.0, dispatch_interval_s=0.1)
-
-
-def mode(queue: FrameQueue) -> str:
-    producers = living_producers(queue.redis)
-    return producers[0].roots[0].mode if producers else ""
-
-
-def skip_if_nothing_is_unreadable(directory: Path) -> None:
-    directory.chmod(0)
-    readable = os.access(directory, os.R_OK)
-    directory.chmod(0o700)
-    if readable:
-        pytest.skip("this user can read everything")
-
-
-def told(caplog: pytest.LogCaptureFixture, words: str) -> int:
-    return sum(words in message for message in caplog.messages)
-
-
-def test_a_root_that_does_not_exist_yet_is_waited_for(
-    root: Path,
-    engine: Engine,
-    queue: FrameQueue,
-    config: ProducerConfig,
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    root.rmdir()
-    with producing(engine, queue, config):
-        eventually(lambda: mode(queue) == "absent")
-        (root / "cam").mkdir(parents=True)
-        (root / "cam" / "a.png").write_bytes(b"image")
-        eventually(lambda: paths(engine) == ["cam/a.png"])
-        (root / "cam" / "b.png").write_bytes(b"image")
-        eventually(lambda: paths(engine) == ["cam/a.png", "cam/b.png"])
-    assert told(caplog, "cannot watch") == told(caplog, "can be watched again") == 1
-
-
-def test_a_root_deleted_and_made_anew_is_watched_again(
-    root: Path, engine: Engine, queue: FrameQueue, config: ProducerConfig
-) -> None:
-    with producing(engine, queue, config):
-        for number in range(3):
-            (root / "cam").mkdir(parents=True)
-            (root / "cam" / f"{number}.png").write_bytes(b"image")
-            eventually(lambda number=number: len(paths(engine)) == number + 1)  # type: ignore[misc]
-            shutil.rmtree(root)
-        eventually(lambda: mode(queue) == "absent")
-
-
-def test_a_root_replaced_between_two_looks_is_watched_again(
-    root: Path, tmp_path: Path, engine: Engine, queue: FrameQueue, config: ProducerConfig
-) -> None:
-    with producing(engine, queue, config):
-        eventually(lambda: mode(queue) == "inotify")
-        root.rename(tmp_path / "old")
-        root.mkdir()
-        (root / "a.png").write_bytes(b"image")
-        eventually(lambda: paths(engine) == ["a.png"])
-        (tmp_path / "old" / "stray.png").write_bytes(b"image")
-        (root / "b.png").write_bytes(b"image")
-        eventually(lambda: paths(engine) == ["a.png", "b.png"])
-
-
-def test_a_root_that_is_a_link_may_be_pointed_elsewhere(
-    root: Path, tmp_path: Path, engine: Engine, queue: FrameQueue, config: ProducerConfig
-) -> None:
-    link = tmp_path / "link"
-    link.symlink_to(root)
-    (tmp_path / "other").mkdir()
-    (root / "a.png").write_bytes(b"image")
-    (tmp_path / "other" / "b.png").write_bytes(b"image")
-    with producing(engine, queue, replace(config, roots=(link,))):
-        eventually(lambda: paths(engine) == ["a.png"])
-        (tmp_path / "newer").symlink_to(tmp_path / "other")
-        (tmp_path / "newer").rename(link)
-        eventually(lambda: paths(engine) == ["a.png", "b.png"])
-
-
-def test_a_root_that_cannot_be_read_is_waited_for(
-    root: Path, engine: Engine, queue: FrameQueue, config: ProducerConfig
-) -> None:
-    skip_if_nothing_is_unreadable(root)
-    with producing(engine, queue, config):
-        eventually(lambda: mode(queue) == "inotify")
-        root.chmod(0)
-        eventually(lambda: mode(queue) == "absent")
-        root.chmod(0o700)
-        (root / "a.png").write_bytes(b"image")
-        eventually(lambda: paths(engine) == ["a.png"])
-
-
-def test_a_directory_that_cannot_be_read_does_not_hold_up_others(
-    root: Path,
-    engine: Engine,
-    queue: FrameQueue,
-    config: ProducerConfig,
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    skip_if_nothing_is_unreadable(root)
-    for name in ("closed", "closed too", "open"):
-        (root / name).mkdir()
-        (root / name / "a.png").write_bytes(b"image")
-    (root / "closed").chmod(0)
-    (root / "closed too").chmod(0)
-    with producing(engine, queue, replace(config, scan_interval_s=0.5)):
-        eventually(lambda: paths(engine) == ["open/a.png"])
-        eventually(lambda: living_producers(queue.redis)[0].roots[0].refused == 2)
-        (root / "closed").chmod(0o700)
-        eventually(lambda: paths(engine) == ["open/a.png", "closed/a.png"])
-        (root / "closed too").chmod(0o700)
-        eventually(lambda: len(paths(engine)) == 3)
-    assert told(caplog, "cannot look at") == 2
-
-
-def test_directories_that_the_kernel_will_not_watch_are_scanned_often(
-    root: Path,
-    engine: Engine,
-    queue: FrameQueue,
-    config: ProducerConfig,
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    from watchdog.observers.inotify_c import InotifyFD, WatchDescriptor  # exists on Linux only
-
-    class NoMoreWatches(InotifyFD):
-        def add_callback(self, path: bytes, *rest: Any) -> WatchDescriptor:
-            if path != os.fsencode(root):
-                raise OSError(errno.ENOSPC, "inotify watch limit reached")
-            return super().add_callback(path, *rest)
-
-    monkeypatch.setattr("watchdog.observers.inotify_c.InotifyFD", NoMoreWatches)
-    (root / "cam").mkdir()
-    with producing(engine, queue, config):
-        eventually(lambda: mode(queue) == "inotify")
-        for number in range(3):
-            (root / "cam" / f"{number}.png").write_bytes(b"image")
-            eventually(lambda number=number: len(paths(engine)) == number + 1)  # type: ignore[misc]
-    assert told(caplog, "max_user_watches") == 1
-
-
-def test_where_inotify_cannot_be_had_directories_are_polled(
-    root: Path,
-    engine: Engine,
-    queue: FrameQueue,
-    config: ProducerConfig,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    def refuse() -> None:
-        raise OSError(errno.EMFILE, "inotify instance limit reached")
-
-    monkeypatch.setattr("watchdog.observers.inotify_c.InotifyFD", refuse)
-    with producing(engine, queue, config):
-        eventually(lambda: mode(queue) == "polling")
-        (root / "a.png").write_bytes(b"image")
-        eventually(lambda: paths(engine) == ["a.png"])
-
-
-def test_one_absent_root_does_not_hold_up_another(
-    root: Path, tmp_path: Path, engine: Engine, queue: FrameQueue, config: ProducerConfig
-) -> None:
-    with producing(engine, queue, replace(config, roots=(tmp_path / "absent", root))):
-        (root / "a.png").write_bytes(b"image")
-        eventually(lambda: paths(engine) == ["a.png"])
 
 
 def test_all_comes_back_after_flushall(
@@ -247,30 +79,62 @@ def test_frames_are_registered_while_redis_is_away_and_queued_when_it_is_back(
     assert told(caplog, "Redis is back") == 2
 
 
+@dataclass(frozen=True)
+class AbsentDatabase:
+    """A database that cannot be reached until `come_back`."""
+
+    engine: Engine
+    directory: Path
+
+    def come_back(self) -> None:
+        self.directory.with_name("away").rename(self.directory)
+
+
+@pytest.fixture
+def absent(tmp_path: Path) -> Iterator[AbsentDatabase]:
+    directory = tmp_path / "database"
+    directory.mkdir()
+    engine = connect(f"sqlite:///{directory / 'thermalwatch.db'}")
+    migrate(engine)
+    engine.dispose()
+    directory.rename(directory.with_name("away"))
+    yield AbsentDatabase(engine, directory)
+    engine.dispose()
+
+
 def test_files_wait_for_the_database(
     root: Path,
-    tmp_path: Path,
+    absent: AbsentDatabase,
     queue: FrameQueue,
     config: ProducerConfig,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    directory = tmp_path / "database"
-    directory.mkdir()
-    url = f"sqlite:///{directory / 'thermalwatch.db'}"
-    engine = connect(url)
-    migrate(engine)
-    engine.dispose()
-    directory.rename(tmp_path / "away")
     (root / "before.png").write_bytes(b"image")
-    with producing(engine, queue, config):
+    with producing(absent.engine, queue, config):
         eventually(lambda: told(caplog, "the database does not answer") == 1)
         (root / "during.png").write_bytes(b"image")
-        (tmp_path / "away").rename(directory)
-        eventually(lambda: counts(engine).seen == 2)
+        absent.come_back()
+        eventually(lambda: counts(absent.engine).seen == 2)
         eventually(lambda: len(queue.in_flight(now=time.time())) == 2)
-    engine.dispose()
     assert told(caplog, "the database does not answer") == 1
     assert told(caplog, "the database is back") == 1
+
+
+def test_more_files_than_can_wait_for_the_database_are_found_by_a_scan(
+    root: Path,
+    absent: AbsentDatabase,
+    queue: FrameQueue,
+    config: ProducerConfig,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("producer.coalesce.MAX_WAITING", 10)
+    with producing(absent.engine, queue, config):
+        eventually(lambda: told(caplog, "the database does not answer") == 1)
+        for number in range(100):
+            (root / f"{number}.png").write_bytes(b"image")
+        absent.come_back()
+        eventually(lambda: counts(absent.engine).seen == 100)
 
 
 def test_a_producer_stops_soon_while_nothing_answers(

@@ -133,6 +133,22 @@ def test_a_renamed_directory_is_known_by_its_new_name(
     assert not [path for _, path in recorder.told if path.startswith("old/sub")]
 
 
+def test_a_directory_moved_away_is_no_longer_watched(
+    root: Path, tmp_path: Path, watch: TreeWatch, recorder: Recorder
+) -> None:
+    (root / "day" / "sub").mkdir(parents=True)
+    watch.add("day")
+    watch.add("day/sub")
+    (root / "day").rename(tmp_path / "archive")
+    (root / "moved.png").touch()
+    eventually(lambda: recorder.has(("complete", "moved.png")))
+    (tmp_path / "archive" / "a.png").touch()
+    (tmp_path / "archive" / "sub" / "b.png").touch()
+    (root / "last.png").touch()
+    eventually(lambda: recorder.has(("complete", "last.png")))
+    assert not [path for _, path in recorder.told if path.startswith("day/")]
+
+
 def test_a_watch_whose_directory_was_renamed_unnoticed_is_corrected(
     root: Path, watch: TreeWatch, recorder: Recorder
 ) -> None:
@@ -155,9 +171,12 @@ def test_a_directory_deleted_and_made_anew_can_be_watched_again(
 ) -> None:
     (root / "cam").mkdir()
     watch.add("cam")
+    recorder.go.clear()
+    (root / "holds-the-reader-up.png").touch()
     (root / "cam").rmdir()
     (root / "cam").mkdir()
-    watch.add("cam")  # whether or not the reader has heard of the end of the old one
+    watch.add("cam")  # the reader has not heard of the end of the old one yet
+    recorder.go.set()
     (root / "cam" / "a.png").touch()
     eventually(lambda: recorder.has(("complete", "cam/a.png")))
 
