@@ -67,20 +67,20 @@ def read_status(settings: Settings, *, now: float) -> Status:
     from storage.ledger import counts
     from storage.models import active_model_id
 
-    engine = wiring.open_existing_database(settings)
     queue, queue_error = None, None
     try:
         with wiring.open_redis(settings, answer_s=ANSWER_S) as redis:
             queue = _read_queue(redis)
     except RedisError as error:
         queue_error = str(error)
-    return Status(
-        model_id=active_model_id(engine),
-        counts=counts(engine),
-        cameras=_read_cameras(engine, now),
-        queue=queue,
-        queue_error=queue_error,
-    )
+    with wiring.open_existing_database(settings) as engine:
+        return Status(
+            model_id=active_model_id(engine),
+            counts=counts(engine),
+            cameras=_read_cameras(engine, now),
+            queue=queue,
+            queue_error=queue_error,
+        )
 
 
 def _read_cameras(engine: Engine, now: float) -> tuple[CameraBooks, ...]:

@@ -45,6 +45,9 @@ START_S = 60.0
 FINISH_S = 120.0
 STOP_S = 90.0
 
+#: Frames between two looks at the books while uploading.
+PROGRESS_FRAMES = 10
+
 #: Seconds for which a broken file may still be an upload in progress; short, to show its outcome.
 GRACE_S = 3.0
 
@@ -126,29 +129,30 @@ def upload_and_wait(
     """
     from storage.audit import audit
     from storage.ledger import counts
+    from storage.queries import ResultQuery, iterate_results
 
-    engine = wiring.open_existing_database(settings)
     uploader = Uploader(folder / "incoming", seed)
     begun = time.monotonic()
     frames = []
-    for number, frame in enumerate(source.stream):
-        uploader.upload(frame.camera, frame.name, frame.data)
-        frames.append(frame)
-        if number == source.total // 2:
-            uploader.upload_truncated(frame.camera, f"broken-{frame.name}", frame.data)
-        if number % 10 == 0:
-            progress(len(frames), counts(engine))
-    uploaded = len(frames) + 1
-    _await_outcomes(engine, uploaded, lambda books: progress(uploaded, books))
-    seconds = time.monotonic() - begun
-    rows = _rows_by_name(engine)
-    return DemoOutcome(
-        found=tuple(Found(frame, rows.get(f"{frame.camera}/{frame.name}")) for frame in frames),
-        audit=audit(engine),
-        uploaded=uploaded,
-        broken=1,
-        seconds=seconds,
-    )
+    with wiring.open_existing_database(settings) as engine:
+        for number, frame in enumerate(source.stream):
+            uploader.upload(frame.camera, frame.name, frame.data)
+            frames.append(frame)
+            if number == source.total // 2:
+                uploader.upload_truncated(frame.camera, f"broken-{frame.name}", frame.data)
+            if number % PROGRESS_FRAMES == 0:
+                progress(len(frames), counts(engine))
+        uploaded = len(frames) + 1
+        _await_outcomes(engine, uploaded, lambda books: progress(uploaded, books))
+        seconds = time.monotonic() - begun
+        rows = {row.image_path: row for row in iterate_results(engine, ResultQuery())}
+        return DemoOutcome(
+            found=tuple(Found(frame, rows.get(f"{frame.camera}/{frame.name}")) for frame in frames),
+            audit=audit(engine),
+            uploaded=uploaded,
+            broken=1,
+            seconds=seconds,
+        )
 
 
 @contextmanager
@@ -228,12 +232,6 @@ def _poll(condition: Callable[[], bool], timeout_s: float, complaint: Callable[[
         if time.monotonic() > deadline:
             raise DemoError(complaint())
         time.sleep(0.2)
-
-
-def _rows_by_name(engine: Engine) -> dict[str, ResultRow]:
-    from storage.queries import ResultQuery, iterate_results
-
-    return {row.image_path: row for row in iterate_results(engine, ResultQuery())}
 
 
 def _tail(log: Path, lines: int = 8) -> str:

@@ -23,8 +23,11 @@ STREAM_FRAMES = 150
 #: Share of the uploaded frames that show a fault.
 FAULT_SHARE = 0.04
 
-#: Real images that are used at most, so that the demo stays one.
-MOST_TRAINING_IMAGES = 1500
+#: Real images that are used at most, so that the demo stays one: pixels for training as many as
+#: the simulated plant has, images to upload by number.
+MOST_TRAINING_PX = 3_000_000
+MOST_TRAINING_IMAGES = 1000
+LEAST_TRAINING_IMAGES = 100
 MOST_NORMAL_IMAGES = 360
 MOST_FAULTY_IMAGES = 40
 
@@ -96,7 +99,10 @@ def real_images(dataset: Path, *, seed: int) -> DemoInput:
     Raises `DatasetError` for another layout.
     """
     rng = random.Random(seed)  # noqa: S311 - a choice of examples, no secret
-    training = _sample(rng, list_images(training_folder(dataset)), MOST_TRAINING_IMAGES)
+    available = list_images(training_folder(dataset))
+    height, width = _network_size(available[0])
+    affordable = max(LEAST_TRAINING_IMAGES, MOST_TRAINING_PX // (height * width))
+    training = _sample(rng, available, min(MOST_TRAINING_IMAGES, affordable))
     tests = read_test_set(dataset)
     normal: list[Labelled] = [(path, None) for path in tests.normal]
     faulty: list[Labelled] = [(p, name) for name, paths in tests.defects.items() for p in paths]
@@ -106,7 +112,7 @@ def real_images(dataset: Path, *, seed: int) -> DemoInput:
         training=tuple(sorted(training)),
         cameras=(IMAGES_CAMERA,),
         camera_settings="",
-        size=_network_size(training[0]),
+        size=(height, width),
         total=len(chosen),
         stream=_read(chosen),
     )

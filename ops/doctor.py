@@ -114,13 +114,10 @@ def _redis(settings: Settings) -> Iterator[Check]:
 
 
 def _database(settings: Settings) -> Iterator[Check]:
-    engine = wiring.open_existing_database(settings)
-    try:
+    with wiring.open_existing_database(settings) as engine:
         where = redact(wiring.addresses(settings).database_url)
         yield Check("database", f"{where}: answers, tables are of this release")
         yield _model(engine)
-    finally:
-        engine.dispose()
 
 
 def _model(engine: Engine) -> Check:

@@ -90,16 +90,17 @@ def score_images(
     return FolderReport(scored, anomalies, quarantined)
 
 
-def image_root(images: Path) -> tuple[WatchRoot, list[str]]:
+def image_root(images: Path, *, camera: str | None) -> tuple[WatchRoot, list[str]]:
     """The folder as if it were watched, and its images' paths in order, relative to it.
 
-    A single file stands for itself. Raises `DatasetError` for a folder without images.
+    With `camera`, all images are that camera's. A single file stands for itself. Raises
+    `DatasetError` for a folder without images.
     """
     from thermal.dataset import list_images
 
     folder = images if images.is_dir() else images.parent
     found = list_images(folder) if images.is_dir() else [images]
-    root = WatchRoot.at(folder, {})
+    root = WatchRoot.at(folder, {camera: folder.absolute()} if camera else {})
     return root, [os.path.relpath(path, folder) for path in found]
 
 

@@ -135,8 +135,7 @@ def _register(settings: Settings) -> str:
     from storage.errors import ModelNotFound
     from storage.models import active_model_id
 
-    engine = wiring.open_database(settings)
-    try:
+    with wiring.open_database(settings) as engine:
         if settings.model is not None:
             from thermal.bundle import load_bundle
 
@@ -148,5 +147,3 @@ def _register(settings: Settings) -> str:
                 "there is no model yet: give --model BUNDLE (`thermalwatch train` makes one)"
             )
         return model_id
-    finally:
-        engine.dispose()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -67,7 +67,8 @@ def audit(ctx: click.Context, data: Path | None, as_json: bool, config: Path | N
     from ops.wiring import open_existing_database
     from storage.audit import audit as examine
 
-    found = examine(open_existing_database(settings))
+    with open_existing_database(settings) as engine:
+        found = examine(engine)
     if as_json:
         print_json(
             {
@@ -118,25 +119,28 @@ def requeue(
     from ops.wiring import open_existing_database
     from storage.ledger import requeue as try_again
 
-    engine = open_existing_database(settings)
-    chosen = (
-        [_find(engine, frame) for frame in frames]
-        if frames
-        else [r for r in _quarantined(engine, camera) if reason in (None, r.reason)]
-    )
-    if list_only:
-        if as_json:
-            print_json([vars(record) for record in chosen])
-        for record in () if as_json else chosen:
-            click.echo(
-                f"{record.id[:12]}  {record.camera}  {record.path}  {record.reason}: "
-                f"{record.detail}"
-            )
-        return
-    ids = try_again(engine, [record.id for record in chosen], now=time.time())
+    with open_existing_database(settings) as engine:
+        chosen = (
+            [_find(engine, frame) for frame in frames]
+            if frames
+            else [r for r in _quarantined(engine, camera) if reason in (None, r.reason)]
+        )
+        if list_only:
+            _print_quarantined(chosen, as_json=as_json)
+            return
+        ids = try_again(engine, [record.id for record in chosen], now=time.time())
     if as_json:
         print_json({"requeued": ids})
     note(f"{len(ids)} frames will be tried again")
+
+
+def _print_quarantined(records: Sequence[FrameRecord], *, as_json: bool) -> None:
+    if as_json:
+        print_json([vars(record) for record in records])
+        return
+    for record in records:
+        why = f"{record.reason}: {record.detail}"
+        click.echo(f"{record.id[:12]}  {record.camera}  {record.path}  {why}")
 
 
 def _find(engine: Engine, prefix: str) -> FrameRecord:

@@ -122,7 +122,8 @@ def _summarise(outcome: DemoOutcome, folder: Path, settings: Settings) -> None:
         f"time                {outcome.seconds:.0f} s for {outcome.uploaded} files, "
         f"{rate:.0f} a second with uploading"
     )
-    number = export_csv(open_existing_database(settings), ResultQuery(), folder / "results.csv")
+    with open_existing_database(settings) as engine:
+        number = export_csv(engine, ResultQuery(), folder / "results.csv")
     click.echo(f"results             {folder / 'results.csv'} ({number} rows)")
     for one in found[:1]:
         if one.row is not None and one.row.sheet_picture is not None:

@@ -52,7 +52,8 @@ def list_(data: Path | None, as_json: bool, config: Path | None) -> None:
     settings = settings_from(config, data=data)
     from ops.wiring import open_existing_database
 
-    models = _describe(open_existing_database(settings))
+    with open_existing_database(settings) as engine:
+        models = _describe(engine)
     if as_json:
         print_json(models)
         return
@@ -79,14 +80,13 @@ Examples:
 def add(bundle: Path, inactive: bool, data: Path | None, config: Path | None) -> None:
     """Store the model in BUNDLE, and make it the active one."""
     settings = settings_from(config, data=data)
-    from ops.wiring import open_database, state_directory
+    from ops.wiring import open_database
     from storage.models import save_model
     from thermal.bundle import load_bundle
 
     loaded = load_bundle(bundle)
-    if settings.database_url is None and settings.data is not None:
-        state_directory(settings)
-    save_model(open_database(settings), loaded, now=time.time(), activate=not inactive)
+    with open_database(settings) as engine:
+        save_model(engine, loaded, now=time.time(), activate=not inactive)
     note(f"model {loaded.model_id} is stored" + ("" if inactive else " and active"))
 
 
@@ -104,12 +104,12 @@ def activate(model_id: str, data: Path | None, config: Path | None) -> None:
     from ops.wiring import open_existing_database
     from storage.models import known_model_ids, load_model, save_model
 
-    engine = open_existing_database(settings)
-    fitting = [known for known in known_model_ids(engine) if known.startswith(model_id)]
-    if len(fitting) != 1:
-        found = f"fits {len(fitting)} models" if fitting else "fits no model"
-        raise click.ClickException(f"{model_id} {found}; see `thermalwatch model list`")
-    save_model(engine, load_model(engine, fitting[0]), now=time.time(), activate=True)
+    with open_existing_database(settings) as engine:
+        fitting = [known for known in known_model_ids(engine) if known.startswith(model_id)]
+        if len(fitting) != 1:
+            found = f"fits {len(fitting)} models" if fitting else "fits no model"
+            raise click.ClickException(f"{model_id} {found}; see `thermalwatch model list`")
+        save_model(engine, load_model(engine, fitting[0]), now=time.time(), activate=True)
     note(f"model {fitting[0]} is active")
 
 

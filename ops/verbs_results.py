@@ -84,8 +84,8 @@ def list_(
     from ops.wiring import open_existing_database
     from storage.queries import list_results
 
-    engine = open_existing_database(settings)
-    page = list_results(engine, _query(chosen), after=after, limit=limit)
+    with open_existing_database(settings) as engine:
+        page = list_results(engine, _query(chosen), after=after, limit=limit)
     if as_json:
         print_json({"results": [as_values(row) for row in page.rows], "next": page.next})
         return
@@ -118,10 +118,10 @@ def show(
     from storage.audit import find_frame
     from storage.queries import find_results, get_result
 
-    engine = open_existing_database(settings)
-    by_id = get_result(engine, int(name)) if name.isdecimal() and len(name) < 19 else None
-    rows = [by_id] if by_id else find_results(engine, name)
-    frame = find_frame(engine, rows[0].frame_id if rows else name)
+    with open_existing_database(settings) as engine:
+        by_id = get_result(engine, int(name)) if name.isdecimal() and len(name) < 19 else None
+        rows = [by_id] if by_id else find_results(engine, name)
+        frame = find_frame(engine, rows[0].frame_id if rows else name)
     if not rows and frame is None:
         raise click.ClickException(
             f"{name}: neither a result's id, nor an image path, nor the beginning of a frame's id"
@@ -175,11 +175,11 @@ def export(
     from ops.wiring import open_existing_database
     from storage.export import export_csv, export_parquet
 
-    engine = open_existing_database(settings)
-    if chosen_format == "parquet":
-        number = export_parquet(engine, _query(chosen), output)
-    else:
-        number = export_csv(engine, _query(chosen), sys.stdout if to_terminal else output)
+    with open_existing_database(settings) as engine:
+        if chosen_format == "parquet":
+            number = export_parquet(engine, _query(chosen), output)
+        else:
+            number = export_csv(engine, _query(chosen), sys.stdout if to_terminal else output)
     note(f"{number} results" + ("" if to_terminal else f" in {output}"))
 
 

@@ -97,8 +97,7 @@ def produce(watch: tuple[Path, ...], data: Path | None, config: Path | None) -> 
 
     configure_logging()
     roots = watch_roots(settings)
-    engine = open_database(settings)
-    with open_redis(settings, answer_s=10.0) as redis:
+    with open_database(settings) as engine, open_redis(settings, answer_s=10.0) as redis:
         make_producer(settings, engine, redis, roots=roots).run(_stop_event())
 
 
@@ -135,10 +134,9 @@ def work(
     from ops.wiring import make_worker, open_database, open_redis
 
     configure_logging()
-    engine = open_database(settings)
-    if not registered:
-        _register(settings, engine)
-    with open_redis(settings) as redis:
+    with open_database(settings) as engine, open_redis(settings) as redis:
+        if not registered:
+            _register(settings, engine)
         totals = make_worker(settings, engine, redis, name=name).run(burst=burst)
     note(
         f"{totals.batches} batches: {totals.scored} frames scored, {totals.anomalies} anomalies, "

@@ -43,6 +43,11 @@ Examples:
     type=click.Choice(["anomalies", "all", "none"]),
     help="Images whose pictures are drawn; the anomalies where it is not given.",
 )
+@click.option(
+    "--camera",
+    metavar="NAME",
+    help="All images are this camera's, and are read as it is configured in thermalwatch.toml.",
+)
 @json_option
 @device_option
 @config_option
@@ -51,14 +56,15 @@ def score(
     model: Path,
     output: Path,
     pictures: PicturePolicy | None,
+    camera: str | None,
     as_json: bool,
     device: str | None,
     config: Path | None,
 ) -> None:
     """Score IMAGES, a folder or one file, without any service.
 
-    Folders directly in IMAGES are cameras; the rolling threshold of each follows the order of the
-    paths. Files that cannot be read are listed in quarantine.csv.
+    Without --camera, folders directly in IMAGES are cameras. The rolling threshold of each
+    follows the order of the paths. Files that cannot be read are listed in quarantine.csv.
     """
     settings = settings_from(config, device=device)
     from ops.scoring import image_root, score_images
@@ -69,7 +75,7 @@ def score(
     worker = worker_config(settings, name="score")
     if pictures is not None:
         worker = replace(worker, pictures=pictures)
-    root, paths = image_root(images)
+    root, paths = image_root(images, camera=camera)
     detector = Detector.load(model, settings.device)
     with progress_bar() as bar:
         task = bar.add_task("scoring", total=len(paths), detail="")

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -60,16 +62,23 @@ def state_directory(settings: Settings) -> StateDirectory:
     return state
 
 
-def open_database(settings: Settings) -> Engine:
+@contextmanager
+def open_database(settings: Settings) -> Iterator[Engine]:
     """The database with its tables as of this release; makes them where there are none."""
     from storage.database import connect, migrate
 
     engine = connect(addresses(settings).database_url)
-    migrate(engine)
-    return engine
+    if settings.database_url is None:
+        state_directory(settings)
+    try:
+        migrate(engine)
+        yield engine
+    finally:
+        engine.dispose()
 
 
-def open_existing_database(settings: Settings) -> Engine:
+@contextmanager
+def open_existing_database(settings: Settings) -> Iterator[Engine]:
     """The database of a system that has run before: a mistyped ``--data`` makes no new one."""
     if settings.database_url is None and settings.data is not None:
         file = settings.data / "thermalwatch.db"
@@ -77,7 +86,8 @@ def open_existing_database(settings: Settings) -> Engine:
             raise SettingsError(
                 f"--data {settings.data}: no thermalwatch state there (no {file.name})"
             )
-    return open_database(settings)
+    with open_database(settings) as engine:
+        yield engine
 
 
 def open_redis(settings: Settings, *, answer_s: float | None = None) -> Redis:
