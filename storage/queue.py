@@ -103,8 +103,8 @@ class FrameQueue:
 
         `now` is in Unix seconds. Costs one round trip a job, so it suits a bounded queue.
         """
+        job_ids = self.rq.get_job_ids()  # first: a job may be taken up between the two questions
         running = self.redis.zrangebyscore(self.rq.started_job_registry.key, now, "+inf")
-        job_ids = self.rq.get_job_ids()
         job_ids += [entry.decode().split(":")[0] for entry in cast("list[bytes]", running)]
         jobs = Job.fetch_many(job_ids, connection=self.redis, serializer=JSONSerializer)
         return {frame for job in jobs if job is not None for frame in _frames_of(job)}

@@ -22,6 +22,7 @@ from sqlalchemy import (
 from storage.database import insert_into, reading, sent_rows, writing
 from storage.errors import StaleEpoch
 from storage.ledger import Quarantined, finish_within
+from storage.schema import epochs as epochs_table
 from storage.schema import open_decisions as open_table
 from storage.schema import results, streams
 from thermal.threshold import Decision
@@ -162,6 +163,30 @@ def open_epoch(
                 "epoch": epoch,
                 "config": config,
                 "opened_at": now,
+            },
+        )
+
+
+def note_epoch(
+    engine: Engine, camera: str, model_id: str, epoch: str, *, config: str, first_seq: int
+) -> None:
+    """Write down which decisions the settings of an epoch hold for: from `first_seq` on.
+
+    An epoch that begins where an earlier one began takes its place: that one decided nothing.
+    """
+    with writing(engine) as connection:
+        upsert = insert_into(connection, epochs_table)
+        connection.execute(
+            upsert.on_conflict_do_update(
+                index_elements=["camera", "model_id", "first_seq"],
+                set_={name: upsert.excluded[name] for name in ("epoch", "config")},
+            ),
+            {
+                "camera": camera,
+                "model_id": model_id,
+                "first_seq": first_seq,
+                "epoch": epoch,
+                "config": config,
             },
         )
 

@@ -159,6 +159,18 @@ streams = Table(
     Column("opened_at", Double, nullable=False),
 )
 
+# Where each epoch began, and under which settings: what a replay needs beside the decisions.
+epochs = Table(
+    "epochs",
+    metadata,
+    Column("camera", Key, nullable=False),
+    Column("model_id", Key, nullable=False),
+    Column("first_seq", BigInteger, nullable=False),
+    Column("epoch", Text, nullable=False),
+    Column("config", Text, nullable=False),
+    PrimaryKeyConstraint("camera", "model_id", "first_seq"),
+)
+
 models = Table(
     "models",
     metadata,

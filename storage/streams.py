@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from sqlalchemy import Connection, Engine, select
 
 from storage.database import reading
-from storage.results import DECISION_COLUMNS, current_epoch, decision_of, open_epoch
+from storage.results import DECISION_COLUMNS, current_epoch, decision_of, note_epoch, open_epoch
 from storage.schema import open_decisions, results
 from storage.window import (
     Decided,
@@ -78,9 +78,17 @@ class Streams:
             )
             state = start_state(self.windows.config, self._baseline(bundle), bundle, stream.camera)
             with reading(self.engine) as connection:
-                for decision in _recent(connection, stream, self.windows.config.size):
+                for decision in recent_decisions(connection, stream, self.windows.config.size):
                     state.absorb(decision)
                 waiting = _waiting(connection, stream)
+            note_epoch(
+                self.engine,
+                stream.camera,
+                stream.model_id,
+                epoch,
+                config=config,
+                first_seq=state.seq + 1,
+            )
             if before is not None and before.config != config:
                 state.settled = False  # the new settings count at once, not after a window
             self.windows.install(stream, state, epoch, waiting)
@@ -124,11 +132,13 @@ def _page(connection: Connection, stream: StreamKey, before_seq: int | None) -> 
     return [found[seq] for seq in sorted(found, reverse=True)[:_PAGE]]
 
 
-def _recent(connection: Connection, stream: StreamKey, size: int) -> list[Decision]:
-    """The decisions, oldest first, that a stream must absorb to be as it was."""
+def recent_decisions(
+    connection: Connection, stream: StreamKey, size: int, *, before_seq: int | None = None
+) -> list[Decision]:
+    """The decisions, oldest first, that a stream must absorb to be as it was (`before_seq`)."""
     recent: list[Decision] = []
     members = 0
-    for decision in read_decisions(connection, stream):
+    for decision in read_decisions(connection, stream, before_seq=before_seq):
         recent.append(decision)
         members += decision.learning or not decision.anomaly
         if members == size or (decision.learning and decision.window_n == 0):

@@ -195,14 +195,9 @@ def config_to_text(config: WindowConfig) -> str:
     return json.dumps(astuple(config))
 
 
-def decisions_to_json(decisions: Mapping[str, Decision]) -> str:
-    """Open decisions by frame, as they are kept on a row."""
-    return json.dumps({frame: astuple(decision) for frame, decision in decisions.items()})
-
-
-def decisions_from_json(text: str) -> dict[str, Decision]:
-    """Read `decisions_to_json` back; floats come out exactly as they went in."""
-    return {frame: Decision(*fields) for frame, fields in json.loads(text).items()}
+def config_from_text(text: str) -> WindowConfig:
+    """Read `config_to_text` back."""
+    return WindowConfig(*json.loads(text))
 
 
 def _text(number: float) -> str:

@@ -15,14 +15,16 @@ from sqlalchemy import Engine
 from storage.database import reading
 from storage.errors import StaleEpoch
 from storage.ledger import NewFrame, register
+from storage.models import save_model
+from storage.replay import replay_all
 from storage.results import commit_results
 from storage.schema import open_decisions, results
-from storage.streams import Streams, read_decisions, start_state
+from storage.streams import Streams, read_decisions
 from storage.window import Decided, RollingWindows, StreamKey
 from tests.storage.rows import new_frame, result_row
 from thermal.bundle import Architecture, Bundle, TrainingInfo
 from thermal.prepare import Preparation
-from thermal.threshold import Baseline, WindowConfig, replay
+from thermal.threshold import Baseline, WindowConfig
 
 CONFIG = WindowConfig(size=8, learn_frames=3)
 
@@ -69,6 +71,7 @@ class Workers:
         self.pending: dict[str, NewFrame] = {}
         self.held: list[Batch] = []
         self.snapshot: dict[bytes, bytes] = {}
+        save_model(engine, BUNDLE, now=0.0, activate=True)
 
     def upload(self) -> None:
         frames = [new_frame(self.count + i) for i in range(self.chance.randint(1, 4))]
@@ -149,8 +152,9 @@ class Workers:
             waiting = [row.frame_id for row in connection.execute(open_decisions.select())]
         # every row replays from the rows before it
         assert [decision.seq for decision in decisions] == list(range(1, len(decisions) + 1))
-        baseline = Baseline.from_scores(BUNDLE.held_out_scores, CONFIG)
-        assert replay(start_state(CONFIG, baseline, BUNDLE, "cam-a"), decisions) == []
+        report = replay_all(self.engine)
+        assert report.consistent, report.described
+        assert report.decisions == len(decisions)
         # every frame has at most one row, and one number
         assert len(set(scored)) == len(scored)
         assert not set(scored) & set(waiting)

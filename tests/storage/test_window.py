@@ -14,10 +14,10 @@ from storage.window import (
     RollingWindows,
     StreamKey,
     StreamMissing,
-    decisions_from_json,
-    decisions_to_json,
+    config_from_text,
+    config_to_text,
 )
-from thermal.threshold import Baseline, Decision, RollingThreshold, WindowConfig
+from thermal.threshold import Baseline, RollingThreshold, WindowConfig
 
 STREAM = StreamKey("cam:{odd} 'name'\n", "model-1")
 CONFIG = WindowConfig(size=16, learn_frames=5)
@@ -175,8 +175,6 @@ def test_workers_that_decide_at_once_share_one_sequence(redis_url: str) -> None:
     redis.close()
 
 
-@given(st.dictionaries(st.text(max_size=8), SCORES, max_size=5))
-def test_open_decisions_survive_their_json_exactly(scores: dict[str, float]) -> None:
-    stream = RollingThreshold(CONFIG, BASELINE)
-    decisions: dict[str, Decision] = {f: stream.decide(score) for f, score in scores.items()}
-    assert decisions_from_json(decisions_to_json(decisions)) == decisions
+def test_the_settings_survive_their_text() -> None:
+    config = WindowConfig(size=345, percentile=99.1, max_step=0.1 + 0.2)
+    assert config_from_text(config_to_text(config)) == config

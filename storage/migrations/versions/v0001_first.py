@@ -139,6 +139,15 @@ def _streams_and_models() -> None:
         sa.Column("opened_at", sa.Double, nullable=False),
     )
     op.create_table(
+        "epochs",
+        sa.Column("camera", Key, nullable=False),
+        sa.Column("model_id", Key, nullable=False),
+        sa.Column("first_seq", sa.BigInteger, nullable=False),
+        sa.Column("epoch", sa.Text, nullable=False),
+        sa.Column("config", sa.Text, nullable=False),
+        sa.PrimaryKeyConstraint("camera", "model_id", "first_seq"),
+    )
+    op.create_table(
         "models",
         sa.Column("model_id", Key, primary_key=True),
         sa.Column("metadata", sa.Text, nullable=False),

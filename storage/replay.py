@@ -1,0 +1,133 @@
+"""Decide again what was decided: every decision of every stream, from the database alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from sqlalchemy import Engine, select
+
+from storage.database import reading
+from storage.models import load_model
+from storage.queries import stream_rows
+from storage.schema import epochs, streams
+from storage.streams import recent_decisions, start_state
+from storage.window import StreamKey, config_from_text
+from thermal.bundle import Bundle
+from thermal.threshold import Baseline, Decision, RollingThreshold
+
+#: Mismatches that a report describes; it counts them all.
+MAX_DESCRIBED = 20
+
+
+@dataclass
+class ReplayReport:
+    """What deciding again has shown."""
+
+    streams: int = 0
+    decisions: int = 0  #: decided again
+    mismatches: int = 0  #: that came out differently
+    missing: int = 0  #: sequence numbers that no decision on record has
+    unchecked: int = 0  #: whose window is not known, since retention deleted what was before
+    described: list[str] = field(default_factory=list)  #: the first mismatches, for people
+
+    @property
+    def consistent(self) -> bool:
+        """Whether every decision on record follows from those before it."""
+        return self.mismatches == 0 and self.missing == 0
+
+
+def replay_all(engine: Engine) -> ReplayReport:
+    """Decide again, in sequence order, all decisions of all cameras and models.
+
+    Reads in constant memory; decisions that arrive meanwhile may or may not be looked at.
+
+    Raises:
+        DatabaseUnavailable: the database cannot be read.
+    """
+    report = ReplayReport()
+    query = select(streams.c.camera, streams.c.model_id)
+    with reading(engine) as connection:
+        keys = [StreamKey(*row) for row in connection.execute(query.order_by("model_id", "camera"))]
+    bundle: Bundle | None = None
+    for key in keys:
+        if bundle is None or bundle.model_id != key.model_id:
+            bundle = load_model(engine, key.model_id)
+        _Replay(engine, key, bundle, report).run()
+        report.streams += 1
+    return report
+
+
+class _Replay:
+    """One stream's history, decided again."""
+
+    def __init__(self, engine: Engine, key: StreamKey, bundle: Bundle, report: ReplayReport):
+        self.engine = engine
+        self.key = key
+        self.bundle = bundle
+        self.report = report
+        self.state: RollingThreshold | None = None
+        self.config_text = ""
+        #: scores that must still enter a window before it is known
+        self.unknown = 0
+
+    def run(self) -> None:
+        coming = self._epochs()
+        for row in stream_rows(self.engine, self.key.camera, self.key.model_id):
+            decision = row.decision
+            while coming and coming[0][0] <= decision.seq:
+                self._enter_epoch(*coming.pop(0))
+            if self.state is None:
+                self.report.unchecked += 1
+            else:
+                self._take(self.state, decision)
+
+    def _epochs(self) -> list[tuple[int, str]]:
+        query = (
+            select(epochs.c.first_seq, epochs.c.config)
+            .where(epochs.c.camera == self.key.camera, epochs.c.model_id == self.key.model_id)
+            .order_by(epochs.c.first_seq)
+        )
+        with reading(self.engine) as connection:
+            return [(row.first_seq, row.config) for row in connection.execute(query)]
+
+    def _enter_epoch(self, first_seq: int, config_text: str) -> None:
+        """An epoch of the same settings goes on as before; another one restores, as workers do."""
+        if config_text == self.config_text:
+            return
+        config = config_from_text(config_text)
+        baseline = Baseline.from_scores(self.bundle.held_out_scores, config)
+        state = start_state(config, baseline, self.bundle, self.key.camera)
+        with reading(self.engine) as connection:
+            for decision in recent_decisions(
+                connection, self.key, config.size, before_seq=first_seq
+            ):
+                state.absorb(decision)
+        if self.config_text:
+            state.settled = False
+        self.state, self.config_text = state, config_text
+
+    def _take(self, state: RollingThreshold, decision: Decision) -> None:
+        if decision.seq != state.seq + 1:
+            if state.seq == 0:  # retention has deleted the beginning
+                self.unknown = state.config.size
+            else:
+                self.report.missing += decision.seq - state.seq - 1
+        if decision.learning and decision.window_n == 0:
+            state.start_learning()  # from here on the window is known
+            self.unknown = 0
+        if self.unknown > 0:
+            self.unknown -= decision.learning or not decision.anomaly
+            self.report.unchecked += 1
+            state.absorb(decision)
+            return
+        state.seq = decision.seq - 1
+        again = state.decide(decision.score)
+        self.report.decisions += 1
+        if again != decision:
+            self.report.mismatches += 1
+            if len(self.report.described) < MAX_DESCRIBED:
+                self.report.described.append(
+                    f"camera {self.key.camera}, decision {decision.seq}: "
+                    f"recorded {decision}, now {again}"
+                )
+            state.threshold = decision.threshold

@@ -1,0 +1,108 @@
+"""Run a verb of the command in this process, with one fault in it.
+
+``python -m tests.faults.run "after worker.batch.commit_results 2 kill" work --data DIR`` kills the
+process, as ``kill -9`` would, when `commit_results` has returned for the second time. The product
+knows nothing of this; the named function is wrapped before the verb runs.
+"""
+
+from __future__ import annotations
+
+import errno
+import functools
+import itertools
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any
+
+
+def kill() -> None:
+    """End without any clean-up."""
+    os.kill(os.getpid(), signal.SIGKILL)
+    time.sleep(60)  # the signal arrives before this returns
+
+
+def hang() -> None:
+    """Be stuck where no signal handler helps."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGALRM, signal.SIGTERM})
+    threading.Event().wait()
+
+
+def out_of_memory() -> None:
+    """Fail as an allocation does."""
+    raise MemoryError("planted: no memory for this batch")
+
+
+def device_error() -> None:
+    """Fail as a GPU does."""
+    raise RuntimeError("planted: CUDA error: an illegal memory access was encountered")
+
+
+def full_disk() -> None:
+    """Fail as a full disk does."""
+    raise OSError(errno.ENOSPC, "planted: no space left on device")
+
+
+ACTIONS: dict[str, Callable[[], None]] = {
+    "kill": kill,
+    "hang": hang,
+    "out_of_memory": out_of_memory,
+    "device_error": device_error,
+    "full_disk": full_disk,
+}
+
+
+def plant(fault: str) -> None:
+    """Wrap the function that `fault` names: ``before|after DOTTED.NAME CALL ACTION``.
+
+    `CALL` is the number of the call that fails, from 1; with a ``+`` behind it all later ones do.
+    """
+    when, name, call, action = fault.split()
+    owner, attribute = _locate(name)
+    original = getattr(owner, attribute)
+    calls = itertools.count(1)
+    lock = threading.Lock()
+
+    def strikes() -> bool:
+        with lock:
+            number = next(calls)
+        return number >= int(call[:-1]) if call.endswith("+") else number == int(call)
+
+    @functools.wraps(original)
+    def faulty(*args: Any, **kwargs: Any) -> Any:
+        struck = strikes()
+        if struck and when == "before":
+            ACTIONS[action]()
+        result = original(*args, **kwargs)
+        if struck and when == "after":
+            ACTIONS[action]()
+        return result
+
+    setattr(owner, attribute, faulty)
+
+
+def _locate(name: str) -> tuple[Any, str]:
+    """The module or class that holds the last part of a dotted name."""
+    *path, attribute = name.split(".")
+    for length in range(len(path), 0, -1):
+        try:
+            owner: Any = import_module(".".join(path[:length]))
+        except ModuleNotFoundError:
+            continue
+        for part in path[length:]:
+            owner = getattr(owner, part)
+        return owner, attribute
+    raise ValueError(f"no module in {name}")
+
+
+if __name__ == "__main__":
+    from ops.cli import main
+
+    if sys.argv[1]:
+        plant(sys.argv[1])
+    sys.argv[1:] = sys.argv[2:]
+    main()

