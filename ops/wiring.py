@@ -221,7 +221,17 @@ def _no_camera_settings() -> CameraSettings:
 
 
 def watch_roots(settings: Settings) -> tuple[Path, ...]:
-    """The watch directories, absolute. Raises `SettingsError` when there is none."""
+    """The watch directories, absolute.
+
+    Raises `SettingsError` when there is none, or when our own pictures would be written into one:
+    each would be taken for a new frame, without end.
+    """
     if not settings.watch:
         raise SettingsError("say what to watch: --watch DIR, or `watch` in thermalwatch.toml")
+    for root in settings.watch:
+        if settings.data is not None and settings.data.resolve().is_relative_to(root.resolve()):
+            raise SettingsError(
+                f"--data {settings.data} lies inside --watch {root}, so its pictures would be "
+                "taken for frames; put it elsewhere"
+            )
     return tuple(root.absolute() for root in settings.watch)

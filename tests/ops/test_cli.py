@@ -147,9 +147,10 @@ def test_misspelt_verb_is_answered_with_the_one_that_was_meant() -> None:
         (["audit", "--config", "no.toml"], 2, "no.toml: no such settings file"),
         (["up", "--data", "s"], 2, "say what to watch: --watch DIR"),
         (["up", "--data", "s", "--watch", "gone"], 2, "gone: no such directory"),
-        (["up", "--watch", "."], 2, "say where pictures and logs go: --data STATE"),
-        (["up", "--watch", ".", "--data", "s", "--model", "b"], 1, "b is not a readable model"),
-        (["up", "--watch", ".", "--data", "s"], 1, "there is no model yet: give --model BUNDLE"),
+        (["up", "--watch", "w", "--data", "w/s"], 2, "w/s lies inside --watch w, so its pictures"),
+        (["up", "--watch", "w"], 2, "say where pictures and logs go: --data STATE"),
+        (["up", "--watch", "w", "--data", "s", "--model", "b"], 1, "b is not a readable model"),
+        (["up", "--watch", "w", "--data", "s"], 1, "there is no model yet: give --model BUNDLE"),
         (["train", ".", "--output", "b"], 1, "holds no images"),
         (["train", ".", "--output", "b", "--size", "24"], 2, "expected height x width"),
         (["train", ".", "--output", "b", "--device", "gpu"], 2, "--device: "),
@@ -164,6 +165,7 @@ def test_failure_is_one_line_that_names_what_is_wrong(
     words: list[str], code: int, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "w").mkdir()
     answer = run(*words)
     assert answer.exit_code == code, answer.output
     assert message in answer.output.splitlines()[-1]
