@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -58,7 +57,8 @@ def redis_socket(state: Path) -> Path:
     if len(os.fsencode(plain)) < SOCKET_PATH_BYTES:
         return plain
     digest = hashlib.blake2b(os.fsencode(state.resolve()), digest_size=8).hexdigest()
-    return Path(tempfile.gettempdir()) / f"thermalwatch-{digest}" / "redis.sock"
+    # not TMPDIR: that may be long too, and every shell must find the same place
+    return Path("/tmp") / f"thermalwatch-{digest}" / "redis.sock"  # noqa: S108 (made 0700)
 
 
 def redis_command(state: Path) -> tuple[str, ...]:

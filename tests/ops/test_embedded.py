@@ -1,6 +1,7 @@
 """The embedded Redis: real server, real kills."""
 
 import os
+import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -35,6 +36,7 @@ def test_server_listens_on_its_private_socket_only(tmp_path: Path) -> None:
         socket = embedded.redis_socket(tmp_path)
         assert socket.stat().st_mode & 0o077 == 0
         assert socket.parent.stat().st_mode & 0o777 == 0o700
+    shutil.rmtree(socket.parent)
 
 
 def test_what_was_written_survives_sigkill(tmp_path: Path) -> None:
@@ -82,9 +84,8 @@ def test_healthy_journal_stays_where_it_is(tmp_path: Path) -> None:
 
 
 def test_socket_of_a_deep_state_directory_moves_to_a_short_private_place(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
 ) -> None:
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     deep = tmp_path / ("x" * 60) / ("y" * 60)
     deep.mkdir(parents=True)
     socket = embedded.redis_socket(deep)
@@ -93,6 +94,7 @@ def test_socket_of_a_deep_state_directory_moves_to_a_short_private_place(
     with running(deep) as (_, client):
         assert client.ping()
         assert socket.parent.stat().st_mode & 0o777 == 0o700
+    shutil.rmtree(socket.parent)
 
 
 def test_directory_with_odd_characters_works(tmp_path: Path) -> None:
