@@ -9,7 +9,19 @@ import time
 QUIET = ("alembic", "rq", "watchdog", "PIL")
 
 
-def configure_logging() -> None:
+class OneLine(logging.Filter):
+    """Takes the tracebacks off what RQ logs.
+
+    It prints three of them for every moment that Redis is away; the worker says so in one line.
+    """
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.name.startswith("rq"):
+            record.exc_info = record.exc_text = None
+        return True
+
+
+def configure_logging(*, debug: bool) -> None:
     """Send log lines to standard error, with the time in UTC as results have it."""
     formatter = logging.Formatter(
         "%(asctime)s.%(msecs)03dZ %(levelname)-7s %(message)s", "%Y-%m-%dT%H:%M:%S"
@@ -17,6 +29,8 @@ def configure_logging() -> None:
     formatter.converter = time.gmtime
     handler = logging.StreamHandler()
     handler.setFormatter(formatter)
+    if not debug:
+        handler.addFilter(OneLine())
     logging.basicConfig(level=logging.INFO, handlers=[handler])
     for name in QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ops.errors import SettingsError
+from ops.options import note
 from ops.wiring import camera_config
 
 if TYPE_CHECKING:
@@ -57,18 +58,27 @@ def run_training(
     from thermal.train import TrainingConfig, train
 
     torch.set_num_threads(len(os.sched_getaffinity(0)))
+    shown = 0
     with progress_bar() as bar:
         task = bar.add_task("reading the images", total=None, detail="")
 
         def report(progress: TrainingProgress) -> None:
+            nonlocal shown
+            detail = (
+                f"loss {progress.loss:.4f}, held-out {progress.validation_loss:.4f}, "
+                f"{progress.remaining_s:.0f} s left at most"
+            )
             bar.update(
                 task,
                 description="training",
                 completed=progress.epoch,
                 total=progress.epochs,
-                detail=f"loss {progress.loss:.4f}, held-out {progress.validation_loss:.4f}, "
-                f"{progress.remaining_s:.0f} s left at most",
+                detail=detail,
             )
+            tenths = 10 * progress.epoch // progress.epochs
+            if bar.disable and tenths > shown:  # in a log file, a few lines instead of a bar
+                shown = tenths
+                note(f"epoch {progress.epoch} of at most {progress.epochs}: {detail}")
 
         return train(
             paths, TrainingConfig(cameras=cameras, **chosen), options=options, progress=report

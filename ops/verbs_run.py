@@ -89,13 +89,16 @@ Examples:
 @watch_option
 @data_option
 @config_option
-def produce(watch: tuple[Path, ...], data: Path | None, config: Path | None) -> None:
+@click.pass_context
+def produce(
+    ctx: click.Context, watch: tuple[Path, ...], data: Path | None, config: Path | None
+) -> None:
     """Watch directories and announce every settled image, until stopped."""
     settings = settings_from(config, watch=watch, data=data)
     from ops.logs import configure_logging
     from ops.wiring import make_producer, open_database, open_redis, watch_roots
 
-    configure_logging()
+    configure_logging(debug=ctx.find_root().params["debug"])
     roots = watch_roots(settings)
     with open_database(settings) as engine, open_redis(settings, answer_s=10.0) as redis:
         make_producer(settings, engine, redis, roots=roots).run(_stop_event())
@@ -114,7 +117,9 @@ Examples:
 @click.option("--registered", is_flag=True, hidden=True, help="`up` has registered the model.")
 @device_option
 @config_option
+@click.pass_context
 def work(
+    ctx: click.Context,
     data: Path | None,
     model: Path | None,
     burst: bool,
@@ -133,7 +138,7 @@ def work(
     from ops.logs import configure_logging
     from ops.wiring import make_worker, open_database, open_redis
 
-    configure_logging()
+    configure_logging(debug=ctx.find_root().params["debug"])
     with open_database(settings) as engine, open_redis(settings) as redis:
         if not registered:
             _register(settings, engine)

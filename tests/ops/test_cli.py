@@ -87,6 +87,19 @@ def images(tmp_path: Path) -> Path:
     return folder
 
 
+def write_dataset(folder: Path, *, training: int, normal: int, hot: int) -> None:
+    """A dataset in MVTec AD layout."""
+    for place, first, count in (
+        ("train/good", 0, training),
+        ("test/good", 1000, normal),
+        ("test/hot", 2000, hot),
+    ):
+        (folder / place).mkdir(parents=True)
+        for number in range(first, first + count):
+            data = picture(number, hot=place == "test/hot")
+            (folder / place / f"{number}.png").write_bytes(data)
+
+
 # Help and usage.
 
 
@@ -208,13 +221,7 @@ def test_password_of_a_service_is_not_shown() -> None:
 
 def test_train_evaluate_and_score(tmp_path: Path) -> None:
     dataset = tmp_path / "dataset"
-    for place, number, hot in (
-        *(("train/good", n, False) for n in range(30)),
-        *(("test/good", n, False) for n in range(100, 105)),
-        *(("test/hot", n, True) for n in range(200, 205)),
-    ):
-        (dataset / place).mkdir(parents=True, exist_ok=True)
-        (dataset / place / f"{number}.png").write_bytes(picture(number, hot=hot))
+    write_dataset(dataset, training=30, normal=5, hot=5)
     bundle = tmp_path / "bundle"
     trained = run("train", dataset, "--output", bundle, "--epochs", "2", "--device", "cpu")
     assert trained.exit_code == 0, trained.output
@@ -255,6 +262,31 @@ def test_score_takes_one_file_and_one_camera(model: Path, images: Path, tmp_path
     assert json.loads(answer.stdout) == {"scored": 1, "anomalies": 1, "quarantined": 0}
     assert not (tmp_path / "found" / "pictures").exists()
     assert ",lab," in (tmp_path / "found" / "results.csv").read_text()
+
+
+# The demo.
+
+
+def test_demo_on_real_images_loses_none_and_finds_the_hot_ones(
+    tmp_path: Path,
+) -> None:
+    dataset, folder = tmp_path / "dataset", tmp_path / "demo"
+    write_dataset(dataset, training=60, normal=20, hot=5)
+    shown = command("demo", "--images", dataset, "--output", folder)
+    assert shown.returncode == 0, shown.stderr
+    assert "faults found        5 of 5" in shown.stdout
+    assert "26 seen = 25 scored + 1 quarantined + 0 superseded + 0 pending" in shown.stdout
+    assert "no image was lost" in shown.stdout
+    with (folder / "results.csv").open(newline="") as file:
+        assert len(list(csv.DictReader(file))) == 25
+
+
+def test_demo_replaces_nothing_but_an_earlier_demo(tmp_path: Path) -> None:
+    (tmp_path / "precious").touch()
+    answer = run("demo", "--output", tmp_path)
+    assert answer.exit_code == 1
+    assert "not empty, and not an earlier demo's; give --output DIR" in answer.output
+    assert (tmp_path / "precious").exists()
 
 
 # The whole system.
