@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from ops.books import QueueState, Status
     from storage.audit import FrameRecord
     from storage.ledger import Counts
+    from storage.replay import ReplayReport
 
 #: Quarantined frames that are read from the database at a time.
 PAGE = 1000
@@ -49,42 +51,58 @@ def status(data: Path | None, as_json: bool, config: Path | None) -> None:
     epilog="""\b
 Examples:
   thermalwatch audit --data state/
+  thermalwatch audit --data state/ --replay
   thermalwatch audit --data state/ --json
 
-Exit code 1 when the books do not balance."""
+Exit code 1 when the books do not balance, or a decision comes out differently."""
 )
+@click.option("--replay", is_flag=True, help="Also decide again about every scored frame.")
 @data_option
 @json_option
 @config_option
 @click.pass_context
-def audit(ctx: click.Context, data: Path | None, as_json: bool, config: Path | None) -> None:
+def audit(
+    ctx: click.Context, replay: bool, data: Path | None, as_json: bool, config: Path | None
+) -> None:
     """Prove that every frame has exactly one outcome.
 
     Counts the whole ledger: seen = scored + quarantined + superseded + pending, every scored
-    frame has its result, and no other frame has one.
+    frame has its result, and no other frame has one. With --replay every decision is made again
+    from the recorded scores, and compared with the one on record.
     """
     settings = settings_from(config, data=data)
     from ops.wiring import open_existing_database
     from storage.audit import audit as examine
+    from storage.replay import replay_all
 
     with open_existing_database(settings) as engine:
         found = examine(engine)
+        replayed = replay_all(engine) if replay else None
+    passed = found.passed and (replayed is None or replayed.consistent)
     if as_json:
-        print_json(
-            {
-                "passed": found.passed,
-                **vars(found.counts),
-                "scored_without_result": found.scored_without_result,
-                "results_of_unscored": found.results_of_unscored,
-            }
-        )
+        books = {**asdict(found), **asdict(found.counts)}
+        del books["counts"]
+        print_json({"passed": passed, **books, "replay": replayed and asdict(replayed)})
     else:
         click.echo(books_line(found.counts))
         click.echo(f"scored frames without a result: {found.scored_without_result}")
         click.echo(f"results of frames that are not scored: {found.results_of_unscored}")
         click.echo("the books balance" if found.passed else "THE BOOKS DO NOT BALANCE")
-    if not found.passed:
+        if replayed is not None:
+            _print_replay(replayed)
+    if not passed:
         ctx.exit(1)
+
+
+def _print_replay(replayed: ReplayReport) -> None:
+    click.echo(
+        f"{replayed.decisions} decisions of {replayed.streams} streams made again: "
+        f"{replayed.mismatches} differ, {replayed.missing} are missing"
+    )
+    if replayed.unchecked:
+        click.echo(f"{replayed.unchecked} not checked: what came before them has been deleted")
+    for line in replayed.described:
+        click.echo(f"  {line}")
 
 
 @click.command(

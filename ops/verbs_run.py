@@ -6,7 +6,6 @@ import signal
 import threading
 import time
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING
 
 import click
@@ -152,16 +151,18 @@ def work(
 def _stop_event() -> threading.Event:
     """Set by SIGTERM or SIGINT.
 
-    The handler leaves the setting to a thread: `Event.set` takes a lock that the interrupted
-    main thread may hold.
+    A thread waits for the signals, and no handler runs: `Event.set` takes a lock that the
+    interrupted main thread may hold.
     """
     stop = threading.Event()
+    numbers = {signal.SIGTERM, signal.SIGINT}
+    signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
 
-    def request(_number: int, _frame: FrameType | None) -> None:
-        threading.Thread(target=stop.set, daemon=True).start()
+    def wait() -> None:
+        signal.sigwait(numbers)
+        stop.set()
 
-    signal.signal(signal.SIGTERM, request)
-    signal.signal(signal.SIGINT, request)
+    threading.Thread(target=wait, name="signals", daemon=True).start()
     return stop
 
 

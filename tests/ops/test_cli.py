@@ -376,6 +376,9 @@ def test_up_scores_what_is_uploaded_stops_in_order_and_goes_on(
     second.process.send_signal(signal.SIGTERM)
     assert second.process.wait(PATIENCE_S) == 0
 
+    replayed = command("audit", "--replay", "--data", state)
+    assert replayed.returncode == 0, replayed.stdout
+    assert "21 decisions of 1 streams made again: 0 differ, 0 are missing" in replayed.stdout
     export = tmp_path / "results.csv"
     assert command("results", "export", "--data", state, "--output", export).returncode == 0
     with export.open(newline="") as file:
