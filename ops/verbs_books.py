@@ -80,9 +80,9 @@ def audit(
         replayed = replay_all(engine) if replay else None
     passed = found.passed and (replayed is None or replayed.consistent)
     if as_json:
-        books = {**asdict(found), **asdict(found.counts)}
+        books = {**asdict(found.counts), "balanced": found.passed, **asdict(found)}
         del books["counts"]
-        print_json({"passed": passed, **books, "replay": replayed and asdict(replayed)})
+        print_json({**books, "replay": replayed and asdict(replayed)})
     else:
         click.echo(books_line(found.counts))
         click.echo(f"scored frames without a result: {found.scored_without_result}")
