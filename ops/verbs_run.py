@@ -99,7 +99,7 @@ def produce(
 
     configure_logging(debug=ctx.find_root().params["debug"])
     roots = watch_roots(settings)
-    with open_database(settings) as engine, open_redis(settings, answer_s=10.0) as redis:
+    with open_database(settings) as engine, open_redis(settings, answer_s=5.0) as redis:
         make_producer(settings, engine, redis, roots=roots).run(_stop_event())
 
 

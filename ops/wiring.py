@@ -91,17 +91,24 @@ def open_existing_database(settings: Settings) -> Iterator[Engine]:
 
 
 def open_redis(settings: Settings, *, answer_s: float | None = None) -> Redis:
-    """A client; nothing is sent yet. `answer_s` bounds the wait for an answer.
+    """A client; nothing is sent yet.
 
+    `answer_s` is for callers with a policy of their own for outages: a call that gets no answer
+    within it fails, once. Left to itself the client would try ten times, with `answer_s` each.
     Workers leave it open: they wait in Redis for the next job.
     """
     from redis import Redis
+    from redis.backoff import NoBackoff
+    from redis.retry import Retry
 
-    return Redis.from_url(
+    client = Redis.from_url(
         addresses(settings).redis_url,
         socket_connect_timeout=CONNECT_S,
         socket_timeout=answer_s,
     )
+    if answer_s is not None:
+        client.set_retry(Retry(NoBackoff(), 0))
+    return client
 
 
 def register_model(engine: Engine, bundle: Bundle, *, now: float, activate: bool) -> bool:
