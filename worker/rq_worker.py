@@ -10,7 +10,8 @@ from collections.abc import Callable
 from typing import Any, Final, cast
 
 from redis import Redis, RedisError
-from rq import Queue
+from redis.client import Pipeline
+from rq import Queue, worker_registration
 from rq.executions import Execution
 from rq.job import Job, JobStatus
 from rq.serializers import JSONSerializer
@@ -91,6 +92,22 @@ class WarmWorker(SimpleWorker):
     def was_told_to_stop(self) -> bool:
         """Whether a signal asked this worker to stop, so that ending is no failure."""
         return self._shutdown_requested_date is not None
+
+    def subscribe(self) -> None:
+        """Take no commands over Redis: whoever reaches it could end this worker."""
+
+    def unsubscribe(self) -> None:
+        """There is nothing to end; RQ's listening thread would outlive its worker's Redis."""
+
+    def heartbeat(self, timeout: int | None = None, pipeline: Pipeline | None = None) -> None:
+        """Show that this worker lives, also to a Redis that has forgotten it."""
+        super().heartbeat(timeout, pipeline)
+        if pipeline is None and not self.connection.sismember(self.redis_workers_keys, self.key):
+            with self.connection.pipeline() as again:
+                again.hset(self.key, mapping=self.serialize())
+                self.set_state(self.get_state(), again)
+                worker_registration.register(self, again)
+                again.execute()
 
     def get_heartbeat_ttl(self, job: Job, working_time: float = 0.0) -> int:
         """Seconds for which a running job counts as alive after a sign of life."""
