@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -19,23 +19,44 @@ MakeSite = Callable[..., Site]
 @pytest.fixture
 def make_site(tmp_path: Path, bundle: Bundle, request: pytest.FixtureRequest) -> Iterator[MakeSite]:
     """Makes a site on ``sqlite`` or ``postgres``; ends all its processes afterwards."""
+    with _making(tmp_path, bundle) as make_at:
+
+        def make(database: str = "sqlite", *redis_options: str, **settings: str) -> Site:
+            if database == "postgres":
+                database = str(request.getfixturevalue("postgres_url"))
+            return make_at(database, *redis_options, **settings)
+
+        yield make
+
+
+@pytest.fixture(scope="module")
+def make_lasting_site(
+    tmp_path_factory: pytest.TempPathFactory, bundle: Bundle
+) -> Iterator[MakeSite]:
+    """Makes a site for all tests of a module, on ``sqlite`` or at a database's URL."""
+    with _making(tmp_path_factory.mktemp("site"), bundle) as make:
+        yield make
+
+
+@contextmanager
+def _making(directory: Path, bundle: Bundle) -> Iterator[MakeSite]:
     sites: list[Site] = []
     sockets = Path(tempfile.mkdtemp(prefix="tw-faults-"))  # a socket's path must be short
 
     def make(database: str = "sqlite", *redis_options: str, **settings: str) -> Site:
-        url = f"sqlite:///{tmp_path / 'thermalwatch.db'}"
-        if database == "postgres":
-            url = str(request.getfixturevalue("postgres_url"))
-        redis = RedisProcess(tmp_path / "redis", sockets / "redis.sock", *redis_options)
+        url = f"sqlite:///{directory / 'thermalwatch.db'}" if database == "sqlite" else database
+        redis = RedisProcess(directory / "redis", sockets / "redis.sock", *redis_options)
         redis.start()
-        sites.append(Site(tmp_path, url, redis, bundle, settings))
+        sites.append(Site(directory, url, redis, bundle, settings))
         return sites[-1]
 
-    yield make
-    for site in sites:
-        with suppress(ProcessLookupError):
-            site.close()
-    shutil.rmtree(sockets, ignore_errors=True)
+    try:
+        yield make
+    finally:
+        for site in sites:
+            with suppress(ProcessLookupError):
+                site.close()
+        shutil.rmtree(sockets, ignore_errors=True)
 
 
 @pytest.fixture(params=["sqlite", "postgres"])

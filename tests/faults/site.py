@@ -219,6 +219,10 @@ class Site:
             parts.append("\n".join([f"--- {log.name}", *tail]))
         return "\n".join(parts)
 
+    def log(self, name: str) -> str:
+        """All that a process has said."""
+        return (self.directory / f"{name}.log").read_text(errors="replace")
+
     def close(self) -> None:
         """End all processes."""
         for process in self.processes.values():
