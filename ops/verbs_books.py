@@ -82,7 +82,7 @@ def audit(
     if as_json:
         books = {**asdict(found.counts), "balanced": found.passed, **asdict(found)}
         del books["counts"]
-        print_json({**books, "replay": replayed and asdict(replayed)})
+        print_json({**books, "replay": _replay_values(replayed) if replayed else None})
     else:
         click.echo(books_line(found.counts))
         click.echo(f"scored frames without a result: {found.scored_without_result}")
@@ -103,6 +103,17 @@ def _print_replay(replayed: ReplayReport) -> None:
         click.echo(f"{replayed.unchecked} not checked: what came before them has been deleted")
     for line in replayed.described:
         click.echo(f"  {line}")
+    if (more := replayed.mismatches - len(replayed.described)) > 0:
+        click.echo(f"  … and {more} more")
+    click.echo(
+        "every decision follows from those before it"
+        if replayed.consistent
+        else "NOT EVERY DECISION FOLLOWS FROM THOSE BEFORE IT"
+    )
+
+
+def _replay_values(replayed: ReplayReport) -> dict[str, object]:
+    return {"consistent": replayed.consistent, **asdict(replayed)}
 
 
 @click.command(

@@ -79,7 +79,7 @@ class _Replay:
             if self.state is None:
                 self.report.unchecked += 1
             else:
-                self._take(self.state, decision)
+                self._take(self.state, decision, row.frame_id)
 
     def _epochs(self) -> list[tuple[int, str]]:
         query = (
@@ -106,7 +106,7 @@ class _Replay:
             state.settled = False
         self.state, self.config_text = state, config_text
 
-    def _take(self, state: RollingThreshold, decision: Decision) -> None:
+    def _take(self, state: RollingThreshold, decision: Decision, frame_id: str) -> None:
         if decision.seq != state.seq + 1:
             if state.seq == 0:  # retention has deleted the beginning
                 self.unknown = state.config.size
@@ -127,7 +127,15 @@ class _Replay:
             self.report.mismatches += 1
             if len(self.report.described) < MAX_DESCRIBED:
                 self.report.described.append(
-                    f"camera {self.key.camera}, decision {decision.seq}: "
-                    f"recorded {decision}, now {again}"
+                    f"camera {self.key.camera}, decision {decision.seq} (frame {frame_id}): "
+                    + _differences(decision, again)
                 )
             state.threshold = decision.threshold
+
+
+def _differences(recorded: Decision, again: Decision) -> str:
+    return ", ".join(
+        f"{name} is recorded as {value!r} and comes out as {getattr(again, name)!r}"
+        for name, value in vars(recorded).items()
+        if getattr(again, name) != value
+    )
