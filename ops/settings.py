@@ -90,7 +90,7 @@ class ThresholdSettings(Section):
     #: Percentile of normal scores that the threshold stands for: 99.5 is one false alarm in 200.
     percentile: float = Field(default=99.5, gt=50, lt=100)
     #: Percentile at which the window's body is measured; below `percentile`.
-    body_percentile: float = Field(default=90.0, gt=0, lt=100)
+    body_percentile: float = Field(default=75.0, gt=0, lt=100)
     #: Largest relative move of the threshold over one window.
     max_step: float = Field(default=0.10, gt=0, le=10)
     #: First frames of a camera that the model has not seen; they set its level.

@@ -58,6 +58,7 @@ COLUMNS: Final = (
     _same("mse", "float"),
     Column("reasons", "text", lambda row: " ".join(row.reasons)),
     _same("learning", "boolean"),
+    _same("held", "boolean"),
     _same("temperature_unit", "text"),
     _same("radiometric", "boolean"),
     _same("min_temperature", "float"),

@@ -116,7 +116,7 @@ class _Replay:
             state.start_learning()  # from here on the window is known
             self.unknown = 0
         if self.unknown > 0:
-            self.unknown -= decision.learning or not decision.anomaly
+            self.unknown -= decision.enters
             self.report.unchecked += 1
             state.absorb(decision)
             return

@@ -54,6 +54,7 @@ class ResultRow:
     exceeding: int
     anomaly: bool
     learning: bool
+    held: bool
     epoch: str  #: of the rolling window that decided
     temperature_unit: str  #: celsius or counts
     radiometric: bool

@@ -91,6 +91,7 @@ def _decision_columns() -> list[Column[Any]]:
         Column("exceeding", Integer, nullable=False),
         Column("anomaly", Boolean, nullable=False),
         Column("learning", Boolean, nullable=False),
+        Column("held", Boolean, nullable=False),
     ]
 
 

@@ -23,7 +23,13 @@ from storage.window import (
     new_epoch,
 )
 from thermal.bundle import Bundle
-from thermal.threshold import Baseline, Decision, RollingThreshold, WindowConfig
+from thermal.threshold import (
+    HOLD_FRAMES,
+    Baseline,
+    Decision,
+    RollingThreshold,
+    WindowConfig,
+)
 
 log = logging.getLogger(__name__)
 
@@ -140,8 +146,9 @@ def recent_decisions(
     members = 0
     for decision in read_decisions(connection, stream, before_seq=before_seq):
         recent.append(decision)
-        members += decision.learning or not decision.anomaly
-        if members == size or (decision.learning and decision.window_n == 0):
+        members += decision.enters
+        complete = members >= size and len(recent) >= HOLD_FRAMES
+        if complete or (decision.learning and decision.window_n == 0):
             break
     return recent[::-1]
 

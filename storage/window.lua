@@ -4,16 +4,19 @@
 -- KEYS  1 state (hash)   2 window by sequence (zset)   3 window by score (zset)
 --       4 decisions by frame (hash)   5 decided frames by sequence (zset)
 --       6 open: decided frames that the database may not hold yet, by sequence (zset)
+--       7 flagged: sequence numbers of the last flagged frames (zset)
 -- ARGV  1 config fingerprint   2 size   3 steady quantile   4 learning quantile   5 tail
 --       6 step factor   7 learn_frames   8 first threshold   9 decisions kept   10 ttl in s
+--       11 frames looked at for a hold   12 number of flagged ones that are still no reason
 --       then, for every frame: id, score
 -- Returns {} if the stream must be restored first, else {epoch, {decision, ...}, {frame, decision,
 -- ...}}: the last list holds the open decisions of other batches.
 local unpack = unpack or table.unpack -- Lua 5.1 in Redis, later ones in its doubles
-local state, by_seq, by_score, decisions, order, open = unpack(KEYS)
+local state, by_seq, by_score, decisions, order, open, flagged = unpack(KEYS)
 local size, steady_q, learning_q = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local tail, step, learn_frames = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
 local first_threshold, kept, ttl = tonumber(ARGV[8]), tonumber(ARGV[9]), ARGV[10]
+local hold_frames, hold_limit = tonumber(ARGV[11]), tonumber(ARGV[12])
 
 local held = redis.call('HMGET', state, 'epoch', 'config', 'seq', 'threshold', 'learned', 'settled')
 if not held[1] or held[2] ~= ARGV[1] then return {} end
@@ -49,6 +52,7 @@ local function decide(score_text)
   local score, previous = tonumber(score_text), threshold
   local n = redis.call('ZCARD', by_score)
   local learning = learned < learn_frames
+  local held = settled and not learning and redis.call('ZCARD', flagged) > hold_limit
   local body = 0
   if learning then
     if n > 0 then body = quantile(n, learning_q) end
@@ -56,7 +60,9 @@ local function decide(score_text)
   else
     body = quantile(n, steady_q)
     threshold = body * tail
-    if settled then
+    if held then
+      threshold = previous
+    elseif settled then
       threshold = math.min(math.max(threshold, previous / step), previous * step)
     end
   end
@@ -65,15 +71,17 @@ local function decide(score_text)
   seq = seq + 1
   if learning then learned = n + 1 end
   settled = not learning
-  if learning or not anomaly then enter(score_text) end
+  if anomaly then redis.call('ZADD', flagged, seq, seq) end
+  redis.call('ZREMRANGEBYSCORE', flagged, '-inf', seq - hold_frames)
+  if learning or not (anomaly or held) then enter(score_text) end
   return table.concat({
     seq, score_text, text(previous), text(threshold), text(body), n, exceeding,
-    anomaly and 1 or 0, learning and 1 or 0,
+    anomaly and 1 or 0, learning and 1 or 0, held and 1 or 0,
   }, ' ')
 end
 
 local answers, mine = {}, {}
-for i = 11, #ARGV, 2 do
+for i = 13, #ARGV, 2 do
   local frame = ARGV[i]
   local decision = redis.call('HGET', decisions, frame)
   if not decision then

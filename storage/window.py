@@ -26,7 +26,14 @@ from redis import Redis
 from redis.commands.core import Script
 from redis.lock import Lock
 
-from thermal.threshold import Baseline, Decision, RollingThreshold, WindowConfig
+from thermal.threshold import (
+    HOLD_FRAMES,
+    HOLD_SHARE,
+    Baseline,
+    Decision,
+    RollingThreshold,
+    WindowConfig,
+)
 
 #: Number of decisions a stream remembers for frames that are delivered again.
 DECISIONS_KEPT = 2048
@@ -54,7 +61,7 @@ class StreamKey:
         digest = hashlib.blake2b(
             json.dumps([self.camera, self.model_id]).encode(), digest_size=12
         ).hexdigest()
-        parts = ("state", "by-sequence", "by-score", "decisions", "order", "open")
+        parts = ("state", "by-sequence", "by-score", "decisions", "order", "open", "flagged")
         return [f"thermalwatch:window:{{{digest}}}:{part}" for part in parts]
 
 
@@ -103,6 +110,8 @@ class RollingWindows:
             _text(baseline.threshold),
             DECISIONS_KEPT,
             STREAM_TTL_S,
+            HOLD_FRAMES,
+            _text(HOLD_SHARE * HOLD_FRAMES),
         ]
         for frame_id, score in frames:
             arguments += [frame_id, _text(score)]
@@ -121,7 +130,7 @@ class RollingWindows:
     def confirm(self, stream: StreamKey, frame_ids: Iterable[str]) -> None:
         """Say that the decisions of these frames are in the database."""
         if ids := list(frame_ids):
-            self.redis.zrem(stream.redis_keys()[-1], *ids)
+            self.redis.zrem(stream.redis_keys()[5], *ids)
 
     def drop(self, stream: StreamKey, epoch: str) -> None:
         """Forget the stream if it is still in this epoch, so that it is rebuilt from its rows."""
@@ -161,6 +170,11 @@ class RollingWindows:
             if members:
                 pipeline.zadd(keys[1], {name: seq for name, (seq, _) in members.items()})
                 pipeline.zadd(keys[2], {name: _text(score) for name, (_, score) in members.items()})
+            first = state.seq - len(state.recent) + 1
+            if flagged := {
+                str(first + i): first + i for i, flag in enumerate(state.recent) if flag
+            }:
+                pipeline.zadd(keys[6], flagged)
             if open_decisions:
                 pipeline.hset(
                     keys[3],
@@ -211,13 +225,14 @@ def _to_wire(decision: Decision) -> str:
             *map(_text, (decision.score, decision.previous_threshold)),
             *map(_text, (decision.threshold, decision.body)),
             *map(str, (decision.window_n, decision.exceeding)),
-            *map(str, (int(decision.anomaly), int(decision.learning))),
+            *map(str, map(int, (decision.anomaly, decision.learning, decision.held))),
         ]
     )
 
 
 def _from_wire(text: bytes) -> Decision:
-    seq, score, previous, threshold, body, n, exceeding, anomaly, learning = text.decode().split()
+    fields = text.decode().split()
+    seq, score, previous, threshold, body, n, exceeding, anomaly, learning, held = fields
     return Decision(
         seq=int(seq),
         score=float(score),
@@ -228,4 +243,5 @@ def _from_wire(text: bytes) -> Decision:
         exceeding=int(exceeding),
         anomaly=anomaly == "1",
         learning=learning == "1",
+        held=held == "1",
     )

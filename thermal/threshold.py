@@ -12,6 +12,8 @@ normal scores, where it was calibrated. For a stream of one camera under one mod
 3. ``anomaly = score > threshold``; ``p_value = (1 + #{window >= score}) / (n + 1)`` (Davison and
    Hinkley, Bootstrap Methods and their Application, 1997, section 4.2: the add-one rank p-value).
 4. An unflagged score enters the window and the oldest leaves.
+5. While more than `HOLD_SHARE` of the last `HOLD_FRAMES` frames were flagged, window and threshold
+   stand still (``held``): the weaker half of a lasting fault would raise the body step by step.
 
 A camera without a baseline starts in ``learning``: its first ``learn_frames`` scores all enter the
 window and set its level.
@@ -27,6 +29,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+#: Number of last frames that are looked at for a lasting fault.
+HOLD_FRAMES = 100
+#: Share of them above which the stream is held; far above what single anomalies reach.
+HOLD_SHARE = 0.20
+
 
 @dataclass(frozen=True)
 class WindowConfig:
@@ -37,7 +44,7 @@ class WindowConfig:
     #: Percentile of normal scores at which the threshold lies: 99.5 is a budget of 0.5 % alarms.
     percentile: float = 99.5
     #: Percentile of the part of the scores that is followed.
-    body_percentile: float = 90.0
+    body_percentile: float = 75.0
     #: Largest relative move of the threshold over `size` frames.
     max_step: float = 0.10
     #: Number of frames that set the level of a camera the model has not seen.
@@ -108,6 +115,12 @@ class Decision:
     exceeding: int  #: how many of these were as high as this score, or higher
     anomaly: bool
     learning: bool
+    held: bool  #: window and threshold stood still, for too many frames were flagged
+
+    @property
+    def enters(self) -> bool:
+        """Whether the score entered the window."""
+        return self.learning or not (self.anomaly or self.held)
 
     @property
     def p_value(self) -> float:
@@ -132,6 +145,7 @@ class RollingThreshold:
         self.seq = 0
         self.threshold = baseline.threshold
         self.window: deque[float] = deque()
+        self.recent: deque[bool] = deque(maxlen=HOLD_FRAMES)  # flagged or not, oldest first
         self._ordered: list[float] = []
         self.learned = config.learn_frames
         self.settled = True
@@ -144,6 +158,7 @@ class RollingThreshold:
     def start_learning(self) -> None:
         """Forget the level: the next `learn_frames` scores set it anew."""
         self.window.clear()
+        self.recent.clear()
         self._ordered.clear()
         self.learned = 0
         self.settled = False
@@ -154,13 +169,16 @@ class RollingThreshold:
         n = len(self._ordered)
         learning = self.learned < config.learn_frames
         previous = self.threshold
+        held = self.settled and not learning and sum(self.recent) > HOLD_SHARE * HOLD_FRAMES
         if learning:
             body = quantile(self._ordered, config.body_percentile / 100) if n else 0.0
             threshold = max(self.baseline.threshold, body * self.baseline.tail)
         else:
             body = quantile(self._ordered, config.steady_quantile)
             threshold = body * self.baseline.tail
-            if self.settled:
+            if held:
+                threshold = previous
+            elif self.settled:
                 threshold = min(
                     max(threshold, previous / config.step_factor), previous * config.step_factor
                 )
@@ -174,6 +192,7 @@ class RollingThreshold:
             exceeding=n - bisect_left(self._ordered, score),
             anomaly=score > threshold,
             learning=learning,
+            held=held,
         )
         self._take(decision)
         return decision
@@ -182,7 +201,7 @@ class RollingThreshold:
         """Take in a decision that was made elsewhere, without deciding again.
 
         A stream is restored by absorbing, in order, its decisions since its window was last
-        empty, or those that hold its last `size` unflagged scores.
+        empty, or at least `HOLD_FRAMES` that hold the last `size` scores that entered.
         """
         if decision.learning and decision.window_n == 0:
             self.start_learning()
@@ -198,7 +217,8 @@ class RollingThreshold:
         else:
             self.learned = self.config.learn_frames
             self.settled = True
-        if decision.learning or not decision.anomaly:
+        self.recent.append(decision.anomaly)
+        if decision.enters:
             self._enter(decision.score)
 
     def _enter(self, score: float) -> None:

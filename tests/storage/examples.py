@@ -44,6 +44,7 @@ def result(frame: NewFrame, seq: int, **changes: Any) -> ResultRow:
         "exceeding": 7,
         "anomaly": False,
         "learning": False,
+        "held": False,
         "epoch": EPOCH,
         "temperature_unit": "celsius",
         "radiometric": True,

@@ -12,7 +12,7 @@ from sqlalchemy import Engine, insert, select, update
 from sqlalchemy import text as sql
 from sqlalchemy.exc import IntegrityError
 
-from storage.database import connect, ping, reading, sent_rows, writing
+from storage.database import check_writes, connect, reading, sent_rows, writing
 from storage.errors import DatabaseUnavailable, UnsupportedDatabase
 from storage.schema import cameras, frames
 
@@ -58,7 +58,8 @@ def test_an_unreachable_postgres_is_unavailable_and_its_password_stays_secret(ur
     ):
         pass
     assert "hunter2" not in str(caught.value)
-    assert not ping(engine)
+    with pytest.raises(DatabaseUnavailable):
+        check_writes(engine)
 
 
 def test_a_sqlite_file_that_cannot_be_opened_is_unavailable(tmp_path: Path) -> None:
@@ -75,8 +76,19 @@ def test_a_file_that_is_no_database_is_unavailable(tmp_path: Path) -> None:
         pass
 
 
-def test_a_database_that_works_answers_a_ping(engine: Engine) -> None:
-    assert ping(engine)
+def test_a_database_that_takes_no_writes_is_told_from_one_that_does(engine: Engine) -> None:
+    check_writes(engine)
+    read_only = {
+        "sqlite": "PRAGMA query_only = ON",
+        "postgresql": "SET default_transaction_read_only = on",
+    }
+    with reading(engine) as connection:
+        connection.exec_driver_sql(read_only[engine.dialect.name])
+        connection.commit()  # the next transaction gets the same connection
+    with reading(engine):
+        pass
+    with pytest.raises(DatabaseUnavailable):
+        check_writes(engine)
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

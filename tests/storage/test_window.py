@@ -70,6 +70,21 @@ def test_script_equals_reference_on_any_stream(
         assert decided.epoch == "epoch-1"
 
 
+def test_script_equals_reference_when_a_lasting_fault_holds_the_stream(redis: Redis) -> None:
+    windows, reference = start(redis)
+    scores = [1.0 + 0.01 * i for i in range(10)] + [2.0 + 0.1 * (i % 40) for i in range(200)]
+    scores += [1.0 + 0.001 * i for i in range(150)]
+    held = []
+    for batch in batches_of(scores, [7] * 60):
+        decided = windows.decide(STREAM, BASELINE, batch)
+        assert list(decided.decisions) == [reference.decide(score) for _, score in batch]
+        held += [decision.held for decision in decided.decisions]
+    assert any(held) and not held[-1]
+    windows.install(STREAM, reference, "epoch-2", {})
+    [again] = windows.decide(STREAM, BASELINE, [("after", 3.0)]).decisions
+    assert again == reference.decide(3.0)
+
+
 @many_examples
 @given(scores=st.lists(SCORES, min_size=1, max_size=40), cut=st.integers(0, 40))
 def test_a_stream_installed_from_its_decisions_goes_on_unchanged(

@@ -37,6 +37,7 @@ def test_one_frame_worked_by_hand() -> None:
         exceeding=2,
         anomaly=False,
         learning=False,
+        held=False,
     )
     assert decision.p_value == 3 / 5
     assert list(stream.window) == [2.0, 3.0, 4.0, 3.0]
@@ -61,6 +62,27 @@ def test_a_lasting_fault_stays_flagged() -> None:
     config = WindowConfig(size=200)
     stream = RollingThreshold(config, Baseline.from_scores(normal_scores(500), config))
     assert all(stream.decide(20.0 + i % 3).anomaly for i in range(2000))
+
+
+def test_a_lasting_fault_that_is_flagged_in_part_does_not_raise_the_threshold() -> None:
+    # to see it fail: take `held` for False
+    config = WindowConfig(size=200)
+    stream = RollingThreshold(config, Baseline.from_scores(normal_scores(500), config))
+    before = stream.threshold
+    flagged = [stream.decide(score * 2.5) for score in normal_scores(4000, seed=3)]
+    assert stream.threshold <= before * 1.05
+    assert sum(decision.anomaly for decision in flagged[2000:]) > 0.5 * 2000
+
+
+def test_a_held_stream_goes_on_when_the_fault_is_gone() -> None:
+    config = WindowConfig(size=200)
+    stream = RollingThreshold(config, Baseline.from_scores(normal_scores(500), config))
+    faulty = [stream.decide(10.0) for _ in range(300)]
+    assert not faulty[20].held
+    assert faulty[21].held
+    repaired = [stream.decide(score) for score in normal_scores(200, seed=4)]
+    assert [decision.held for decision in repaired].index(False) in range(75, 85)
+    assert not repaired[-1].held
 
 
 def test_the_baseline_fills_the_window_so_that_every_part_of_it_is_representative() -> None:
@@ -126,7 +148,7 @@ def test_the_window_holds_the_last_unflagged_scores(scores: list[float], learnin
         assert decision.anomaly == (score > decision.threshold)
         assert decision.exceeding == sum(s >= score for s in entered[-8:])
         assert 0 < decision.p_value <= 1
-        if decision.learning or not decision.anomaly:
+        if decision.enters:
             entered.append(score)
         assert list(stream.window) == entered[-8:]
 

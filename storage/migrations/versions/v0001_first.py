@@ -117,6 +117,7 @@ def _decision_columns() -> list[sa.Column[Any]]:
         sa.Column("exceeding", sa.Integer, nullable=False),
         sa.Column("anomaly", sa.Boolean, nullable=False),
         sa.Column("learning", sa.Boolean, nullable=False),
+        sa.Column("held", sa.Boolean, nullable=False),
     ]
 
 
