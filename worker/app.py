@@ -21,7 +21,9 @@ from storage.streams import Streams
 from storage.window import RollingWindows
 from worker.batch import BatchScorer
 from worker.config import WorkerConfig
-from worker.models import ModelSource
+from worker.isolation import Isolation
+from worker.models import DeviceFailed, ModelSource
+from worker.progress import Progress
 from worker.rq_worker import WarmWorker
 
 log = logging.getLogger(__name__)
@@ -58,7 +60,11 @@ class Worker:
         streams = Streams(engine, RollingWindows(redis, config.window), clock)
         models = ModelSource(engine, config.device, clock)
         self._models = models
-        self._score = BatchScorer(config, engine, streams, models, store, clock)
+        self._progress = Progress()
+        self._score = BatchScorer(config, engine, streams, models, store, clock, self._progress)
+        self._isolation = Isolation(self._score, engine, redis, clock)
+        self._rq: WarmWorker | None = None
+        self._device_failure: DeviceFailed | None = None
 
     def run(self, *, burst: bool = False) -> Totals:
         """Work until SIGTERM or SIGINT; with `burst`, until the queue is empty.
@@ -67,6 +73,7 @@ class Worker:
 
         Raises:
             ModelNotFound, BundleError: there is no model to work with at the start.
+            DeviceFailed: the device fails; a new process may find it well.
         """
         self._models.current()
         wait_s = 0.1
@@ -78,6 +85,8 @@ class Worker:
             pass  # the signal came between two lives of the RQ worker
         finally:
             self._score.close()
+        if self._device_failure is not None:
+            raise self._device_failure
         return self.totals
 
     def _work(self, *, burst: bool) -> bool:
@@ -87,20 +96,34 @@ class Worker:
         name: the old name may still be registered.
         """
         name = f"{self.config.name}.{uuid.uuid4().hex[:8]}"
-        worker = None
+        self._rq = None
         try:
-            worker = WarmWorker(self.redis, self._handle, name=name)
-            worker.work(burst=burst, logging_level="WARNING")
+            self._rq = WarmWorker(
+                self.redis,
+                self._handle,
+                name=name,
+                abandoned=self._isolation.abandoned,
+                progress=self._progress,
+            )
+            self._rq.work(burst=burst, logging_level="WARNING")
         except RedisError as error:
             log.warning("Redis failed (%s), starting again", error)
-            return worker is not None and worker.was_told_to_stop
-        return burst or worker.was_told_to_stop
+            return self._must_end()
+        return burst or self._must_end()
+
+    def _must_end(self) -> bool:
+        return self._rq is not None and self._rq.must_end
 
     def _handle(self, batch: FrameBatch) -> None:
         try:
-            report = self._score(batch)
+            report = self._isolation(batch)
         except StorageError:
             self._wait_for_database()
+            raise
+        except DeviceFailed as error:
+            self._device_failure = error
+            if self._rq is not None:
+                self._rq.end_after_this_job()
             raise
         self.totals.batches += 1
         self.totals.scored += report.scored
@@ -119,8 +142,9 @@ class Worker:
     def _wait_for_database(self) -> None:
         # a worker that took the next job at once would fail all of them within a second
         wait_s = 0.5
-        while True:
+        while not self._must_end():
             time.sleep(wait_s)
+            self._progress.step()
             try:
                 with reading(self.engine) as connection:
                     connection.execute(text("SELECT 1"))

@@ -7,25 +7,28 @@ the window, pictures are replaced by the same pictures, and the rows are one tra
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 from sqlalchemy import Engine
 
 from storage.artifacts import ArtifactStore, PictureKind
 from storage.errors import StaleEpoch
-from storage.ledger import Quarantined, load_pending, postpone
+from storage.ledger import LedgerFrame, Quarantined, load_pending, postpone
 from storage.queue import FrameBatch
 from storage.results import ResultRow, commit_results
 from storage.streams import Streams
 from storage.window import Decided, StreamKey
-from thermal.detector import Detector
+from thermal.detector import Detector, Scored
+from thermal.frame import Frame
 from thermal.hotspots import HotspotReport, default_rule, measure
 from thermal.threshold import Decision
 from worker.config import WorkerConfig
-from worker.models import ModelSource
+from worker.models import ModelSource, is_out_of_memory
 from worker.pictures import keeps_pictures, store_pictures
+from worker.progress import Progress
 from worker.reading import Decoded, Later, Outcome, Refused, Replaced, read_frame
 from worker.rows import Inspected, make_row
 
@@ -39,11 +42,17 @@ DECIDE_ATTEMPTS = 5
 class BatchReport:
     """What became of a batch's frames."""
 
-    scored: int
-    anomalies: int
-    quarantined: int
-    superseded: int
-    postponed: int
+    scored: int = 0
+    anomalies: int = 0
+    quarantined: int = 0
+    superseded: int = 0
+    postponed: int = 0
+
+    def __add__(self, other: BatchReport) -> BatchReport:
+        """What became of two batches."""
+        return BatchReport(
+            *(mine + its for mine, its in zip(astuple(self), astuple(other), strict=True))
+        )
 
 
 class BatchScorer:
@@ -57,6 +66,7 @@ class BatchScorer:
         models: ModelSource,
         store: ArtifactStore,
         clock: Callable[[], float],
+        progress: Progress,
     ):
         self.config = config
         self.engine = engine
@@ -64,14 +74,15 @@ class BatchScorer:
         self.models = models
         self.store = store
         self.clock = clock
+        self.progress = progress
         self._pool = ThreadPoolExecutor(config.threads, thread_name_prefix="batch")
 
     def __call__(self, batch: FrameBatch) -> BatchReport:
         """Bring the batch's frames that are still pending to their outcome.
 
         Raises:
-            storage.errors.StorageError, redis.RedisError, OSError: a service failed; nothing is
-                lost, the batch may be run again.
+            storage.errors.StorageError, redis.RedisError, OSError, DeviceFailed: a service or the
+                device failed; nothing is lost, the batch may be run again.
         """
         outcomes = self._read(batch)
         detector = self.models.current()
@@ -101,35 +112,49 @@ class BatchScorer:
     def _read(self, batch: FrameBatch) -> list[Outcome]:
         entries = load_pending(self.engine, batch.frame_ids)
         now, config = self.clock(), self.config
-        return list(
-            self._pool.map(
-                lambda entry: read_frame(
-                    entry, config.camera(entry.camera), grace_s=config.grace_s, now=now
-                ),
-                entries,
+
+        def read(entry: LedgerFrame) -> Outcome:
+            outcome = read_frame(
+                entry, config.camera(entry.camera), grace_s=config.grace_s, now=now
             )
-        )
+            self.progress.step()
+            return outcome
+
+        return list(self._pool.map(read, entries))
 
     def _inspect(
         self, detector: Detector, outcomes: Iterable[Outcome]
     ) -> tuple[list[Inspected], list[Refused]]:
         unit = detector.bundle.preparation.unit
-        fitting, unfit = [], []
-        for outcome in outcomes:
-            if isinstance(outcome, Decoded):
-                if outcome.frame.unit == unit:
-                    fitting.append(outcome)
-                else:
-                    unfit.append(_wrong_unit(outcome, unit))
-        scored = detector.score([outcome.frame for outcome in fitting])
-        reports = self._pool.map(self._measure, fitting)
-        return [Inspected(*parts) for parts in zip(fitting, scored, reports, strict=True)], unfit
+        decoded = [outcome for outcome in outcomes if isinstance(outcome, Decoded)]
+        fitting = [outcome for outcome in decoded if outcome.frame.unit == unit]
+        unfit = [_wrong_unit(outcome, unit) for outcome in decoded if outcome.frame.unit != unit]
+        scores = self._score(detector, [outcome.frame for outcome in fitting])
+        self.progress.step()
+        scored = list(zip(fitting, scores, strict=True))
+        unfit += [_not_finite(outcome) for outcome, s in scored if not math.isfinite(s.score)]
+        scored = [(outcome, s) for outcome, s in scored if math.isfinite(s.score)]
+        reports = self._pool.map(self._measure, [outcome for outcome, _ in scored])
+        return [Inspected(*s, report) for s, report in zip(scored, reports, strict=True)], unfit
+
+    def _score(self, detector: Detector, frames: Sequence[Frame]) -> list[Scored]:
+        """One forward pass; another one with the model loaded anew if the first fails."""
+        try:
+            return detector.score(frames)
+        except RuntimeError as error:  # torch's for whatever a device does
+            if is_out_of_memory(error):
+                raise
+            log.warning("scoring failed on %s, loading the model anew: %s", detector.device, error)
+        # here the first attempt's tensors, which the error held, are free
+        return self.models.renewed(detector).score(frames)
 
     def _measure(self, outcome: Decoded) -> HotspotReport:
         rule = self.config.camera(outcome.entry.camera).hotspot or default_rule(
             outcome.frame.unit, outcome.frame.bit_depth
         )
-        return measure(outcome.frame, rule)
+        report = measure(outcome.frame, rule)
+        self.progress.step()
+        return report
 
     def _decide_and_commit(
         self,
@@ -141,6 +166,7 @@ class BatchScorer:
         attempt = 0
         while True:
             attempt += 1
+            self.progress.step()
             decided = self._decide(detector, inspected)
             rows = self._draw(detector, inspected, decided)
             try:
@@ -196,6 +222,7 @@ class BatchScorer:
             pictures: dict[PictureKind, str] = {}
             if keeps_pictures(self.config, item.decoded.entry.id, decision):
                 pictures = store_pictures(self.store, detector.bundle, item, decision)
+            self.progress.step()
             return make_row(
                 item,
                 decision,
@@ -217,4 +244,12 @@ def _wrong_unit(outcome: Decoded, unit: str) -> Refused:
         "unit_mismatch",
         f"the image is in {outcome.frame.unit}, the model was trained in {unit}: declare the "
         "camera's scale, or train a model on images like this one",
+    )
+
+
+def _not_finite(outcome: Decoded) -> Refused:
+    return Refused(
+        outcome.entry,
+        "not_finite",
+        "its score is not a number: the image holds values that are none, or far too large ones",
     )

@@ -2,17 +2,38 @@
 
 from __future__ import annotations
 
+import logging
+import math
 from collections.abc import Callable
 from typing import Final
 
+import numpy as np
 from sqlalchemy import Engine
 
 from storage.errors import ModelNotFound
 from storage.models import active_model_id, load_model
 from thermal.detector import Detector
+from thermal.errors import ThermalError
+from thermal.frame import Frame
+from thermal.prepare import Preparation
+
+log = logging.getLogger(__name__)
 
 #: Seconds for which a worker goes on with its model before it asks which one is active.
 REFRESH_S: Final = 2.0
+#: How torch, OpenCV and NumPy say that there is no memory; only NumPy has the error for it.
+_NO_MEMORY: Final = ("out of memory", "can't allocate memory", "insufficient memory")
+
+
+class DeviceFailed(ThermalError):
+    """The device does not score any more; as a rule, a new process can use it again."""
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether an error says that there was not enough memory, on the host or on the device."""
+    return isinstance(error, MemoryError) or any(
+        words in str(error).lower() for words in _NO_MEMORY
+    )
 
 
 class ModelSource:
@@ -45,3 +66,27 @@ class ModelSource:
                 self._detector = Detector.from_bundle(bundle, self._device)
             self._asked_at = now
         return self._detector
+
+    def renewed(self, detector: Detector) -> Detector:
+        """Load a detector's model anew after it failed, and see whether its device works.
+
+        Raises:
+            DeviceFailed: it does not, even for an image that cannot be the reason.
+        """
+        bundle, self._detector = detector.bundle, None
+        try:
+            self._detector = Detector.from_bundle(bundle, self._device)
+            [scored] = self._detector.score([_even_image(bundle.preparation)])
+        except RuntimeError as error:
+            raise DeviceFailed(
+                f"the device {detector.device!r} fails, with the model loaded anew too: {error}"
+            ) from error
+        if not math.isfinite(scored.score):
+            raise DeviceFailed(f"the device {detector.device!r} computes no numbers any more")
+        return self._detector
+
+
+def _even_image(preparation: Preparation) -> Frame:
+    shape = (preparation.height, preparation.width)
+    values = np.full(shape, preparation.level, np.float32)
+    return Frame(values, preparation.unit, radiometric=False, bit_depth=8)

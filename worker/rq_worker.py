@@ -5,20 +5,21 @@ from __future__ import annotations
 import logging
 import os
 import threading
-import time
 from collections.abc import Callable
-from typing import Any, Final, cast
+from typing import Any, Final, NoReturn, cast
 
 from redis import Redis, RedisError
 from redis.client import Pipeline
 from rq import Queue, worker_registration
+from rq.exceptions import AbandonedJobError, DeserializationError
 from rq.executions import Execution
 from rq.job import Job, JobStatus
 from rq.serializers import JSONSerializer
 from rq.worker import SimpleWorker
 
 from storage.errors import InvalidMessage
-from storage.queue import JOB_FUNCTION, JOB_TIMEOUT_S, QUEUE_NAME, FrameBatch
+from storage.queue import JOB_FUNCTION, QUEUE_NAME, FrameBatch
+from worker.progress import Progress
 
 log = logging.getLogger(__name__)
 
@@ -30,8 +31,11 @@ ABANDONED_AFTER_S: Final = 20
 MAINTENANCE_S: Final = 10
 #: Seconds that an idle worker waits for a job before it shows that it lives, and looks again.
 IDLE_TURN_S: Final = 5
-#: Seconds after which a job that its alarm could not interrupt takes the process with it.
-STUCK_AFTER_S: Final = JOB_TIMEOUT_S + 15
+#: Seconds without progress after which a job counts as stuck. Longer than the database may keep a
+#: worker waiting (30 s), short enough that another worker has the job back within a minute.
+STUCK_AFTER_S: Final = 35
+#: Exit status of a process that could not get out of a job in another way.
+EXIT_STUCK: Final = 70
 
 BatchHandler = Callable[[FrameBatch], None]
 
@@ -53,6 +57,13 @@ class FrameJob(Job):
 
         return score_frames
 
+    def batch(self) -> FrameBatch | None:
+        """The job's message; None if it is none of ours."""
+        try:
+            return FrameBatch.decode(self.args[0])
+        except (InvalidMessage, DeserializationError, IndexError, TypeError):
+            return None
+
     # RQ imports whatever these name, and calls it; a job of ours names nothing
     success_callback = None
     failure_callback = None
@@ -67,7 +78,12 @@ class WarmWorker(SimpleWorker):
 
     RQ's own `SimpleWorker` shows no life while it works, so a dead one would go unnoticed for as
     long as a job may take. Here a thread renews the job every `HEARTBEAT_S`; when it stops, the
-    job returns to the queue within `ABANDONED_AFTER_S + MAINTENANCE_S`.
+    job returns to the queue within `ABANDONED_AFTER_S + MAINTENANCE_S`. The same thread ends the
+    process when the job makes no progress any more: in a call into a driver or a dead file system
+    no alarm interrupts it.
+
+    `abandoned` is told of batches whose worker, this one or another, did not come to an end; it
+    may raise `redis.RedisError`.
     """
 
     job_class = FrameJob
@@ -75,7 +91,15 @@ class WarmWorker(SimpleWorker):
     # RQ doubles its wait while Redis is away; half a minute more would break our promise
     max_connection_wait_time = 5.0
 
-    def __init__(self, redis: Redis, handler: BatchHandler, *, name: str):
+    def __init__(
+        self,
+        redis: Redis,
+        handler: BatchHandler,
+        *,
+        name: str,
+        abandoned: BatchHandler,
+        progress: Progress,
+    ):
         super().__init__(
             [Queue(QUEUE_NAME, connection=redis, serializer=JSONSerializer, job_class=FrameJob)],
             name=name,
@@ -85,13 +109,20 @@ class WarmWorker(SimpleWorker):
             maintenance_interval=MAINTENANCE_S,
             worker_ttl=IDLE_TURN_S + 15,
             log_job_description=False,
+            exception_handlers=[self._handle_abandoned],
         )
         self._handler = handler
+        self._abandoned = abandoned
+        self._progress = progress
 
     @property
-    def was_told_to_stop(self) -> bool:
-        """Whether a signal asked this worker to stop, so that ending is no failure."""
-        return self._shutdown_requested_date is not None
+    def must_end(self) -> bool:
+        """Whether a signal, or `end_after_this_job`, asked this worker to stop."""
+        return self._stop_requested or self._shutdown_requested_date is not None
+
+    def end_after_this_job(self) -> None:
+        """Take no other job."""
+        self._stop_requested = True
 
     def subscribe(self) -> None:
         """Take no commands over Redis: whoever reaches it could end this worker."""
@@ -118,7 +149,7 @@ class WarmWorker(SimpleWorker):
         cast(FrameJob, job).handler = self._handler
         ended = threading.Event()
         beat = threading.Thread(
-            target=self._beat, args=(job, execution, ended), name="heartbeat", daemon=True
+            target=self._beat, args=(job, queue, execution, ended), name="heartbeat", daemon=True
         )
         beat.start()
         try:
@@ -127,19 +158,40 @@ class WarmWorker(SimpleWorker):
             ended.set()
             beat.join()
 
-    def _beat(self, job: Job, execution: Execution, ended: threading.Event) -> None:
-        started = time.monotonic()
+    def _beat(
+        self, job: FrameJob, queue: Queue, execution: Execution, ended: threading.Event
+    ) -> None:
+        # Beats are counted, not seconds: a process that was stopped for a while is not stuck.
+        steps, beats_since_step = self._progress.steps, 0
         while not ended.wait(HEARTBEAT_S):
-            if time.monotonic() - started > STUCK_AFTER_S:
-                # the alarm could not interrupt it: a call into a driver or a dead file system
-                log.critical(
-                    "job %s is stuck for %d s, leaving it to others", job.id, STUCK_AFTER_S
-                )
-                os._exit(70)
+            beats_since_step += 1
+            if self._progress.steps != steps:
+                steps, beats_since_step = self._progress.steps, 0
             try:
-                self.maintain_heartbeats(job, execution)
+                if beats_since_step * HEARTBEAT_S >= STUCK_AFTER_S:
+                    self._leave_to_others(job, queue, execution)
+                else:
+                    self.maintain_heartbeats(job, execution)
             except RedisError as error:
                 log.warning("no heartbeat for job %s: %s", job.id, error)
+
+    def _leave_to_others(self, job: FrameJob, queue: Queue, execution: Execution) -> NoReturn:
+        """Put a stuck job back on the queue and end the process; not before Redis takes it."""
+        if batch := job.batch():
+            self._abandoned(batch)
+        self.handle_job_failure(job, queue, exc_string="stuck", execution=execution)
+        log.critical(
+            "job %s made no progress for %d s: left to others, this process ends",
+            job.id,
+            STUCK_AFTER_S,
+        )
+        os._exit(EXIT_STUCK)
+
+    def _handle_abandoned(self, job: FrameJob, error: type[Exception], *_: object) -> None:
+        # called by RQ's maintenance, once for every job that lost its worker
+        if error is AbandonedJobError and (batch := job.batch()):
+            log.warning("job %s lost its worker", job.id)
+            self._abandoned(batch)
 
     def handle_exception(self, job: Job, *exc_info: Any) -> None:
         """Log a failed job in one line; RQ keeps its traceback."""

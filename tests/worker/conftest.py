@@ -22,6 +22,7 @@ from thermal.bundle import Bundle
 from worker.batch import BatchScorer
 from worker.config import WorkerConfig
 from worker.models import ModelSource
+from worker.progress import Progress
 
 
 @dataclass
@@ -60,6 +61,7 @@ class Deployment:
             ModelSource(self.engine, "cpu", time.time),
             self.store,
             time.time,
+            Progress(),
         )
 
 

@@ -15,6 +15,7 @@ from rq import Callback, Queue
 from rq.serializers import JSONSerializer
 
 from storage.queue import QUEUE_NAME, FrameBatch, FrameQueue
+from worker.progress import Progress
 from worker.rq_worker import ABANDONED_AFTER_S, MAINTENANCE_S, WarmWorker
 
 
@@ -29,8 +30,13 @@ def frame_id(number: int) -> str:
     return f"{number:032x}"
 
 
-def work(redis: Redis, handler: Callable[[FrameBatch], None]) -> None:
-    WarmWorker(redis, handler, name="test").work(burst=True, logging_level="CRITICAL")
+def work(
+    redis: Redis,
+    handler: Callable[[FrameBatch], None],
+    abandoned: Callable[[FrameBatch], None] = lambda _batch: None,
+) -> None:
+    worker = WarmWorker(redis, handler, name="test", abandoned=abandoned, progress=Progress())
+    worker.work(burst=True, logging_level="CRITICAL")
 
 
 def wait_until(condition: Callable[[], bool], timeout_s: float = 30) -> None:
@@ -116,6 +122,7 @@ def test_a_pickled_job_is_refused_unread(redis: Redis, tmp_path: Path) -> None:
 HANGING_WORKER = """
     import sys, time
     from redis import Redis
+    from worker.progress import Progress
     from worker.rq_worker import WarmWorker
 
     def hang(batch):
@@ -123,7 +130,8 @@ HANGING_WORKER = """
         time.sleep(600)
 
     redis = Redis.from_url(sys.argv[1])
-    WarmWorker(redis, hang, name=sys.argv[2]).work(logging_level="CRITICAL")
+    worker = WarmWorker(redis, hang, name=sys.argv[2], abandoned=print, progress=Progress())
+    worker.work(logging_level="CRITICAL")
 """
 
 
@@ -161,8 +169,10 @@ def test_the_job_of_a_killed_worker_counts_as_abandoned_in_time(
     # as if that time had passed
     redis.zadd(queue.rq.started_job_registry.key, {entry: time.time() - 1})
     seen: list[FrameBatch] = []
-    work(redis, seen.append)
+    told: list[FrameBatch] = []
+    work(redis, seen.append, told.append)
     assert seen == [FrameBatch((frame_id(1),))]
+    assert told == seen
 
 
 def test_a_running_job_shows_life(redis: Redis, redis_url: str) -> None:

@@ -1,0 +1,150 @@
+"""Around the main path: a frame that makes batches fail ends up alone, and then in quarantine.
+
+A batch can fail in two ways that may be the fault of one of its frames:
+
+- It raises what nobody expects, or there is no memory for it. Then each half of it is tried as a
+  batch of its own, and so on; what has to be decided again gets the same decisions.
+- Its worker does not live to tell: the process was killed, crashed or got stuck. Another worker
+  notices, and from then on each of the frames gets a job of its own.
+
+A frame that fails alone is tried again later, and is quarantined after `MAX_FAILURES`. Failures of
+the database, of Redis, of a disk or of the device are no frame's fault and count for nothing here.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from redis import Redis, RedisError
+from rq.timeouts import JobTimeoutException
+from sqlalchemy import Engine
+
+from storage.errors import StorageError
+from storage.ledger import Quarantined, finish, load_pending, postpone
+from storage.queue import FrameBatch, FrameQueue
+from storage.window import StreamMissing
+from thermal.errors import BundleError
+from worker.batch import BatchReport
+from worker.models import DeviceFailed, is_out_of_memory
+from worker.reading import RETRY_S
+from worker.suspects import Suspects
+
+log = logging.getLogger(__name__)
+
+#: Times that working on a frame alone may fail before the frame is given up.
+MAX_FAILURES: Final = 3
+#: Failures of what a batch needs, rather than of a frame in it.
+INFRASTRUCTURE: Final = (
+    StorageError,
+    RedisError,
+    StreamMissing,  # Redis does not keep what it is given
+    OSError,
+    BundleError,
+    DeviceFailed,
+)
+
+
+@dataclass(frozen=True)
+class _Failure:
+    """What went wrong, without the traceback, which would keep all of the batch in memory."""
+
+    text: str
+    out_of_memory: bool
+
+
+class Isolation:
+    """Runs batches through `score`, and finds the frames that must not be in one."""
+
+    def __init__(
+        self,
+        score: Callable[[FrameBatch], BatchReport],
+        engine: Engine,
+        redis: Redis,
+        clock: Callable[[], float],
+    ):
+        self._score = score
+        self._engine = engine
+        self._clock = clock  # Unix s
+        self._suspects = Suspects(redis)
+        self._queue = FrameQueue(redis)
+
+    def __call__(self, batch: FrameBatch) -> BatchReport:
+        """Bring the batch's frames to their outcome, except for those that must be alone.
+
+        Raises:
+            StorageError, RedisError, OSError, BundleError, DeviceFailed: the frames are not to
+                blame; nothing is lost, the batch may be run again.
+        """
+        failures = self._suspects.failures(batch.frame_ids)
+        try:
+            if len(batch.frame_ids) == 1 and max(failures.values(), default=0) >= MAX_FAILURES:
+                return self._give_up(
+                    batch.frame_ids[0],
+                    "failed",
+                    f"{MAX_FAILURES} times its worker died, or got stuck, with this frame alone",
+                )
+            if len(batch.frame_ids) > 1:
+                for frame_id in failures:
+                    self._queue.enqueue([frame_id])
+                batch = FrameBatch(tuple(i for i in batch.frame_ids if i not in failures))
+            return self._in_parts(batch.frame_ids)
+        except JobTimeoutException:
+            self.abandoned(batch)
+            raise
+
+    def abandoned(self, batch: FrameBatch) -> None:
+        """Note that a worker did not come to an end with this batch.
+
+        Raises:
+            redis.RedisError: Redis cannot be reached.
+        """
+        if len(batch.frame_ids) == 1:
+            self._suspects.note_alone(batch.frame_ids[0])
+        else:
+            self._suspects.note_batch(batch.frame_ids)
+
+    def _in_parts(self, frame_ids: Sequence[str]) -> BatchReport:
+        """Score a batch; if it fails, score its halves."""
+        if not frame_ids:
+            return BatchReport()
+        try:
+            return self._score(FrameBatch(tuple(frame_ids)))
+        except (*INFRASTRUCTURE, JobTimeoutException):
+            raise
+        except Exception as error:
+            text = f"{type(error).__name__}: {error}"
+            failure = _Failure(text, is_out_of_memory(error))
+            alone = len(frame_ids) == 1
+            log.warning(
+                "a batch of %d failed (%s)%s",
+                len(frame_ids),
+                text,
+                "" if alone else ", trying its halves",
+                exc_info=alone and not failure.out_of_memory,
+            )
+        if alone:
+            return self._failed_alone(frame_ids[0], failure)
+        half = len(frame_ids) // 2
+        return self._in_parts(frame_ids[:half]) + self._in_parts(frame_ids[half:])
+
+    def _failed_alone(self, frame_id: str, failure: _Failure) -> BatchReport:
+        if self._suspects.note_alone(frame_id) < MAX_FAILURES:
+            postpone(self._engine, [frame_id], until=self._clock() + RETRY_S)
+            return BatchReport(postponed=1)
+        if failure.out_of_memory:
+            detail = f"there is not enough memory to score it ({failure.text})"
+            return self._give_up(frame_id, "too_large", detail)
+        return self._give_up(frame_id, "failed", failure.text)
+
+    def _give_up(self, frame_id: str, reason: str, detail: str) -> BatchReport:
+        entries = load_pending(self._engine, [frame_id])
+        given_up = finish(
+            self._engine, quarantined=[Quarantined(frame_id, reason, detail)], now=self._clock()
+        )
+        self._suspects.forget(frame_id)
+        for entry in entries:
+            log.warning("quarantined %s of camera %s: %s", entry.path, entry.camera, detail)
+        return BatchReport(quarantined=len(given_up))
