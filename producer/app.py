@@ -37,8 +37,9 @@ from producer.observe import RootObserver
 from producer.outage import Outage
 from producer.reconcile import Reconciler
 from producer.threads import Loop, Threads
+from storage.database import check_writes
 from storage.errors import DatabaseUnavailable
-from storage.queue import FrameQueue
+from storage.queue import FrameQueue, address
 
 if TYPE_CHECKING:
     from watchdog.observers.inotify_c import InotifyFD
@@ -66,8 +67,15 @@ class Producer:
         self._clock = clock
         self._name = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
         self._observers: list[RootObserver] = []
-        self._database = Outage("the database", DatabaseUnavailable, self._scan_again)
-        self._redis = Outage("Redis", RedisError, lambda: None)  # the dispatcher needs no call
+        self._database = Outage(
+            "the database", DatabaseUnavailable, self._scan_again, lambda: check_writes(engine)
+        )
+        self._redis = Outage(
+            f"Redis at {address(queue.redis)}",
+            RedisError,
+            lambda: None,  # the dispatcher needs no call
+            queue.check_writes,
+        )
         self._dispatcher = Dispatcher(
             engine, queue, config, clock, database=self._database, redis=self._redis
         )

@@ -83,11 +83,11 @@ class Dispatcher:
         """One round, outages included; return the seconds to wait before the next."""
         try:
             pause = self.top_up()
+            self._database.answered()
         except RedisError as error:
             return self._redis.failed(error)
         except DatabaseUnavailable as error:
             return self._database.failed(error)
-        self._database.answered()
         return pause
 
     def top_up(self) -> float:

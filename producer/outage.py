@@ -25,11 +25,22 @@ class Stopping(Exception):
 class Outage:
     """Whether one service answers. Threads share it: one log line tells of a change."""
 
-    def __init__(self, service: str, error: type[Exception], on_return: Callable[[], None]):
-        """`error` is what the service's failures raise; `on_return` is called when it is back."""
+    def __init__(
+        self,
+        service: str,
+        error: type[Exception],
+        on_return: Callable[[], None],
+        check: Callable[[], None],
+    ):
+        """`error` is what the service's failures raise; `on_return` is called when it is back.
+
+        `check` raises it unless the service is well: an attempt may succeed because it did less
+        than the one that failed, reading from a disk that is full, say.
+        """
         self.service = service
         self._error = error
         self._on_return = on_return
+        self._check = check
         self._lock = threading.Lock()
         self._since: float | None = None  # monotonic s
 
@@ -51,7 +62,12 @@ class Outage:
         return min(max(now - since, FIRST_PAUSE_S), LONGEST_PAUSE_S)
 
     def answered(self) -> None:
-        """Note a successful attempt."""
+        """Note a successful attempt; if the last one had failed, check whether it tells enough.
+
+        Raises what `check` raises.
+        """
+        if self.down:
+            self._check()
         with self._lock:
             since, self._since = self._since, None
         if since is not None:
@@ -62,14 +78,14 @@ class Outage:
         """Do `action`, again and again while the service is away; return what it returns.
 
         Raises:
-            Stopping: `stop` was set while the service was away; `action` was not done.
+            Stopping: `stop` was set while the service was away.
         """
         while True:
             try:
                 result = action()
+                self.answered()
             except self._error as error:
                 if stop.wait(self.failed(error)):
                     raise Stopping from error
             else:
-                self.answered()
                 return result

@@ -94,6 +94,14 @@ class FrameQueue:
             description=f"{len(frame_ids)} frames from {frame_ids[0]}",
         )
 
+    def check_writes(self) -> None:
+        """Write something that is gone at once: one that only answers may be full, or a replica.
+
+        Raises:
+            redis.RedisError: Redis takes no writes now.
+        """
+        self.redis.set("thermalwatch:probe", b"", px=1)
+
     def depth(self) -> int:
         """Number of jobs that wait."""
         return int(self.rq.count)
@@ -108,6 +116,12 @@ class FrameQueue:
         job_ids += [entry.decode().split(":")[0] for entry in cast("list[bytes]", running)]
         jobs = Job.fetch_many(job_ids, connection=self.redis, serializer=JSONSerializer)
         return {frame for job in jobs if job is not None for frame in _frames_of(job)}
+
+
+def address(redis: Redis) -> str:
+    """Where a client connects to, for people: never with a password."""
+    kwargs = redis.get_connection_kwargs()
+    return str(kwargs["path"]) if "path" in kwargs else f"{kwargs['host']}:{kwargs['port']}"
 
 
 def _frames_of(job: Job) -> tuple[str, ...]:

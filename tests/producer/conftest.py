@@ -56,7 +56,7 @@ def queue(redis_url: str) -> Iterator[FrameQueue]:
 @pytest.fixture
 def database() -> Outage:
     """The state of a database that answers."""
-    return Outage("the database", DatabaseUnavailable, on_return=lambda: None)
+    return Outage("the database", DatabaseUnavailable, on_return=lambda: None, check=lambda: None)
 
 
 def paths(engine: Engine) -> list[str]:

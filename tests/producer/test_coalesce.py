@@ -23,7 +23,7 @@ from tests.producer.conftest import eventually, paths, queued
 @pytest.fixture
 def coalescer(root: Path, engine: Engine, queue: FrameQueue, database: Outage) -> Coalescer:
     config = ProducerConfig(roots=(root,), max_batch=8, max_delay_ms=50.0)
-    redis = Outage("Redis", RedisError, on_return=lambda: None)
+    redis = Outage("Redis", RedisError, on_return=lambda: None, check=lambda: None)
     dispatcher = Dispatcher(engine, queue, config, time.time, database=database, redis=redis)
     return Coalescer(config, dispatcher, database)
 

@@ -44,7 +44,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def redis_outage() -> Outage:
-    return Outage("Redis", RedisError, on_return=lambda: None)
+    return Outage("Redis", RedisError, on_return=lambda: None, check=lambda: None)
 
 
 @pytest.fixture

@@ -11,7 +11,9 @@ from producer.outage import FIRST_PAUSE_S, LONGEST_PAUSE_S, Outage, Stopping
 
 
 def service(returns: list[None]) -> Outage:
-    return Outage("the service", ConnectionError, on_return=lambda: returns.append(None))
+    return Outage(
+        "the service", ConnectionError, on_return=lambda: returns.append(None), check=lambda: None
+    )
 
 
 def test_an_outage_is_told_once_and_its_end_once(caplog: pytest.LogCaptureFixture) -> None:
@@ -56,6 +58,24 @@ def test_what_fails_for_a_while_is_done_in_the_end() -> None:
     assert service(returns).outlast(action, threading.Event()) == "done"
     assert len(attempts) == 3
     assert len(returns) == 1
+
+
+def test_a_service_that_does_only_a_part_of_its_work_is_not_back() -> None:
+    attempts: list[None] = []
+
+    def check() -> None:
+        attempts.append(None)
+        if len(attempts) < 3:
+            raise ConnectionError
+
+    outage = Outage("the service", ConnectionError, on_return=lambda: None, check=check)
+    outage.failed(ConnectionError())
+    with pytest.raises(ConnectionError):
+        outage.answered()
+    assert outage.down
+    assert outage.outlast(lambda: "read", threading.Event()) == "read"
+    assert not outage.down
+    assert len(attempts) == 3
 
 
 def test_waiting_for_a_service_ends_when_the_producer_stops() -> None:

@@ -75,8 +75,8 @@ def test_frames_are_registered_while_redis_is_away_and_queued_when_it_is_back(
         eventually(lambda: len(paths(engine)) == 2)
         with redis_behind(link, redis_server):
             eventually(lambda: len(queue.in_flight(now=time.time())) == 2)
-    assert told(caplog, "Redis does not answer") == 2
-    assert told(caplog, "Redis is back") == 2
+    assert told(caplog, f"Redis at {link} does not answer") == 2
+    assert told(caplog, f"Redis at {link} is back") == 2
 
 
 @dataclass(frozen=True)

@@ -159,7 +159,7 @@ def test_a_connection_that_died_while_idle_is_replaced_unnoticed(engine: Engine)
     with writing(other) as connection:
         connection.execute(sql("SELECT pg_terminate_backend(:pid, 5000)"), {"pid": pid})
     other.dispose()
-    assert ping(engine)
+    check_writes(engine)
 
 
 _texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=20)
