@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -53,11 +52,8 @@ def run_training(
     chosen: Mapping[str, Any],
 ) -> Bundle:
     """Train with a progress bar; `chosen` overrides fields of `TrainingConfig`."""
-    import torch
-
     from thermal.train import TrainingConfig, train
 
-    torch.set_num_threads(len(os.sched_getaffinity(0)))
     shown = 0
     with progress_bar() as bar:
         task = bar.add_task("reading the images", total=None, detail="")

@@ -23,7 +23,7 @@ from thermal.bundle import Bundle, save_bundle
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 #: Seconds for a process to start and do its work on a busy machine.
-PATIENCE_S = 120.0
+PATIENCE_S = 240.0
 
 
 def environment() -> dict[str, str]:
