@@ -36,6 +36,7 @@ VERBS: Mapping[str, str] = {
     "status": "ops.verbs_books:status",
     "audit": "ops.verbs_books:audit",
     "requeue": "ops.verbs_books:requeue",
+    "baseline": "ops.verbs_baseline:baseline",
     "doctor": "ops.verbs_doctor:doctor",
 }
 

@@ -81,19 +81,25 @@ class _Replay:
             else:
                 self._take(self.state, decision, row.frame_id)
 
-    def _epochs(self) -> list[tuple[int, str]]:
+    def _epochs(self) -> list[tuple[int, str, bool]]:
         query = (
-            select(epochs.c.first_seq, epochs.c.config)
+            select(epochs.c.first_seq, epochs.c.config, epochs.c.accepted)
             .where(epochs.c.camera == self.key.camera, epochs.c.model_id == self.key.model_id)
             .order_by(epochs.c.first_seq)
         )
         with reading(self.engine) as connection:
-            return [(row.first_seq, row.config) for row in connection.execute(query)]
+            return [(row[0], row[1], row[2]) for row in connection.execute(query)]
 
-    def _enter_epoch(self, first_seq: int, config_text: str) -> None:
-        """An epoch of the same settings goes on as before; another one restores, as workers do."""
-        if config_text == self.config_text:
-            return
+    def _enter_epoch(self, first_seq: int, config_text: str, accepted: bool) -> None:
+        """Go on as before, unless the settings changed or an operator accepted a new level."""
+        if config_text != self.config_text:
+            self._restore(first_seq, config_text)
+        if accepted and self.state is not None:
+            self.state.start_learning()
+            self.unknown = 0
+
+    def _restore(self, first_seq: int, config_text: str) -> None:
+        """Build the window as workers do."""
         config = config_from_text(config_text)
         baseline = Baseline.from_scores(self.bundle.held_out_scores, config)
         state = start_state(config, baseline, self.bundle, self.key.camera)
@@ -112,9 +118,6 @@ class _Replay:
                 self.unknown = state.config.size
             else:
                 self.report.missing += decision.seq - state.seq - 1
-        if decision.learning and decision.window_n == 0:
-            state.start_learning()  # from here on the window is known
-            self.unknown = 0
         if self.unknown > 0:
             self.unknown -= decision.enters
             self.report.unchecked += 1

@@ -15,6 +15,7 @@ from sqlalchemy import (
     and_,
     delete,
     insert,
+    or_,
     select,
     union,
 )
@@ -169,27 +170,38 @@ def open_epoch(
 
 
 def note_epoch(
-    engine: Engine, camera: str, model_id: str, epoch: str, *, config: str, first_seq: int
-) -> None:
+    connection: Connection,
+    camera: str,
+    model_id: str,
+    epoch: str,
+    *,
+    config: str,
+    first_seq: int,
+    accepted: bool = False,
+) -> bool:
     """Write down which decisions the settings of an epoch hold for: from `first_seq` on.
 
-    An epoch that begins where an earlier one began takes its place: that one decided nothing.
+    An epoch that begins where an earlier one began takes its place, for that one decided nothing;
+    but what an operator has accepted stays accepted. Returns whether that is so.
     """
-    with writing(engine) as connection:
-        upsert = insert_into(connection, epochs_table)
-        connection.execute(
-            upsert.on_conflict_do_update(
-                index_elements=["camera", "model_id", "first_seq"],
-                set_={name: upsert.excluded[name] for name in ("epoch", "config")},
-            ),
-            {
-                "camera": camera,
-                "model_id": model_id,
-                "first_seq": first_seq,
-                "epoch": epoch,
-                "config": config,
-            },
-        )
+    upsert = insert_into(connection, epochs_table)
+    noted = upsert.on_conflict_do_update(
+        index_elements=["camera", "model_id", "first_seq"],
+        set_={
+            "epoch": upsert.excluded.epoch,
+            "config": upsert.excluded.config,
+            "accepted": or_(epochs_table.c.accepted, upsert.excluded.accepted),
+        },
+    ).returning(epochs_table.c.accepted)
+    values = {
+        "camera": camera,
+        "model_id": model_id,
+        "first_seq": first_seq,
+        "epoch": epoch,
+        "config": config,
+        "accepted": accepted,
+    }
+    return bool(connection.scalar(noted.values(values)))
 
 
 def commit_results(

@@ -169,6 +169,7 @@ epochs = Table(
     Column("first_seq", BigInteger, nullable=False),
     Column("epoch", Text, nullable=False),
     Column("config", Text, nullable=False),
+    Column("accepted", Boolean, nullable=False),  # an operator made the camera learn its level anew
     PrimaryKeyConstraint("camera", "model_id", "first_seq"),
 )
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from sqlalchemy import Connection, Engine, select
 
-from storage.database import reading
+from storage.database import writing
 from storage.results import DECISION_COLUMNS, current_epoch, decision_of, note_epoch, open_epoch
 from storage.schema import open_decisions, results
 from storage.window import (
@@ -71,34 +71,51 @@ class Streams:
             self._baselines[bundle.model_id] = Baseline.from_scores(bundle.held_out_scores, config)
         return self._baselines[bundle.model_id]
 
+    def accept(self, stream: StreamKey, bundle: Bundle) -> int:
+        """Let a camera learn its level anew, because an operator says that it is normal.
+
+        Returns the sequence number from which on it learns.
+
+        Raises:
+            DatabaseUnavailable, redis.RedisError: nothing was accepted.
+        """
+        with self.windows.rebuild_lock(stream):
+            return self._rebuild(stream, bundle, accepted=True)
+
     def _restore(self, stream: StreamKey, bundle: Bundle) -> None:
         with self.windows.rebuild_lock(stream):
-            if self.windows.holds(stream):
-                return  # another worker was faster
-            epoch, config = new_epoch(), config_to_text(self.windows.config)
-            before = current_epoch(self.engine, stream.camera, stream.model_id)
-            # The new epoch is on record before the rows are read: from here on no decision of
-            # the old window can be committed, so what is read stays all there is.
-            open_epoch(
-                self.engine, stream.camera, stream.model_id, epoch, config=config, now=self.clock()
-            )
-            state = start_state(self.windows.config, self._baseline(bundle), bundle, stream.camera)
-            with reading(self.engine) as connection:
-                for decision in recent_decisions(connection, stream, self.windows.config.size):
-                    state.absorb(decision)
-                waiting = _waiting(connection, stream)
-            note_epoch(
-                self.engine,
-                stream.camera,
-                stream.model_id,
+            if not self.windows.holds(stream):  # another worker may have been faster
+                self._rebuild(stream, bundle, accepted=False)
+
+    def _rebuild(self, stream: StreamKey, bundle: Bundle, *, accepted: bool) -> int:
+        camera, model_id = stream.camera, stream.model_id
+        epoch, config = new_epoch(), config_to_text(self.windows.config)
+        before = current_epoch(self.engine, camera, model_id)
+        # The new epoch is on record before the rows are read: from here on no decision of the old
+        # window can be committed, so what is read stays all there is.
+        open_epoch(self.engine, camera, model_id, epoch, config=config, now=self.clock())
+        state = start_state(self.windows.config, self._baseline(bundle), bundle, camera)
+        with writing(self.engine) as connection:
+            for decision in recent_decisions(connection, stream, self.windows.config.size):
+                state.absorb(decision)
+            waiting = _waiting(connection, stream)
+            first_seq = state.seq + 1
+            accepted = note_epoch(
+                connection,
+                camera,
+                model_id,
                 epoch,
                 config=config,
-                first_seq=state.seq + 1,
+                first_seq=first_seq,
+                accepted=accepted,
             )
-            if before is not None and before.config != config:
-                state.settled = False  # the new settings count at once, not after a window
-            self.windows.install(stream, state, epoch, waiting)
-        log.info("restored the window of camera %s at frame %d", stream.camera, state.seq)
+        if accepted:
+            state.start_learning()
+        elif before is not None and before.config != config:
+            state.settled = False  # the new settings count at once, not after a window
+        self.windows.install(stream, state, epoch, waiting)
+        log.info("restored the window of camera %s at frame %d", camera, state.seq)
+        return first_seq
 
 
 def start_state(

@@ -146,6 +146,7 @@ def _streams_and_models() -> None:
         sa.Column("first_seq", sa.BigInteger, nullable=False),
         sa.Column("epoch", sa.Text, nullable=False),
         sa.Column("config", sa.Text, nullable=False),
+        sa.Column("accepted", sa.Boolean, nullable=False),
         sa.PrimaryKeyConstraint("camera", "model_id", "first_seq"),
     )
     op.create_table(
