@@ -8,7 +8,8 @@ A batch can fail in two ways that may be the fault of one of its frames:
   notices, and from then on each of the frames gets a job of its own.
 
 A frame that fails alone is tried again later, and is quarantined after `MAX_FAILURES`. Failures of
-the database, of Redis, of a disk or of the device are no frame's fault and count for nothing here.
+the database, of Redis, of a disk or of the device are no frame's fault and count for nothing here;
+nor does a failure after which no other frame was scored: what fails for all is no frame's fault.
 """
 
 from __future__ import annotations
@@ -70,6 +71,7 @@ class Isolation:
         self._clock = clock  # Unix s
         self._suspects = Suspects(redis)
         self._queue = FrameQueue(redis)
+        self._works = False  # whether a frame was scored since a failure was last blamed on one
 
     def __call__(self, batch: FrameBatch) -> BatchReport:
         """Bring the batch's frames to their outcome, except for those that must be alone.
@@ -111,7 +113,9 @@ class Isolation:
         if not frame_ids:
             return BatchReport()
         try:
-            return self._score(FrameBatch(tuple(frame_ids)))
+            report = self._score(FrameBatch(tuple(frame_ids)))
+            self._works |= report.scored > 0
+            return report
         except (*INFRASTRUCTURE, JobTimeoutException):
             raise
         except Exception as error:
@@ -131,7 +135,13 @@ class Isolation:
         return self._in_parts(frame_ids[:half]) + self._in_parts(frame_ids[half:])
 
     def _failed_alone(self, frame_id: str, failure: _Failure) -> BatchReport:
-        if self._suspects.note_alone(frame_id) < MAX_FAILURES:
+        works, self._works = self._works, False
+        if works:
+            failures = self._suspects.note_alone(frame_id)
+        else:
+            self._suspects.note_batch([frame_id])
+            failures = 0
+        if failures < MAX_FAILURES:
             postpone(self._engine, [frame_id], until=self._clock() + RETRY_S)
             return BatchReport(postponed=1)
         if failure.out_of_memory:
