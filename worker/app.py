@@ -11,12 +11,12 @@ from typing import Final
 
 from redis import Redis, RedisError
 from rq.exceptions import StopRequested
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine
 
 from storage.artifacts import ArtifactStore
-from storage.database import reading
+from storage.database import check_writes
 from storage.errors import DatabaseUnavailable, StorageError
-from storage.queue import FrameBatch
+from storage.queue import FrameBatch, address
 from storage.streams import Streams
 from storage.window import RollingWindows
 from worker.batch import BatchScorer
@@ -28,7 +28,8 @@ from worker.rq_worker import WarmWorker
 
 log = logging.getLogger(__name__)
 
-#: Longest wait in seconds between two looks whether a lost service is back.
+#: Shortest and longest wait in seconds between two looks whether a lost service is back.
+FIRST_PAUSE_S: Final = 0.5
 MAX_WAIT_S: Final = 5.0
 
 
@@ -65,6 +66,7 @@ class Worker:
         self._isolation = Isolation(self._score, engine, redis, clock)
         self._rq: WarmWorker | None = None
         self._device_failure: DeviceFailed | None = None
+        self._pause_s = FIRST_PAUSE_S
 
     def run(self, *, burst: bool = False) -> Totals:
         """Work until SIGTERM or SIGINT; with `burst`, until the queue is empty.
@@ -107,7 +109,7 @@ class Worker:
             )
             self._rq.work(burst=burst, logging_level="WARNING")
         except RedisError as error:
-            log.warning("Redis failed (%s), starting again", error)
+            log.warning("Redis at %s failed (%s), starting again", address(self.redis), error)
             return self._must_end()
         return burst or self._must_end()
 
@@ -117,14 +119,15 @@ class Worker:
     def _handle(self, batch: FrameBatch) -> None:
         try:
             report = self._isolation(batch)
-        except StorageError:
-            self._wait_for_database()
+        except (StorageError, OSError):
+            self._wait_for_services()
             raise
         except DeviceFailed as error:
             self._device_failure = error
             if self._rq is not None:
                 self._rq.end_after_this_job()
             raise
+        self._pause_s = FIRST_PAUSE_S
         self.totals.batches += 1
         self.totals.scored += report.scored
         self.totals.anomalies += report.anomalies
@@ -139,16 +142,14 @@ class Worker:
             report.postponed,
         )
 
-    def _wait_for_database(self) -> None:
-        # a worker that took the next job at once would fail all of them within a second
-        wait_s = 0.5
+    def _wait_for_services(self) -> None:
+        # A worker that took the next job at once would fail all of them within a second. Whether a
+        # disk has room again only the next batch can tell, so the pause grows from job to job.
         while not self._must_end():
-            time.sleep(wait_s)
+            time.sleep(self._pause_s)
+            self._pause_s = min(self._pause_s * 2, MAX_WAIT_S)
             self._progress.step()
             try:
-                with reading(self.engine) as connection:
-                    connection.execute(text("SELECT 1"))
-                return
+                return check_writes(self.engine)
             except DatabaseUnavailable as error:
-                wait_s = min(wait_s * 2, MAX_WAIT_S)
-                log.warning("%s; looking again in %.0f s", error, wait_s)
+                log.warning("%s; looking again in %.0f s", error, self._pause_s)
