@@ -205,7 +205,10 @@ def _await_start(process: subprocess.Popen[bytes], settings: Settings, log: Path
             return False  # its database is not there yet
         return queue is not None and bool(queue.workers) and bool(queue.producers)
 
-    _poll(ready, START_S, lambda: f"the system did not start within {START_S:.0f} s; see {log}")
+    def complain() -> str:
+        return f"the system did not start within {START_S:.0f} s; {log} says:\n{_tail(log)}"
+
+    _poll(ready, START_S, complain)
 
 
 def _await_outcomes(engine: Engine, uploaded: int, show: Callable[[Counts], None]) -> None:
