@@ -42,6 +42,11 @@ def device_error() -> None:
     raise RuntimeError("planted: CUDA error: an illegal memory access was encountered")
 
 
+def bug() -> None:
+    """Fail as nobody expects."""
+    raise ValueError("planted: a bug")
+
+
 def full_disk() -> None:
     """Fail as a full disk does."""
     raise OSError(errno.ENOSPC, "planted: no space left on device")
@@ -52,6 +57,7 @@ ACTIONS: dict[str, Callable[[], None]] = {
     "hang": hang,
     "out_of_memory": out_of_memory,
     "device_error": device_error,
+    "bug": bug,
     "full_disk": full_disk,
 }
 
@@ -60,6 +66,7 @@ def plant(fault: str) -> None:
     """Wrap the function that `fault` names: ``before|after DOTTED.NAME CALL ACTION``.
 
     `CALL` is the number of the call that fails, from 1; with a ``+`` behind it all later ones do.
+    Or it is ``with:TEXT``: then every call fails that has `TEXT` in its arguments.
     """
     when, name, call, action = fault.split()
     owner, attribute = _locate(name)
@@ -67,14 +74,16 @@ def plant(fault: str) -> None:
     calls = itertools.count(1)
     lock = threading.Lock()
 
-    def strikes() -> bool:
+    def strikes(arguments: tuple[Any, ...]) -> bool:
+        if call.startswith("with:"):
+            return call.removeprefix("with:") in repr(arguments)
         with lock:
             number = next(calls)
         return number >= int(call[:-1]) if call.endswith("+") else number == int(call)
 
     @functools.wraps(original)
     def faulty(*args: Any, **kwargs: Any) -> Any:
-        struck = strikes()
+        struck = strikes(args)
         if struck and when == "before":
             ACTIONS[action]()
         result = original(*args, **kwargs)

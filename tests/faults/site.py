@@ -176,6 +176,12 @@ class Site:
         """The ledger's counts."""
         return counts(self.engine)
 
+    def scored(self) -> int:
+        """Number of frames that have a result; none before there are tables."""
+        with suppress(Exception):
+            return self.books().scored
+        return 0
+
     def is_settled(self) -> bool:
         """Whether all that was uploaded has its outcome."""
         with suppress(Exception):  # the database may be the very thing that is broken
@@ -222,6 +228,13 @@ class Site:
     def log(self, name: str) -> str:
         """All that a process has said."""
         return (self.directory / f"{name}.log").read_text(errors="replace")
+
+    def complaints(self) -> dict[str, int]:
+        """Number of warnings and errors that each process has logged."""
+        return {
+            name: sum(line[25:32] in ("WARNING", "ERROR  ") for line in self.log(name).splitlines())
+            for name in self.processes
+        }
 
     def close(self) -> None:
         """End all processes."""
