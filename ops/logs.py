@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import time
 
+from ops.printable import printable
+
 #: Libraries that would report every step of theirs.
 QUIET = ("alembic", "rq", "watchdog", "PIL")
 
@@ -21,9 +23,16 @@ class OneLine(logging.Filter):
         return True
 
 
+class PrintableFormatter(logging.Formatter):
+    """Keeps a message on its line, whatever names are in it; only a traceback has more."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
+        return printable(super().formatMessage(record))
+
+
 def configure_logging(*, debug: bool) -> None:
     """Send log lines to standard error, with the time in UTC as results have it."""
-    formatter = logging.Formatter(
+    formatter = PrintableFormatter(
         "%(asctime)s.%(msecs)03dZ %(levelname)-7s %(message)s", "%Y-%m-%dT%H:%M:%S"
     )
     formatter.converter = time.gmtime

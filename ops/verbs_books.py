@@ -12,6 +12,7 @@ import click
 
 from ops.instants import ago
 from ops.options import config_option, data_option, json_option, note, print_json, settings_from
+from ops.printable import printable
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -102,7 +103,7 @@ def _print_replay(replayed: ReplayReport) -> None:
     if replayed.unchecked:
         click.echo(f"{replayed.unchecked} not checked: what came before them has been deleted")
     for line in replayed.described:
-        click.echo(f"  {line}")
+        click.echo(f"  {printable(line)}")
     if (more := replayed.mismatches - len(replayed.described)) > 0:
         click.echo(f"  … and {more} more")
     click.echo(
@@ -169,7 +170,7 @@ def _print_quarantined(records: Sequence[FrameRecord], *, as_json: bool) -> None
         return
     for record in records:
         why = f"{record.reason}: {record.detail}"
-        click.echo(f"{record.id[:12]}  {record.camera}  {record.path}  {why}")
+        click.echo(printable(f"{record.id[:12]}  {record.camera}  {record.path}  {why}"))
 
 
 def _find(engine: Engine, prefix: str) -> FrameRecord:
@@ -179,7 +180,9 @@ def _find(engine: Engine, prefix: str) -> FrameRecord:
     if record is None:
         raise click.ClickException(f"{prefix}: no frame's id is or begins with that")
     if record.state != "quarantined":
-        raise click.ClickException(f"{prefix}: {record.path} is {record.state}, not quarantined")
+        raise click.ClickException(
+            f"{prefix}: {printable(record.path)} is {record.state}, not quarantined"
+        )
     return record
 
 
@@ -205,7 +208,8 @@ def _print_status(status: Status, now: float) -> None:
     click.echo(f"frames    {books_line(status.counts)}")
     for camera in status.cameras:
         click.echo(
-            f"  {camera.name:<20} {camera.counts.seen} seen, {camera.counts.pending} pending, "
+            f"  {printable(camera.name):<20} "
+            f"{camera.counts.seen} seen, {camera.counts.pending} pending, "
             f"{camera.counts.quarantined} quarantined, {camera.anomalies_24h} anomalies in 24 h, "
             f"last frame {ago(camera.last_frame_at, now=now)}"
         )

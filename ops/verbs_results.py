@@ -11,6 +11,7 @@ import click
 
 from ops.instants import InstantType
 from ops.options import config_option, data_option, json_option, note, print_json, settings_from
+from ops.printable import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -206,12 +207,12 @@ def _print_table(rows: Sequence[ResultRow]) -> None:
         (
             str(row.id),
             instant_to_text(row.captured_at)[:19],
-            row.camera,
+            printable(row.camera),
             f"{row.score:.2f}",
             f"{row.threshold:.2f}",
             row.prediction + (" (learning)" if row.learning else ""),
             temperature(row.max_temperature, row.temperature_unit),
-            row.image_path,
+            printable(row.image_path),
         )
         for row in rows
     ]
@@ -238,4 +239,4 @@ def _with_picture_paths(values: dict[str, Any], settings: Settings) -> dict[str,
 def _print_pairs(values: dict[str, Any]) -> None:
     for name, value in values.items():
         if value is not None and value != []:
-            click.echo(f"{name:<22} {value}")
+            click.echo(f"{name:<22} {printable(str(value))}")
