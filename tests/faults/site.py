@@ -19,6 +19,7 @@ from sqlalchemy import Engine, func, select
 
 from storage.database import connect, reading
 from storage.ledger import Counts, counts
+from storage.paths import path_to_text
 from storage.replay import replay_all
 from storage.schema import frames, results
 from tests.scene import picture
@@ -157,6 +158,21 @@ class Site:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(picture(number, hot=number % hot_every == hot_every - 1))
             self.uploaded.append(name)
+
+    def put(self, name: str, data: bytes) -> str:
+        """Upload a file of any name (surrogateescape) below the root; its name in the ledger."""
+        path = self.watch / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+        self.uploaded.append(path_to_text(name))
+        return self.uploaded[-1]
+
+    def outcomes(self, path: str) -> list[str]:
+        """What became of each version of a file: its state, or why it is quarantined."""
+        query = select(frames.c.state, frames.c.reason).where(frames.c.path == path)
+        with reading(self.engine) as connection:
+            rows = connection.execute(query.order_by(frames.c.arrival)).all()
+        return [row.reason or row.state for row in rows]
 
     def workers(self) -> dict[str, str]:
         """State of every worker that Redis knows, by the name it was started under."""

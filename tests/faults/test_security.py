@@ -1,0 +1,374 @@
+"""People who can write to Redis, to the watch directory or to the ledger, and what they gain by it.
+
+Beside these: `tests/worker/test_rq_worker.py` (functions, callbacks and pickles in single jobs),
+`tests/storage/test_paths.py` and `tests/worker/test_reading.py` (paths that climb),
+`tests/storage/test_export.py` (formulas), `tests/thermal/test_bundle.py` (altered bundles).
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import pickle
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import torch
+from click.testing import CliRunner
+from redis import Redis
+from rq import Queue
+from rq.serializers import JSONSerializer
+from sqlalchemy import make_url, text, update
+
+from ops.cli import cli
+from storage.database import connect, writing
+from storage.ledger import NewFrame, register
+from storage.models import save_model
+from storage.queue import JOB_FUNCTION, QUEUE_NAME, FrameQueue
+from storage.schema import models
+from tests.faults.conftest import MakeSite
+from tests.faults.site import RECOVERY_S, REPOSITORY, START_S, Site, wait_until
+from tests.scene import picture
+from thermal.bundle import WEIGHTS_FILE, Bundle, save_bundle
+
+SECRET = "hunter2-in-the-url"
+
+
+@pytest.fixture(scope="module")
+def site(make_lasting_site: MakeSite) -> Site:
+    """A running site that all attacks are made on."""
+    site = make_lasting_site()
+    site.start_producer()
+    site.start_worker()
+    wait_until(lambda: bool(site.workers()), START_S, "the start of the worker")
+    return site
+
+
+def command(*words: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run a verb to its end."""
+    plain = {key: value for key, value in os.environ.items() if "THERMALWATCH" not in key}
+    return subprocess.run(
+        [sys.executable, "-m", "ops", *map(str, words)],
+        capture_output=True,
+        text=True,
+        timeout=START_S * 2,
+        env=plain | {"PYTHONPATH": str(REPOSITORY), **environment},
+        check=False,
+    )
+
+
+def ask(site: Site, *words: str | Path) -> str:
+    """What a verb answers about this site."""
+    urls = {"REDIS_URL": site.redis.url, "DATABASE_URL": site.database_url}
+    answer = CliRunner().invoke(cli, list(map(str, words)), env=urls)
+    assert answer.exit_code == 0, answer.output
+    return answer.stdout
+
+
+class Trap:
+    """Makes a directory when it is unpickled."""
+
+    def __init__(self, target: Path):
+        self.target = target
+
+    def __reduce__(self) -> tuple[Callable[..., None], tuple[str]]:
+        return os.mkdir, (str(self.target),)
+
+
+def write_foreign_function(redis: Redis, target: Path) -> None:
+    queue = Queue(QUEUE_NAME, connection=redis, serializer=JSONSerializer)
+    queue.enqueue("os.mkdir", str(target))
+
+
+def write_pickle(redis: Redis, target: Path) -> None:
+    Queue(QUEUE_NAME, connection=redis).enqueue("os.mkdir", str(target))
+    job_id = "pickled"
+    redis.hset(
+        f"rq:job:{job_id}",
+        mapping={"data": pickle.dumps(Trap(target)), "origin": QUEUE_NAME, "status": "queued"},
+    )
+    redis.lpush(f"rq:queue:{QUEUE_NAME}", job_id)
+
+
+def write_paths_in_messages(redis: Redis, target: Path) -> None:
+    target.with_name("secret.png").write_bytes(picture(1))
+    secret = str(target.with_name("secret.png"))
+    queue = Queue(QUEUE_NAME, connection=redis, serializer=JSONSerializer)
+    for message in (
+        {"v": 1, "frames": [secret]},
+        {"v": 1, "frames": ["../" * 20 + secret]},
+        {"v": 1, "frames": [{"root": "/", "path": secret}]},
+        {"v": 1, "frames": ["0" * 32], "root": "/", "path": secret},
+        {"v": 1, "frames": ["0" * 32]},  # of no frame
+        {"v": 2, "paths": [secret]},
+        [secret],
+        secret,
+        None,
+    ):
+        queue.enqueue_call(JOB_FUNCTION, args=(message,))
+    queue.enqueue_call(JOB_FUNCTION, kwargs={"path": secret})
+    queue.enqueue_call(JOB_FUNCTION)
+
+
+def write_no_jobs_at_all(redis: Redis, target: Path) -> None:
+    for entry in ("no-such-job", b"\xff\xfe\0", "rq:job:x", "", str(target)):
+        redis.lpush(f"rq:queue:{QUEUE_NAME}", entry)
+    fields = {"origin": QUEUE_NAME, "status": "queued"}
+    broken: dict[str, dict[str, str | bytes]] = {
+        "empty": {"x": "y"},
+        "no-data": {**fields, "created_at": "2026-01-01T00:00:00.000000Z"},
+        "no-json": {**fields, "data": b"\xff\xfe", "created_at": "2026-01-01T00:00:00.000000Z"},
+        "no-date": {**fields, "data": "[]", "created_at": "yesterday"},
+        "no-number": {**fields, "data": "[]", "timeout": "soon", "result_ttl": "never"},
+        "no-dict": {**fields, "data": json.dumps([JOB_FUNCTION, None, [1], 5]), "meta": "x"},
+        "no-status": {**fields, "status": "dancing", "data": "[]"},
+    }
+    for job_id, job in broken.items():
+        for field, value in job.items():
+            redis.hset(f"rq:job:{job_id}", field, value)
+        redis.lpush(f"rq:queue:{QUEUE_NAME}", job_id)
+
+
+def write_scored_frames_again(redis: Redis, _target: Path) -> None:
+    with redis.pipeline() as pipeline:
+        pipeline.lrange("scored", 0, -1)
+        [ids] = pipeline.execute()
+    for frame_id in ids:
+        FrameQueue(redis).enqueue([frame_id.decode()])
+
+
+@pytest.mark.parametrize(
+    "attack",
+    [
+        write_foreign_function,
+        write_pickle,
+        write_paths_in_messages,
+        write_no_jobs_at_all,
+        write_scored_frames_again,
+    ],
+)
+def test_what_is_written_into_the_queue_runs_nothing_and_stops_nothing(
+    site: Site, tmp_path: Path, attack: Callable[[Redis, Path], None]
+) -> None:
+    # to see it fail: let FrameJob.func return what a job names; drop checks of FrameBatch.decode
+    site.upload(10)
+    site.wait_until_settled()
+    seen = site.books().seen
+    target = tmp_path / "made-by-an-attacker"
+    with site.redis.client() as redis:
+        with writing(site.engine) as connection:
+            redis.rpush("scored", *connection.scalars(text("SELECT id FROM frames")))
+        attack(redis, target)
+        site.upload(10)
+        site.wait_until_settled()
+        wait_until(lambda: FrameQueue(redis).depth() == 0, RECOVERY_S, "an empty queue")
+    assert not target.exists()
+    assert site.books().seen == seen + 10, "a job has made frames"
+    assert all(process.poll() is None for process in site.processes.values()), site.logs()
+    site.check_books()
+
+
+def test_a_bundle_with_a_pickle_in_it_is_refused_unread(
+    make_site: MakeSite, bundle: Bundle, tmp_path: Path
+) -> None:
+    # to see it fail: load the weights with torch.load(..., weights_only=False)
+    target = tmp_path / "made-by-a-pickle"
+    pickled = tmp_path / "pickled.pt"
+    torch.save({"weights": Trap(target)}, pickled)
+    site = make_site()
+    services = {"REDIS_URL": site.redis.url, "DATABASE_URL": site.database_url}
+    folder = tmp_path / "bundle"
+    save_bundle(bundle, folder)
+    (folder / WEIGHTS_FILE).write_bytes(pickled.read_bytes())
+    (tmp_path / "a.png").write_bytes(picture(1))
+    for words in (
+        ("work", "--burst", "--model", folder, "--data", site.data),
+        ("up", "--watch", site.watch, "--model", folder, "--data", site.data),
+        ("score", tmp_path / "a.png", "--model", folder, "--output", tmp_path / "found"),
+    ):
+        answer = command(*words, **services)
+        assert answer.returncode == 1, answer.stderr
+        assert f"{WEIGHTS_FILE} is not a safetensors file" in answer.stderr.splitlines()[-1]
+    # in the database, where a worker takes its model from
+    save_model(site.engine, bundle, now=0.0, activate=True)
+    with writing(site.engine) as connection:
+        connection.execute(update(models).values(weights=pickled.read_bytes()))
+    answer = command("work", "--burst", "--data", site.data, **services)
+    assert answer.returncode == 1, answer.stderr
+    assert f"{WEIGHTS_FILE} is not a safetensors file" in answer.stderr.splitlines()[-1]
+    assert not target.exists()
+
+
+#: Names that mean something to a database, a shell, a spreadsheet, a terminal or a log.
+CAMERAS = (
+    "x'); DROP TABLE frames; --",
+    'x"; DELETE FROM results; --',
+    "' OR '1'='1",
+    "%",
+    "east_",
+    "$(touch pwned)",
+    "{camera}",
+    "=1+cmd|calc!A0",
+)
+FORMULAS = ("=1+cmd|calc!A0.png", "+1+1.png", "-1+1.png", "@SUM(A1:A9).png", "\t=1.png")
+
+
+def test_names_are_never_code(site: Site, tmp_path: Path) -> None:
+    # to see it fail: write a camera's name into a statement, or leave `_cell` out of storage.export
+    named = [
+        site.put(f"{camera}/{number}.png", picture(number))
+        for camera in CAMERAS
+        for number in range(2)
+    ]
+    named += [site.put(name, picture(9)) for name in FORMULAS]
+    site.wait_until_settled()
+    for camera in CAMERAS:
+        listed = json.loads(ask(site, "results", "list", "--camera", camera, "--json"))
+        assert {row["image_path"] for row in listed["results"]} == {
+            f"{camera}/{number}.png" for number in range(2)
+        }
+    status = json.loads(ask(site, "status", "--json"))
+    assert set(CAMERAS) <= {camera["name"] for camera in status["cameras"]}
+    target = tmp_path / "results.csv"
+    ask(site, "results", "export", "--output", target)
+    with target.open(newline="") as file:
+        header, *rows = csv.reader(file)
+    paths = {row[header.index("image_path")] for row in rows}
+    for name in named:
+        assert (name if name[0] not in "=+-@\t" else f"'{name}") in paths
+    for row in rows:
+        for cell in row:
+            number = re.fullmatch(r"-?[0-9.]+(e[+-]?[0-9]+)?", cell)
+            assert number or cell[:1] not in ("=", "+", "-", "@", "\t", "\r")
+    site.check_books()
+
+
+def test_a_name_cannot_write_lines_into_a_log(site: Site) -> None:
+    # to see it fail: let configure_logging take a plain Formatter
+    forged = "2026-01-01T00:00:00.000Z INFO    all is well"
+    name = site.put(f"cam-a/x\n{forged}\r\x1b[2Jx\x9b1mx\u2028x.png", b"dear operator")
+    wait_until(lambda: site.outcomes(name) == ["unsupported"], RECOVERY_S, "its quarantine")
+    wait_until(lambda: "text, not an image" in site.log("worker-1"), RECOVERY_S, "a word about it")
+    log = (site.directory / "worker-1.log").read_bytes().decode()
+    assert "all is well" in log
+    shown = ask(site, "requeue", "--list") + ask(site, "status")
+    for said in (log, shown):
+        assert not any(line.startswith(forged) for line in said.split("\n"))
+        assert all(letter.isprintable() or letter == "\n" for letter in said)
+
+
+def test_a_ledger_row_that_climbs_out_of_its_root_is_not_read(site: Site, tmp_path: Path) -> None:
+    # to see it fail: join root and path in worker.reading instead of open_beneath
+    secret = tmp_path / "secret.png"
+    secret.write_bytes(picture(1))
+    (site.watch / "way-out").symlink_to(tmp_path)
+    climb = os.path.relpath(secret, site.watch)
+    paths = (climb, f"cam-a/../{climb}", str(secret), "way-out/secret.png", "..", "", r"a\q.png")
+    status = secret.stat()
+    rows = [
+        NewFrame("cam-a", str(site.watch), path, status.st_mtime_ns, status.st_size)
+        for path in paths
+    ]
+    register(site.engine, rows, now=0.0)
+    site.uploaded += paths
+    site.wait_until_settled()
+    for path in paths[:-3]:
+        assert site.outcomes(path) == ["outside_root"]
+    assert site.outcomes("..") == site.outcomes(r"a\q.png") == ["outside_root"]
+    assert site.outcomes("") == ["not_regular"]
+    site.check_books()
+    site.upload(5)
+    site.wait_until_settled()
+
+
+def test_no_password_is_ever_said(make_site: MakeSite, postgres_url: str) -> None:
+    # to see it fail: print `engine.url` or a Redis URL as they are in any message
+    site = make_site(with_password(postgres_url))
+    change_redis_password(site, "", SECRET)
+    site.redis.url = f"unix://:{SECRET}@{site.redis.socket}"
+    site.start("producer", "--debug", "produce", "--watch", str(site.watch))
+    site.start("worker-1", "--debug", "work", "--model", str(site.model), "--name", "worker-1")
+    site.upload(10)
+    wait_until(site.is_settled, START_S, "work")
+
+    change_redis_password(site, SECRET, "another")
+    site.upload(10)
+    wait_until(lambda: said_by_all(site, "password|Authentication"), RECOVERY_S, "the refusal")
+    change_redis_password(site, "another", SECRET)
+    site.wait_until_settled()
+
+    with closed_database(site):
+        site.upload(10)
+        with site.redis.client() as redis:  # nothing else would make the worker ask
+            FrameQueue(redis).enqueue(["0" * 32])
+        wait_until(lambda: said_by_all(site, "not currently accepting"), RECOVERY_S, "the outage")
+    site.wait_until_settled()
+    site.close()
+
+    for path in site.directory.rglob("*"):
+        if path.is_file():
+            assert SECRET.encode() not in path.read_bytes(), path
+    assert SECRET not in site.logs(lines=10_000)
+
+
+def with_password(url: str) -> str:
+    return make_url(url).set(password=SECRET).render_as_string(hide_password=False)
+
+
+def change_redis_password(site: Site, before: str, after: str) -> None:
+    with Redis(unix_socket_path=str(site.redis.socket), password=before or None) as redis:
+        redis.config_set("requirepass", after)
+        redis.client_kill_filter(_type="normal", skipme=True)
+        redis.client_kill_filter(_type="pubsub", skipme=True)
+
+
+def said_by_all(site: Site, pattern: str) -> bool:
+    return all(re.search(pattern, site.log(name)) for name in site.processes)
+
+
+@contextmanager
+def closed_database(site: Site) -> Iterator[None]:
+    """Postgres lets nobody into the site's database meanwhile."""
+    name = make_url(site.database_url).database
+    maintenance = connect(site.database_url.replace(f"/{name}", "/postgres"))
+    with maintenance.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false"))
+        cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = :name"
+        connection.execute(text(cut), {"name": name})
+        yield
+        connection.execute(text(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true"))
+    maintenance.dispose()
+
+
+#: Addresses of services that are not there, or that are no addresses at all.
+WRONG_ADDRESSES = (
+    (f"redis://:{SECRET}@127.0.0.1:1/0", f"postgresql://me:{SECRET}@127.0.0.1:1/db"),
+    (f"unix:///nowhere?password={SECRET}", f"postgresql://127.0.0.1:1/db?password={SECRET}"),
+    (f"rediss://me:{SECRET}@[::1/0", f"postgresql://me:{SECRET}@host:port/db"),
+    (f"redis://:{SECRET}@127.0.0.1:port/0", f"postgresql://me:{SECRET}@[::1/db"),
+    (f"redis//:{SECRET}@127.0.0.1", f"postgresql//me:{SECRET}@127.0.0.1/db"),
+    (f"http://me:{SECRET}@127.0.0.1", f"mysql://me:{SECRET}@127.0.0.1/db"),
+    (SECRET, f"me:{SECRET}"),
+)
+
+
+@pytest.mark.parametrize("verb", ["status", "audit", "doctor", "produce", "work"])
+def test_no_wrong_address_is_told_with_its_password(verb: str, tmp_path: Path) -> None:
+    # to see it fail: put the value into the error of `_url_check` or of `storage.database.connect`
+    words = ["--debug", verb, "--data", str(tmp_path / "state")]
+    words += ["--watch", str(tmp_path)] if verb == "produce" else []
+    words += ["--json"] if verb in ("status", "audit", "doctor") else []
+    for redis_url, database_url in WRONG_ADDRESSES:
+        for redis in (redis_url, "redis://127.0.0.1:1/0"):
+            urls = {"REDIS_URL": redis, "DATABASE_URL": database_url}
+            answer = CliRunner().invoke(cli, words, env=urls)
+            assert answer.exit_code in (1, 2), answer.output
+            assert answer.output
+            assert SECRET not in answer.output
+            assert SECRET not in str(answer.exception)
