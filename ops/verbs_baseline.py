@@ -10,7 +10,11 @@ import click
 from ops.options import config_option, data_option, note, settings_from
 
 
-@click.group()
+@click.group(
+    epilog="""\b
+Examples:
+  thermalwatch baseline accept east --data state/"""
+)
 def baseline() -> None:
     """Say what counts as a camera's normal level."""
 
