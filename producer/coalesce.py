@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 import queue
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 
 from producer.config import ProducerConfig
 from producer.dispatch import Dispatcher
@@ -14,8 +15,6 @@ from producer.naming import WatchRoot
 from producer.outage import Outage, Stopping
 from producer.scan import BATCH
 from storage.ledger import NewFrame
-
-logger = logging.getLogger(__name__)
 
 #: Complete files that may wait to be registered; beyond, a scan finds them.
 MAX_WAITING = 10_000
@@ -25,6 +24,16 @@ IDLE_S = 0.2
 LAST_FLUSH_S = 0.5
 
 
+@dataclass(frozen=True)
+class CompleteFile:
+    """A file that an event told of."""
+
+    root: WatchRoot
+    path: str  #: relative to `root`
+    #: Is told the path if the file cannot be looked at.
+    refused: Callable[[str], None]
+
+
 class Coalescer:
     """Takes complete files from any thread; a thread of its own registers and queues them."""
 
@@ -32,13 +41,13 @@ class Coalescer:
         self._config = config
         self._dispatcher = dispatcher
         self._database = database
-        self._waiting: queue.Queue[tuple[WatchRoot, str]] = queue.Queue(MAX_WAITING)
+        self._waiting: queue.Queue[CompleteFile] = queue.Queue(MAX_WAITING)
         self._next_batch = 0.0  # monotonic s; until then a batch waits for more
 
-    def put(self, root: WatchRoot, path: str) -> bool:
-        """Take a complete file, relative to its root; False if there is no room for it."""
+    def put(self, file: CompleteFile) -> bool:
+        """Take a complete file; False if there is no room for it."""
         try:
-            self._waiting.put_nowait((root, path))
+            self._waiting.put_nowait(file)
         except queue.Full:
             return False
         return True
@@ -52,14 +61,14 @@ class Coalescer:
             while not self._waiting.empty() and time.monotonic() < deadline:
                 self._flush(self._gather(), stop)
 
-    def _gather(self) -> list[tuple[WatchRoot, str]]:
+    def _gather(self) -> list[CompleteFile]:
         """The first file that comes and those that follow it closely; none if none comes.
 
         A file that comes alone goes on at once; one that follows within `max_delay_ms` of the
         last batch waits for more. A full job is reason not to wait, but not to leave the rest:
         under load, one registration serves many jobs.
         """
-        files: list[tuple[WatchRoot, str]] = []
+        files: list[CompleteFile] = []
         with suppress(queue.Empty):
             files.append(self._waiting.get(timeout=IDLE_S))
             while len(files) < BATCH:
@@ -69,16 +78,16 @@ class Coalescer:
         self._next_batch = time.monotonic() + self._config.max_delay_ms / 1000
         return files
 
-    def _flush(self, files: list[tuple[WatchRoot, str]], stop: threading.Event) -> None:
+    def _flush(self, files: list[CompleteFile], stop: threading.Event) -> None:
         # Looked at only now: a file that was rewritten meanwhile is registered as it is.
-        frames = [frame for root, path in dict.fromkeys(files) if (frame := _look(root, path))]
+        frames = [frame for file in dict.fromkeys(files) if (frame := _look(file))]
         if frames:
             self._database.outlast(lambda: self._dispatcher.submit(frames), stop)
 
 
-def _look(root: WatchRoot, path: str) -> NewFrame | None:
+def _look(file: CompleteFile) -> NewFrame | None:
     try:
-        return root.frame_at(path)
-    except OSError as error:
-        logger.warning("cannot look at %r; a scan will: %s", root.join(path), error)
+        return file.root.frame_at(file.path)
+    except OSError:
+        file.refused(file.path)
         return None

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from producer.coalesce import Coalescer
+from producer.coalesce import Coalescer, CompleteFile
 from producer.config import ProducerConfig
 from producer.mounts import MOUNTS, network_type
 from producer.naming import WatchRoot
@@ -45,6 +45,8 @@ SHORTEST_POLL_S = 0.5
 CLOCK_SKEW_S = 600.0
 #: New directories remembered; beyond, everything is scanned instead.
 MAX_NEW_DIRECTORIES = 1000
+#: Seconds between two tries to look at what could not be looked at.
+REFUSED_RETRY_S = 10.0
 #: Things that could not be looked at, named in the log after one scan.
 MAX_REPORTED = 10
 
@@ -56,7 +58,7 @@ class RootStatus:
     root: str  #: in text form
     mode: Literal["inotify", "polling", "absent"]
     frames: int  #: found by the last complete scan
-    refused: int  #: directories and files that this scan could not look at
+    refused: int  #: directories and files that cannot be looked at
     settling: int  #: files that may still be written
     scanned_at: float | None  #: Unix s; end of that scan
     scan_s: float | None  #: its duration
@@ -91,6 +93,7 @@ class RootObserver:
         self._polling = False
         self._unwatched = False  # the kernel allows no more watches
         self._refused: dict[str, OSError] = {}
+        self._next_retry = 0.0  # monotonic s
         self._frames = 0
         self._scanned_at: float | None = None
         self._scan_s: float | None = None
@@ -112,8 +115,14 @@ class RootObserver:
 
     def file_complete(self, path: str) -> None:
         """A file is complete: register it."""
-        if not self._coalescer.put(self._root, path):
+        if not self._coalescer.put(CompleteFile(self._root, path, self.file_refused)):
             self.events_lost()
+
+    def file_refused(self, path: str) -> None:
+        """A file that is complete cannot be looked at: the scan is to find it, when it can."""
+        directory = path.rpartition("/")[0]
+        if self._refused.keys().isdisjoint((directory, path)):  # else it is looked at again anyway
+            self.directory_appeared(directory)
 
     def file_appeared(self, path: str) -> None:
         """A file is here without having been closed: watch it settle."""
@@ -141,7 +150,7 @@ class RootObserver:
                 if self._is_present():
                     if self._scan_requested.is_set() or time.monotonic() >= self._next_scan:
                         self._scan_all(stop)
-                    self._follow_up(stop)
+                    self._look_further(stop)
                 self._wake.wait(PRESENCE_S)
                 self._wake.clear()
 
@@ -207,16 +216,42 @@ class RootObserver:
             found += len(batch)
             complete &= self._reconciler.take(batch, stop, settled_age_s=age_s)
             if start == "":
-                self._follow_up(stop)  # what is new does not wait until a long scan has ended
+                # what is new does not wait until a long scan has ended
+                self._follow_up(refused, stop)
         return found, complete
 
-    def _follow_up(self, stop: threading.Event) -> None:
+    def _look_further(self, stop: threading.Event) -> None:
+        """Do all that does not wait for the next scan of everything."""
+        refused = dict(self._refused)
+        self._follow_up(refused, stop)
+        if refused and time.monotonic() >= self._next_retry:
+            self._look_again(refused, stop)
+        self._report(refused)
+
+    def _follow_up(self, refused: dict[str, OSError], stop: threading.Event) -> None:
         """Scan directories that appeared, and register files that have settled."""
         while self._new_directories:
-            _found, complete = self._scan(self._new_directories.popleft(), {}, stop)
-            if not complete:
-                self._scan_requested.set()
+            self._scan_part(self._new_directories.popleft(), refused, stop)
         self._reconciler.recheck(stop)
+
+    def _look_again(self, refused: dict[str, OSError], stop: threading.Event) -> None:
+        """Scan what could not be looked at: no event tells that it can be now."""
+        directories = sorted(set(map(self._directory, refused)))
+        refused.clear()
+        for directory in directories:
+            self._scan_part(directory, refused, stop)
+        self._next_retry = time.monotonic() + REFUSED_RETRY_S
+
+    def _scan_part(
+        self, directory: str, refused: dict[str, OSError], stop: threading.Event
+    ) -> None:
+        _found, complete = self._scan(directory, refused, stop)
+        if not complete:
+            self._scan_requested.set()
+
+    def _directory(self, path: str) -> str:
+        """What to scan in order to look at `path`: itself, or the directory that it is in."""
+        return path if Path(self._root.join(path)).is_dir() else path.rpartition("/")[0]
 
     def _set_watch(self, directory: str) -> None:
         if self._watch is None or self._polling:
@@ -247,8 +282,10 @@ class RootObserver:
         return mount_type is not None
 
     def _report(self, refused: dict[str, OSError]) -> None:
-        """Tell once of what cannot be looked at; what is gone again is no news."""
+        """Remember what cannot be looked at, and tell once; what is gone again is no news."""
         refused = {path: error for path, error in refused.items() if error.errno != errno.ENOENT}
+        if refused and not self._refused:
+            self._next_retry = time.monotonic() + REFUSED_RETRY_S
         news = [path for path in refused if path not in self._refused]
         for path in news[:MAX_REPORTED]:
             logger.warning("cannot look at %r: %s", self._root.join(path), refused[path])

@@ -11,7 +11,7 @@ import pytest
 from redis.exceptions import RedisError
 from sqlalchemy import Engine
 
-from producer.coalesce import MAX_WAITING, Coalescer
+from producer.coalesce import MAX_WAITING, Coalescer, CompleteFile
 from producer.config import ProducerConfig
 from producer.dispatch import Dispatcher
 from producer.naming import WatchRoot
@@ -38,10 +38,12 @@ def start(coalescer: Coalescer) -> Iterator[Callable[[], None]]:
     thread.join()
 
 
-def upload(root: Path, *names: str) -> list[tuple[WatchRoot, str]]:
+def upload(
+    root: Path, *names: str, refused: Callable[[str], None] = lambda _path: None
+) -> list[CompleteFile]:
     for name in names:
         (root / name).write_bytes(b"image")
-    return [(WatchRoot.at(root, {}), name) for name in names]
+    return [CompleteFile(WatchRoot.at(root, {}), name, refused) for name in names]
 
 
 def test_files_that_come_together_share_jobs_of_max_batch(
@@ -49,7 +51,7 @@ def test_files_that_come_together_share_jobs_of_max_batch(
 ) -> None:
     names = [f"{number}.png" for number in range(20)]
     for file in upload(root, *names):
-        assert coalescer.put(*file)
+        assert coalescer.put(file)
     start()
     eventually(lambda: len(paths(engine)) == 20)
     assert paths(engine) == names
@@ -60,7 +62,7 @@ def test_a_file_told_of_twice_is_registered_once(
     root: Path, engine: Engine, coalescer: Coalescer, start: Callable[[], None]
 ) -> None:
     for file in upload(root, "a.png", "b.png") * 2:
-        coalescer.put(*file)
+        coalescer.put(file)
     start()
     eventually(lambda: paths(engine) == ["a.png", "b.png"])
 
@@ -71,7 +73,7 @@ def test_files_that_are_gone_again_are_passed_over(
     files = upload(root, "gone.png", "a.png")
     (root / "gone.png").unlink()
     for file in files:
-        coalescer.put(*file)
+        coalescer.put(file)
     start()
     eventually(lambda: paths(engine) == ["a.png"])
 
@@ -80,7 +82,7 @@ def test_what_waits_is_registered_before_the_end(
     root: Path, engine: Engine, coalescer: Coalescer
 ) -> None:
     for file in upload(root, *(f"{number}.png" for number in range(20))):
-        coalescer.put(*file)
+        coalescer.put(file)
     stop = threading.Event()
     stop.set()
     coalescer.run(stop)
@@ -89,5 +91,18 @@ def test_what_waits_is_registered_before_the_end(
 
 def test_what_waits_is_bounded(root: Path, coalescer: Coalescer) -> None:
     watch_root = WatchRoot.at(root, {})
-    accepted = [coalescer.put(watch_root, f"{number}.png") for number in range(MAX_WAITING + 1)]
+    files = [CompleteFile(watch_root, f"{n}.png", print) for n in range(MAX_WAITING + 1)]
+    accepted = [coalescer.put(file) for file in files]
     assert accepted == [True] * MAX_WAITING + [False]
+
+
+def test_a_file_that_cannot_be_looked_at_is_left_to_the_scan(
+    root: Path, engine: Engine, coalescer: Coalescer, start: Callable[[], None]
+) -> None:
+    # to see it fail: pass over every OSError in _look
+    refused: list[str] = []
+    name = "a" * 300 + ".png"  # longer than any file system takes: lstat fails
+    assert coalescer.put(CompleteFile(WatchRoot.at(root, {}), name, refused.append))
+    start()
+    eventually(lambda: refused == [name])
+    assert paths(engine) == []
