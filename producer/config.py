@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from storage.ledger import LONGEST_LEASE_S
+
 
 @dataclass(frozen=True)
 class ProducerConfig:
@@ -53,6 +55,8 @@ class ProducerConfig:
         for name in ("settle_s", "scan_interval_s", "lease_s", "dispatch_interval_s"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} must be more than 0 s, not {getattr(self, name)}")
+        if self.lease_s > LONGEST_LEASE_S:
+            raise ValueError(f"lease_s must be at most {LONGEST_LEASE_S} s, not {self.lease_s}")
         if self.observer not in ("auto", "inotify", "polling"):
             raise ValueError(f"observer must be auto, inotify or polling, not {self.observer!r}")
 

@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from storage.ledger import NewFrame
+from storage.ledger import NewFrame, ledger_mtime_ns
 from storage.paths import path_to_text, text_to_path
 from thermal.decode import IMAGE_SUFFIXES
 
@@ -24,7 +24,6 @@ from thermal.decode import IMAGE_SUFFIXES
 UNFINISHED_SUFFIXES = (".tmp", ".part", ".filepart", ".uploading")
 
 _FRAME_SUFFIXES = tuple(sorted(IMAGE_SUFFIXES))
-_BIGINT = 2**63 - 1
 
 
 def is_ignored(name: str) -> bool:
@@ -92,9 +91,7 @@ class WatchRoot:
 
 def new_frame(camera: str, root: str, path: str, status: os.stat_result) -> NewFrame:
     """A frame from what `stat` said; `root` and `path` in text form."""
-    # A broken clock can date a file past the year 2262, which no BIGINT of nanoseconds holds.
-    mtime_ns = max(-_BIGINT, min(status.st_mtime_ns, _BIGINT))
-    return NewFrame(camera, root, path, mtime_ns, status.st_size)
+    return NewFrame(camera, root, path, ledger_mtime_ns(status), status.st_size)
 
 
 def _beneath(root: Path, prefix: Path) -> str | None:

@@ -12,6 +12,7 @@ bring a quarantined frame back. The database is the truth; what is on the queue 
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -27,6 +28,7 @@ from sqlalchemy import (
     func,
     literal,
     not_,
+    or_,
     select,
     true,
     update,
@@ -46,8 +48,13 @@ from storage.schema import (
 
 #: Reason of a frame whose file was gone when a worker came to read it.
 MISSING: Final = "missing"
+#: No lease is longer, in seconds: one that ends later was given before the clock went back.
+LONGEST_LEASE_S: Final = 60.0
 #: Characters of a quarantine's explanation that are kept.
 MAX_DETAIL: Final = 1000
+
+
+_BIGINT = 2**63 - 1
 
 
 @dataclass(frozen=True)
@@ -118,6 +125,14 @@ _LEDGER_COLUMNS = (
 )
 _SENT = _LEDGER_COLUMNS[:6]  # what the producer says; the rest of a new row is the same for all
 _FRESH: Mapping[str, Any] = {"state": PENDING, "lease_until": 0.0, "attempts": 0}
+
+
+def ledger_mtime_ns(status: os.stat_result) -> int:
+    """The mtime of a file as the ledger holds it.
+
+    A broken clock can date a file past the year 2262, which no BIGINT of nanoseconds holds.
+    """
+    return max(-_BIGINT, min(status.st_mtime_ns, _BIGINT))
 
 
 def register(engine: Engine, new_frames: Sequence[NewFrame], *, now: float) -> list[str]:
@@ -196,11 +211,13 @@ def known(engine: Engine, ids: Sequence[str]) -> set[str]:
 def claim_pending(engine: Engine, *, now: float, lease_s: float, limit: int) -> list[LedgerFrame]:
     """Take the oldest pending frames whose lease ran out, and lease them until ``now + lease_s``.
 
-    Any number of dispatchers may ask at once; no frame goes to two of them. Oldest first.
+    Any number of dispatchers may ask at once; no frame goes to two of them. Oldest first. A clock
+    that goes back holds no frame for longer than `LONGEST_LEASE_S`.
     """
+    over = or_(frames.c.lease_until <= now, frames.c.lease_until > now + LONGEST_LEASE_S)
     due = (
         select(frames.c.arrival)
-        .where(is_pending, frames.c.lease_until <= now)
+        .where(is_pending, over)
         .order_by(frames.c.arrival)
         .limit(limit)
         .with_for_update(skip_locked=True)

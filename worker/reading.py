@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from storage.ledger import LedgerFrame
+from storage.ledger import LedgerFrame, ledger_mtime_ns
 from storage.paths import MalformedPathText, NotRegular, OutsideRoot, open_beneath, text_to_path
 from thermal.decode import decode
 from thermal.errors import DecodeError, ImageTooLarge, UnsupportedImage
@@ -72,7 +72,7 @@ def read_frame(entry: LedgerFrame, config: CameraConfig, *, grace_s: float, now:
         return Refused(entry, "too_large", str(error))
     except DecodeError as error:
         if young:
-            return Later(entry, min(entry.mtime_ns / 1e9 + grace_s, now + RETRY_S))
+            return Later(entry, min(entry.seen_at + grace_s, now + RETRY_S))
         return Refused(entry, _reason(entry, error), str(error))
     except (OutsideRoot, MalformedPathText) as error:
         return Refused(entry, "outside_root", str(error))
@@ -109,13 +109,14 @@ def _read_unchanged(entry: LedgerFrame, limit: int) -> bytes | None:
 
 def _identity(descriptor: int) -> tuple[int, int]:
     status = os.fstat(descriptor)
-    return status.st_mtime_ns, status.st_size
+    return ledger_mtime_ns(status), status.st_size
 
 
 def _may_still_be_uploaded(entry: LedgerFrame, grace_s: float, now: float) -> bool:
-    # both clocks must agree, and a clock that jumps must not keep a file for ever
-    age_s = min(now - entry.mtime_ns / 1e9, now - entry.seen_at)
-    return age_s < grace_s and entry.attempts < MAX_ATTEMPTS
+    # Any change would have made it another frame, so it has stood still since it was seen. When
+    # it says it was written does not count: that is another machine's clock, or was copied.
+    # Ours may go back, which must not keep a file for ever.
+    return now - entry.seen_at < grace_s and entry.attempts < MAX_ATTEMPTS
 
 
 def _root_is_there(entry: LedgerFrame) -> bool:

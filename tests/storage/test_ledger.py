@@ -127,6 +127,16 @@ def test_a_lease_keeps_pending_frames_from_being_claimed(engine: Engine) -> None
     assert claim(engine, now=20.0) == [a.frame_id, b.frame_id]
 
 
+def test_a_clock_that_goes_back_holds_no_frame(engine: Engine) -> None:
+    # to see it fail: ask for `lease_until <= now` alone in claim_pending
+    frame = new_frame(1)
+    register(engine, [frame], now=10_000.0)
+    postpone(engine, [frame.frame_id], until=10_005.0)
+    assert claim(engine, now=10_000.0) == []
+    assert claim(engine, now=6_000.0) == [frame.frame_id]
+    assert claim(engine, now=6_001.0) == []  # leased anew
+
+
 def test_a_postponed_frame_comes_back_later_and_its_attempts_are_counted(engine: Engine) -> None:
     a, b = new_frame(1), new_frame(2)
     register(engine, [a, b], now=1.0)

@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
+from producer.naming import WatchRoot
 from storage.ledger import LedgerFrame, NewFrame
 from storage.paths import path_to_text
 from thermal.decode import DecodeOptions
@@ -94,6 +95,33 @@ def test_bad_content_that_is_young_may_be_an_upload_and_is_tried_again(
     outcome = read(entry, age_s=1)
     assert isinstance(outcome, Later)
     assert entry.mtime_ns / 1e9 + 1 < outcome.until <= entry.mtime_ns / 1e9 + GRACE_S
+
+
+@pytest.mark.parametrize("dated_s", [-1e8, 1e8])
+def test_the_grace_period_counts_from_when_a_file_was_seen_whatever_its_date(
+    tmp_path: Path, dated_s: float
+) -> None:
+    # to see it fail: count from `mtime_ns`, alone or together with `seen_at`
+    seen_at = upload(tmp_path, "a.png", PNG[:50]).seen_at
+    os.utime(tmp_path / "a.png", (0, seen_at + dated_s))
+    entry = LedgerFrame(**{**vars(entry_for(tmp_path, "a.png")), "seen_at": seen_at})
+    young = read(entry, age_s=1 - dated_s)
+    assert isinstance(young, Later)
+    assert seen_at + 1 < young.until <= seen_at + GRACE_S
+    assert reason(read(entry, age_s=GRACE_S + 1 - dated_s)) == "corrupt"
+
+
+def test_a_date_that_no_database_holds_is_no_change_of_the_file(tmp_path: Path) -> None:
+    # to see it fail: let _identity return `st_mtime_ns` as it is
+    path = tmp_path / "a.png"
+    path.write_bytes(PNG)
+    os.utime(path, ns=(0, 2**63 + 10**18))
+    if path.stat().st_mtime_ns < 2**63:
+        pytest.skip("this file system knows no such dates")
+    frame = WatchRoot.at(tmp_path, {}).frame_at("a.png")
+    assert frame is not None
+    entry = LedgerFrame(id=frame.frame_id, **vars(frame), attempts=0, seen_at=0.0)
+    assert isinstance(read(entry), Decoded)
 
 
 def test_a_clock_that_went_back_does_not_keep_a_bad_file_for_ever(tmp_path: Path) -> None:
