@@ -44,8 +44,8 @@ class Dispatcher:
         self._clock = clock  # Unix s
         self._database = database
         self._redis = redis
-        # Held from registration until the lease is noted, and while claimed frames are queued:
-        # otherwise the one could queue a frame a second time that the other is about to queue.
+        # Held from registration, or from claiming, until the frames are queued: so they are queued
+        # in the order of their arrival, and the queue does not outgrow its room.
         self._lock = threading.Lock()
 
     def submit(self, frames: Sequence[NewFrame]) -> None:
@@ -54,25 +54,33 @@ class Dispatcher:
         Redis being away does not matter here: `run` queues them when it is back.
 
         Raises:
-            DatabaseUnavailable: nothing was registered, or it was but is not noted as queued;
-                doing it again is right in both cases.
+            DatabaseUnavailable: nothing was registered, or what found no room waits until its
+                lease runs out; doing it again is right in both cases.
         """
         with self._lock:
-            pending = register(self._engine, frames, now=self._clock())
-            queued = self._queue_at_once(pending) if pending and not self._redis.down else []
-            if queued:
-                lease(self._engine, queued, until=self._clock() + self._config.lease_s)
+            room, now = self._room_now(), self._clock()
+            until = now + self._config.lease_s if room else 0.0
+            pending = register(self._engine, frames, now=now, lease_until=until)
+            if room and (left := self._queue_at_once(pending, room)):
+                lease(self._engine, left, until=0.0)
 
-    def _queue_at_once(self, ids: list[str]) -> list[str]:
-        queued: list[str] = []
+    def _room_now(self) -> int:
         try:
-            jobs = self._jobs(ids)[: self._room()]
-            for job in jobs:
-                self._queue.enqueue(job)
-                queued += job
+            return 0 if self._redis.down else self._room()
         except RedisError as error:
             self._redis.failed(error)
-        return queued
+            return 0
+
+    def _queue_at_once(self, ids: list[str], room: int) -> list[str]:
+        """Queue as many as there is room for; return those that were not queued."""
+        left = list(ids)
+        try:
+            for job in self._jobs(ids)[:room]:
+                self._queue.enqueue(job)
+                del left[: len(job)]
+        except RedisError as error:
+            self._redis.failed(error)
+        return left
 
     def run(self, stop: threading.Event) -> None:
         """Keep the queue filled until `stop` is set."""

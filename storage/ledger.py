@@ -135,10 +135,13 @@ def ledger_mtime_ns(status: os.stat_result) -> int:
     return max(-_BIGINT, min(status.st_mtime_ns, _BIGINT))
 
 
-def register(engine: Engine, new_frames: Sequence[NewFrame], *, now: float) -> list[str]:
+def register(
+    engine: Engine, new_frames: Sequence[NewFrame], *, now: float, lease_until: float = 0.0
+) -> list[str]:
     """Enter frames into the ledger; known ones are left as they are.
 
-    A frame that was quarantined as `missing` and is seen again becomes pending again.
+    A frame that was quarantined as `missing` and is seen again becomes pending again. No entered
+    frame is claimed before `lease_until` (Unix s): the caller is about to queue it.
     Returns the ids that are pending because of this call, in the order given. `arrival` numbers
     rise in that order and from call to call.
 
@@ -154,7 +157,7 @@ def register(engine: Engine, new_frames: Sequence[NewFrame], *, now: float) -> l
         take_turns(connection, "thermalwatch register")
         rows = [{"id": frame_id, **vars(frame)} for frame_id, frame in by_id.items()]
         sent = sent_rows(connection, rows, _SENT)
-        fixed = {"seen_at": now, **_FRESH}
+        fixed = {"seen_at": now, **_FRESH, "lease_until": lease_until}
         insert = insert_into(connection, frames)
         fresh = insert.from_select(
             [*(column.name for column in _SENT), *fixed],

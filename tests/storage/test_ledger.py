@@ -127,6 +127,14 @@ def test_a_lease_keeps_pending_frames_from_being_claimed(engine: Engine) -> None
     assert claim(engine, now=20.0) == [a.frame_id, b.frame_id]
 
 
+def test_a_frame_can_be_registered_under_a_lease(engine: Engine) -> None:
+    a, b = new_frame(1), new_frame(2)
+    register(engine, [a], now=1.0, lease_until=20.0)
+    register(engine, [a, b], now=1.0)
+    assert claim(engine, now=10.0) == [b.frame_id]
+    assert claim(engine, now=20.0) == [a.frame_id, b.frame_id]
+
+
 def test_a_clock_that_goes_back_holds_no_frame(engine: Engine) -> None:
     # to see it fail: ask for `lease_until <= now` alone in claim_pending
     frame = new_frame(1)
