@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Engine, select
 
 from storage.database import writing
 from storage.results import DECISION_COLUMNS, current_epoch, decision_of, note_epoch, open_epoch
-from storage.schema import open_decisions, results
+from storage.schema import frames, is_pending, open_decisions, results
 from storage.window import (
     Decided,
     RollingWindows,
@@ -171,18 +171,14 @@ def recent_decisions(
 
 
 def _waiting(connection: Connection, stream: StreamKey) -> dict[str, Decision]:
-    """Recorded decisions, by frame, whose frames have no row yet and will be delivered again."""
+    """Recorded decisions, by frame, of those frames that will be delivered again."""
     query = (
         select(open_decisions.c.frame_id, *(open_decisions.c[name] for name in DECISION_COLUMNS))
-        .outerjoin(
-            results,
-            (results.c.frame_id == open_decisions.c.frame_id)
-            & (results.c.model_id == open_decisions.c.model_id),
-        )
+        .join(frames, frames.c.id == open_decisions.c.frame_id)
         .where(
             open_decisions.c.camera == stream.camera,
             open_decisions.c.model_id == stream.model_id,
-            results.c.id.is_(None),
+            is_pending,
         )
     )
     return {row.frame_id: decision_of(row) for row in connection.execute(query)}

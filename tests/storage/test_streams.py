@@ -14,7 +14,7 @@ from sqlalchemy import Engine
 
 from storage.database import reading, writing
 from storage.errors import StaleEpoch
-from storage.ledger import NewFrame, register
+from storage.ledger import NewFrame, finish, register
 from storage.models import save_model
 from storage.replay import replay_all
 from storage.results import commit_results
@@ -260,6 +260,22 @@ def test_a_new_level_is_flagged_until_it_is_accepted_and_learned_then(
     assert not any(decision.anomaly for decision in learned[1:])
     report = replay_all(engine)
     assert report.consistent and report.decisions == 35, report.described
+
+
+def test_only_frames_that_will_be_delivered_again_get_their_decision_back(
+    engine: Engine, streams: Streams
+) -> None:
+    # to see it fail: take all recorded decisions without a row for awaited
+    save_model(engine, BUNDLE, now=0.0, activate=True)
+    replaced, awaited = new_frame(100), new_frame(101)
+    ids = register(engine, [replaced, awaited], now=0.0)
+    dead = streams.decide(STREAM, BUNDLE, [(frame_id, 1.0) for frame_id in ids])
+    feed(streams, engine, [1.1])  # records what the dead worker has decided
+    finish(engine, superseded=[replaced.frame_id], now=1.0)
+    streams.windows.redis.flushall()
+    again = streams.decide(STREAM, BUNDLE, [(awaited.frame_id, 1.0)])
+    assert again.decisions == dead.decisions[1:]
+    assert streams.windows.redis.hkeys(STREAM.redis_keys()[3]) == [awaited.frame_id.encode()]
 
 
 def test_learning_that_nobody_has_accepted_does_not_replay(
