@@ -189,8 +189,9 @@ def _summarise(bundle: Bundle, output: Path) -> None:
 
 
 def _print_evaluation(evaluation: Evaluation) -> None:
+    low, high = evaluation.image_auroc_interval
     rows = {
-        "image AUROC": f"{evaluation.image_auroc:.4f}",
+        "image AUROC": f"{evaluation.image_auroc:.4f} ({low:.4f} to {high:.4f} with 95 %)",
         "average precision": f"{evaluation.average_precision:.4f}",
         "best F1": f"{evaluation.f1_max:.4f}",
         "threshold": f"{evaluation.threshold:.3f}",
@@ -198,6 +199,9 @@ def _print_evaluation(evaluation: Evaluation) -> None:
         "recall": f"{evaluation.recall:.2%} of {evaluation.n_anomalous} anomalous",
         "speed": f"{evaluation.images_per_s:.0f} images/s",
     }
+    if evaluation.pixel_auroc is not None:
+        rows["pixel AUROC"] = f"{evaluation.pixel_auroc:.4f}"
+        rows["AUPRO, FPR to 0.3"] = f"{evaluation.aupro:.4f}"
     for name, value in rows.items():
         click.echo(f"{name:<18} {value}")
     click.echo("image AUROC by defect")

@@ -84,6 +84,12 @@ def read_test_set(dataset: Path) -> TestSet:
     return TestSet(normal=tuple(normal), defects=defects)
 
 
+def mask_of(dataset: Path, image: Path) -> Path | None:
+    """Return a test image's mask, ``ground_truth/<defect>/<name>_mask.png``, if it is there."""
+    path = dataset / "ground_truth" / image.parent.name / f"{image.stem}_mask.png"
+    return path if path.is_file() else None
+
+
 def read_training_images(
     paths: Sequence[Path], size: tuple[int, int] | None, options: DecodeOptions
 ) -> TrainingImages:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from thermal.dataset import read_test_set
+from thermal.dataset import mask_of, read_test_set
 from thermal.decode import DecodeOptions, decode
 from thermal.detector import Detector
+from thermal.errors import DatasetError
+from thermal.pixel_metrics import aupro, bootstrap_auroc, pixel_auroc
 
 #: Percentile of held-out normal scores used as threshold: 0.5 % of normal images are flagged.
 PERCENTILE = 99.5
@@ -33,6 +36,7 @@ class Evaluation:
     """Metrics under the field's names; all shares are in 0…1."""
 
     image_auroc: float
+    image_auroc_interval: tuple[float, float]  #: 95 %, bootstrap over the images
     average_precision: float
     f1_max: float  #: the best F1 score that any threshold reaches
     threshold: float  #: the bundle's own, from held-out normal images
@@ -42,6 +46,8 @@ class Evaluation:
     n_normal: int
     n_anomalous: int
     images_per_s: float  #: decoding and scoring, images of a batch together
+    pixel_auroc: float | None = None  #: None: the dataset has no masks
+    aupro: float | None = None  #: area under the per-region-overlap curve up to FPR 0.3
 
 
 def evaluate(
@@ -51,20 +57,58 @@ def evaluate(
     options: DecodeOptions,
     progress: Callable[[EvaluationProgress], None],
 ) -> Evaluation:
-    """Score the ``test`` folder of `dataset` and compute image-level metrics.
+    """Score the ``test`` folder of `dataset` and compute metrics of images, and of pixels by masks.
+
+    Pixel metrics need ``ground_truth/<defect>/<name>_mask.png``; anomalous images without a mask
+    are left out of them, normal ones count as all normal.
 
     Raises `DatasetError` for another layout and `DecodeError` for a damaged test image: a
     measurement with gaps would not be comparable.
     """
     tests = read_test_set(dataset)
     paths = [*tests.normal, *(path for images in tests.defects.values() for path in images)]
+    masks = {path: mask for path in paths if (mask := mask_of(dataset, path)) is not None}
+    truth = _Truth(masks, normal=frozenset(tests.normal) if masks else frozenset())
     started = time.monotonic()
-    scores = _score(detector, paths, options, progress)
+    scores = _score(detector, paths, options, progress, truth)
     images_per_s = len(paths) / (time.monotonic() - started)
     normal, rest = scores[: len(tests.normal)], scores[len(tests.normal) :]
     ends = np.cumsum([len(images) for images in tests.defects.values()])
     by_defect = dict(zip(tests.defects, np.split(rest, ends[:-1]), strict=True))
-    return summarise(normal, by_defect, detector.bundle.threshold(PERCENTILE), images_per_s)
+    found = summarise(normal, by_defect, detector.bundle.threshold(PERCENTILE), images_per_s)
+    if not masks:
+        return found
+    return replace(
+        found,
+        pixel_auroc=pixel_auroc(truth.maps, truth.anomalous),
+        aupro=aupro(truth.maps, truth.anomalous),
+    )
+
+
+class _Truth:
+    """Collects the maps of images whose anomalous pixels are known."""
+
+    def __init__(self, masks: Mapping[Path, Path], normal: frozenset[Path]):
+        self._masks = masks
+        self._normal = normal
+        self.maps: list[NDArray[np.float32]] = []
+        self.anomalous: list[NDArray[np.bool_]] = []
+
+    def take(self, path: Path, anomaly_map: NDArray[np.float32]) -> None:
+        """Keep the map's size of deviation, hot or cold, at the size of the mask."""
+        strength = np.abs(anomaly_map)
+        if path in self._masks:
+            data = np.frombuffer(self._masks[path].read_bytes(), np.uint8)
+            mask = cv2.imdecode(data, cv2.IMREAD_GRAYSCALE)
+            if mask is None:
+                raise DatasetError(f"{self._masks[path]} is not a readable mask")
+            size = (mask.shape[1], mask.shape[0])
+            enlarged = cv2.resize(strength, size, interpolation=cv2.INTER_LINEAR)
+            self.maps.append(np.asarray(enlarged, np.float32))
+            self.anomalous.append(np.asarray(mask > 0))
+        elif path in self._normal:
+            self.maps.append(strength)
+            self.anomalous.append(np.zeros(strength.shape, bool))
 
 
 def summarise(
@@ -83,6 +127,7 @@ def summarise(
     f1 = 2 * precision * recall / np.maximum(precision + recall, 1e-12)
     return Evaluation(
         image_auroc=_auroc(normal, anomalous),
+        image_auroc_interval=bootstrap_auroc(normal, anomalous),
         average_precision=float(average_precision_score(labels, scores)),
         f1_max=float(f1.max()),
         threshold=threshold,
@@ -107,13 +152,14 @@ def _score(
     paths: Sequence[Path],
     options: DecodeOptions,
     progress: Callable[[EvaluationProgress], None],
+    truth: _Truth,
 ) -> NDArray[np.float64]:
     scores: list[float] = []
     for first in range(0, len(paths), _BATCH):
-        frames = [
-            decode(path.read_bytes(), suffix=path.suffix, options=options)
-            for path in paths[first : first + _BATCH]
-        ]
-        scores += [scored.score for scored in detector.score(frames)]
+        batch = paths[first : first + _BATCH]
+        frames = [decode(p.read_bytes(), suffix=p.suffix, options=options) for p in batch]
+        for path, scored in zip(batch, detector.score(frames), strict=True):
+            scores.append(scored.score)
+            truth.take(path, scored.anomaly_map)
         progress(EvaluationProgress(done=len(scores), total=len(paths)))
     return np.array(scores)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -46,6 +47,23 @@ def test_hot_cells_are_told_from_normal_plates(tmp_path: Path) -> None:
     assert result.threshold == trained_bundle().threshold()
     assert [(step.done, step.total) for step in seen] == [(64, 100), (100, 100)]
     assert result.images_per_s > 0
+    assert result.image_auroc_interval[0] <= result.image_auroc <= result.image_auroc_interval[1]
+    assert result.pixel_auroc is None
+
+
+def test_masks_give_pixel_metrics(tmp_path: Path) -> None:
+    write_images(tmp_path / "test" / "good", plates(10, seed=20))
+    images = hot_cells(6, seed=21)
+    paths = write_images(tmp_path / "test" / "cell", images)
+    folder = tmp_path / "ground_truth" / "cell"
+    folder.mkdir(parents=True)
+    for path, image in zip(paths, images, strict=True):
+        hot = image > image.mean() + 4 * image.std()
+        cv2.imwrite(str(folder / f"{path.stem}_mask.png"), hot.astype(np.uint8) * 255)
+    detector = Detector.from_bundle(trained_bundle(), "cpu")
+    result = evaluate(detector, tmp_path, options=DecodeOptions(), progress=lambda _: None)
+    assert result.pixel_auroc is not None and result.pixel_auroc > 0.9
+    assert result.aupro is not None and result.aupro > 0.8
 
 
 def test_a_damaged_test_image_stops_the_measurement(tmp_path: Path) -> None:
