@@ -61,6 +61,9 @@ POSTGRES_CONNECT_S = 10
 #: Milliseconds without an answer after which a Postgres connection counts as lost; without it a
 #: peer that vanished would hold a worker for a quarter of an hour.
 POSTGRES_SILENCE_MS = 30_000
+#: Seconds that a Postgres transaction waits for a lock: less than a job may take without progress,
+#: so that a table locked for maintenance is an outage, not a batch that gets stuck.
+POSTGRES_LOCK_S = 25.0
 
 _WRITES = "thermalwatch_writes"  # execution option of a connection that is about to write
 _MIGRATIONS = Path(__file__).parent / "migrations"
@@ -140,11 +143,21 @@ def _connect_postgres(url: URL) -> Engine:
         "keepalives_interval": POSTGRES_SILENCE_MS // 6000,
         "keepalives_count": 3,
     }
-    return create_engine(
+    engine = create_engine(
         url.set(drivername="postgresql+psycopg"),
         connect_args={key: value for key, value in defaults.items() if key not in url.query},
         pool_pre_ping=True,  # a connection that died while idle is replaced unnoticed
     )
+
+    @event.listens_for(engine, "connect")
+    def configure(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
+        # not among the connection's options, which a pooler in between may refuse
+        cursor = connection.cursor()
+        cursor.execute(f"SET lock_timeout = {POSTGRES_LOCK_S * 1000:.0f}")
+        cursor.close()
+        connection.commit()
+
+    return engine
 
 
 @contextmanager
@@ -257,6 +270,8 @@ def migrate(engine: Engine) -> None:
     config.set_main_option("path_separator", "os")
     known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
     with writing(engine) as connection:
+        if connection.dialect.name == "postgresql":
+            connection.execute(sql("SET LOCAL lock_timeout = 0"))  # a migration may take its time
         take_turns(connection, "thermalwatch migrate")
         found = set(MigrationContext.configure(connection).get_current_heads())
         if not found <= known:

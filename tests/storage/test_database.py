@@ -152,6 +152,20 @@ def test_a_connection_lost_amid_a_transaction_is_an_outage_and_the_next_one_work
 
 
 @pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
+def test_a_lock_that_somebody_keeps_is_an_outage(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # to see it fail: leave out lock_timeout; a worker would wait for hours and count as stuck
+    monkeypatch.setattr("storage.database.POSTGRES_LOCK_S", 0.05)
+    other = connect(engine.url.render_as_string(hide_password=False))
+    with reading(engine) as connection:
+        connection.execute(sql("LOCK TABLE frames IN SHARE MODE"))
+        with pytest.raises(DatabaseUnavailable, match="lock timeout"), writing(other) as blocked:
+            blocked.execute(update(frames).values(attempts=1))
+    other.dispose()
+
+
+@pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
 def test_a_connection_that_died_while_idle_is_replaced_unnoticed(engine: Engine) -> None:
     with reading(engine) as connection:
         pid = connection.scalar(sql("SELECT pg_backend_pid()"))
