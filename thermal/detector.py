@@ -44,11 +44,12 @@ class Detector:
         self.model_id = bundle.model_id
         self.device = choose_device(device)
         try:
-            scorer = Scorer(bundle.architecture)
+            references, components = bundle.weights["density.references"].shape
+            scorer = Scorer(bundle.architecture, components, references)
             scorer.load_state_dict(
                 {name: torch.from_numpy(array.copy()) for name, array in bundle.weights.items()}
             )
-        except (RuntimeError, ValueError, IndexError, ZeroDivisionError) as error:
+        except (RuntimeError, ValueError, IndexError, KeyError, ZeroDivisionError) as error:
             raise BundleError(f"the weights do not fit the architecture: {error}") from error
         self._scorer = scorer.to(self.device).eval()
 
@@ -71,23 +72,28 @@ class Detector:
             return []
         import torch
 
+        from thermal.score import SIGNALS, drivers
+
         preparation = self.bundle.preparation
         images = np.stack([prepare(frame, preparation) for frame in frames])[:, None]
         with torch.inference_mode():
             batch = self._scorer(torch.from_numpy(images).to(self.device))
-        scores = batch.score.double().cpu().numpy()
-        errors = batch.mse.double().cpu().numpy()
-        maps = batch.anomaly_map.cpu().numpy()
-        redrawn = batch.reconstruction.cpu().numpy() * preparation.span + preparation.level
+        seen = batch.observation
+        scores = batch.score.tolist()
+        errors = seen.mse.tolist()
+        sigmas = (2 * batch.evidence).sqrt().tolist()
+        maps = seen.anomaly_map.cpu().numpy()
+        redrawn = seen.reconstruction.cpu().numpy() * preparation.span + preparation.level
         return [
             Scored(
-                score=float(scores[i]),
-                mse=float(errors[i]),
+                score=scores[i],
+                mse=errors[i],
                 anomaly_map=maps[i],
                 reconstruction=redrawn[i].astype(np.float32),
-                signals={"structure": float(scores[i])},
+                signals=dict(zip(SIGNALS, sigmas[i], strict=True)),
+                drivers=named,
             )
-            for i in range(len(frames))
+            for i, named in enumerate(drivers(batch.evidence))
         ]
 
 

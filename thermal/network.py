@@ -1,15 +1,26 @@
-"""The convolutional autoencoder, readable top to bottom.
+"""The two networks, readable top to bottom.
 
-It learns to redraw normal images only. The bottleneck is real: the whole image passes through
-`latent` numbers, so it cannot copy its input, and what it has never seen it cannot redraw.
+The autoencoder learns to redraw normal images only. Its bottleneck is real: the whole image
+passes through `latent` numbers, so it cannot copy its input, and what it has never seen it cannot
+redraw. The inspector looks at the image beside its reconstruction and tells which kind of fault
+it sees; it has learned that on normal images with faults painted on (`thermal.synthetic`), the
+idea of DRAEM (Zavrtanik et al., ICCV 2021).
 """
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from thermal.bundle import Architecture
+from thermal.synthetic import FAULTS
+
+#: Width of the inspector's stages; each halves the resolution.
+_INSPECTOR_CHANNELS = (16, 32, 64)
+
+#: Numbers with which the inspector describes an image: mean and maximum of every channel.
+FEATURES = 2 * sum(_INSPECTOR_CHANNELS)
 
 
 class Autoencoder(nn.Module):
@@ -19,16 +30,14 @@ class Autoencoder(nn.Module):
         super().__init__()
         channels = architecture.channels  # one entry a halving, e.g. (16, 32, 64)
         halvings = len(channels)
+        if architecture.height % 2**halvings or architecture.width % 2**halvings:
+            raise ValueError(f"an image of this size cannot be halved {halvings} times")
         self.grid = (architecture.height >> halvings, architecture.width >> halvings)
         cells = self.grid[0] * self.grid[1]
 
         down: list[nn.Module] = []
         for before, after in zip((1, *channels), channels, strict=False):
-            down += [
-                nn.Conv2d(before, after, 3, stride=2, padding=1, bias=False),
-                nn.BatchNorm2d(after),
-                nn.LeakyReLU(0.1),
-            ]
+            down += _convolution(before, after, stride=2)
         self.down = nn.Sequential(*down)
         self.to_code = nn.Linear(channels[-1] * cells, architecture.latent)
         self.from_code = nn.Linear(architecture.latent, channels[-1] * cells)
@@ -60,7 +69,45 @@ class Autoencoder(nn.Module):
         return self.decode(self.encode(image))
 
 
-def seed_everything(seed: int) -> torch.Generator:
-    """Seed torch's global generator (weights) and return an own one (order, augmentation)."""
-    torch.manual_seed(seed)
-    return torch.Generator().manual_seed(seed)
+class Inspector(nn.Module):
+    """Image and reconstruction → a description and the odds of each kind of fault."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stages = nn.ModuleList(
+            nn.Sequential(*_convolution(before, after, stride), *_convolution(after, after, 1))
+            for before, after, stride in zip(
+                (2 * 4, *_INSPECTOR_CHANNELS), _INSPECTOR_CHANNELS, (1, 2, 2), strict=False
+            )
+        )
+        self.classify = nn.Sequential(
+            nn.Linear(FEATURES, 64), nn.LeakyReLU(0.1), nn.Linear(64, 1 + len(FAULTS))
+        )
+
+    def describe(self, image: Tensor, reconstruction: Tensor) -> Tensor:
+        """(B, 1, H, W) twice → features, (B, FEATURES)."""
+        both = torch.cat([image, reconstruction], 1)  # (B, 2, H, W)
+        maps = F.pixel_unshuffle(both, 2)  # (B, 8, H/2, W/2): half the size, no pixel lost
+        pooled = []
+        for stage in self.stages:
+            maps = stage(maps)
+            pooled += [maps.mean((2, 3)), maps.amax((2, 3))]  # a spot shows in the maximum only
+        return torch.cat(pooled, 1)
+
+    def forward(self, image: Tensor, reconstruction: Tensor) -> Tensor:
+        """(B, 1, H, W) twice → logits of `normal` and of each of `FAULTS`, (B, 1 + faults)."""
+        logits: Tensor = self.classify(self.describe(image, reconstruction))
+        return logits
+
+
+def fault_log_odds(logits: Tensor) -> Tensor:
+    """(B, 1 + faults) logits → log odds of any fault against none, (B,)."""
+    return logits[:, 1:].logsumexp(1) - logits[:, 0]
+
+
+def _convolution(before: int, after: int, stride: int) -> tuple[nn.Module, ...]:
+    return (
+        nn.Conv2d(before, after, 3, stride=stride, padding=1, bias=False),
+        nn.BatchNorm2d(after),
+        nn.LeakyReLU(0.1),
+    )

@@ -1,8 +1,12 @@
-"""From an image and its reconstruction to the anomaly map and the score, on tensors.
+"""The one scoring path: from prepared images to signals, score and anomaly map, on tensors.
 
-Published ideas used: per-pixel standardised residuals, smoothed, with the extreme as image score
-(Bergmann et al., "Improving unsupervised defect segmentation by applying structural similarity
-to autoencoders", 2018, compares such maps).
+Three signals complement one another. `hotspot` is the extreme of the calibrated residual map: what
+the autoencoder could not redraw, in one place. `structure` is the inspector's log odds of a fault.
+`level` is how far the image as a whole lies from the normal images most like it. Each is turned
+into what it means among held-out normal images: its evidence e = −ln p of its tail probability p,
+continued linearly beyond them, so that the scores of clear anomalies still differ. The score is
+the weighted quadratic mean of z = √(2e), about the standard deviations that a normal variable has
+at that p: Fisher's method of combining tests (1925), with weights.
 """
 
 from __future__ import annotations
@@ -11,64 +15,140 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from thermal.bundle import Architecture
-from thermal.network import Autoencoder
+from thermal.density import LocalDensity
+from thermal.network import FEATURES, Autoencoder, Inspector, fault_log_odds
+
+#: Signals and their weights in the score. The residual alone is the weakest of the three.
+SIGNALS = {"hotspot": 0.5, "structure": 1.0, "level": 1.0}
 
 #: Standard deviation of the Gaussian that smooths the residual, px of the network's input.
-SMOOTHING_PX = 1.0
+_SMOOTHING_PX = 1.0
 
-#: Lowest score; scores are ratios to the rolling threshold's body and must stay above zero.
-_MIN_SCORE = 1e-6
+#: Points at which a signal's distribution on normal images is kept, below its tail.
+_BODY_KNOTS = 10
+
+#: The tail is this share of the held-out images, or so many if that is more, at most a half.
+_TAIL_SHARE, _TAIL_IMAGES = 0.1, 10
+
+#: Evidence of the least remarkable image; above zero, because scores are compared as ratios.
+_LEAST_EVIDENCE = 0.01
 
 
 @dataclass(frozen=True, eq=False)
-class BatchScores:
-    """What the scorer says about B prepared images."""
+class Observation:
+    """What the networks see in B images, before calibration of the signals."""
 
-    score: Tensor  #: (B,) σ, > 0
+    values: Tensor  #: (B, 3) in the order of `SIGNALS`, in units of their own
     mse: Tensor  #: (B,) mean squared residual, spans²
     anomaly_map: Tensor  #: (B, H, W) σ, signed: positive is hotter than expected
     reconstruction: Tensor  #: (B, H, W) spans from the level
 
 
+@dataclass(frozen=True, eq=False)
+class BatchScores:
+    """Scores of B images, and what they rest on."""
+
+    score: Tensor  #: (B,) σ, > 0
+    evidence: Tensor  #: (B, 3) −ln p of each of `SIGNALS` among normal images, > 0
+    observation: Observation
+
+
 class Scorer(nn.Module):
-    """The autoencoder with its calibration: all that a model bundle holds as tensors."""
+    """Both networks with their calibration: all that a model bundle holds as tensors."""
 
     residual_mean: Tensor
     residual_sigma: Tensor
     map_sigma: Tensor
+    smooth_rows: Tensor
+    smooth_columns: Tensor
+    knots: Tensor
+    knot_evidence: Tensor
+    weights: Tensor
 
-    def __init__(self, architecture: Architecture) -> None:
+    def __init__(
+        self, architecture: Architecture, components: int = 1, references: int = 2
+    ) -> None:
         super().__init__()
-        shape = (architecture.height, architecture.width)
+        height, width = architecture.height, architecture.width
         self.autoencoder = Autoencoder(architecture)
-        self.register_buffer("residual_mean", torch.zeros(shape))
-        self.register_buffer("residual_sigma", torch.ones(shape))
-        self.register_buffer("map_sigma", torch.ones(shape))
+        self.inspector = Inspector()
+        self.density = LocalDensity(FEATURES + architecture.latent, components, references)
+        for name in ("residual_mean", "residual_sigma", "map_sigma"):
+            self.register_buffer(name, torch.ones(height, width))
+        self.register_buffer("knots", torch.zeros(len(SIGNALS), _BODY_KNOTS + 1))
+        self.register_buffer("knot_evidence", torch.zeros(_BODY_KNOTS + 1))
+        self.register_buffer("smooth_rows", gaussian_matrix(height), persistent=False)
+        self.register_buffer("smooth_columns", gaussian_matrix(width), persistent=False)
+        weights = torch.tensor(list(SIGNALS.values()))
+        self.register_buffer("weights", weights / weights.sum(), persistent=False)
 
     def forward(self, image: Tensor) -> BatchScores:
-        """(B, 1, H, W) prepared images → scores and maps."""
-        reconstruction = self.autoencoder(image)
+        """(B, 1, H, W) prepared images → scores."""
+        observation = self.observe(image)
+        evidence = self.evidence(observation.values)
+        return BatchScores(self.combine(evidence), evidence, observation)
+
+    def describe(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, 1, H, W) → the inspector's features (B, FEATURES) and the code (B, latent)."""
+        code = self.autoencoder.encode(image)
+        return self.inspector.describe(image, self.autoencoder.decode(code)), code
+
+    def observe(self, image: Tensor, own: Tensor | None = None) -> Observation:
+        """(B, 1, H, W) prepared images → signals and maps; `own` as in `LocalDensity`."""
+        code = self.autoencoder.encode(image)  # (B, latent)
+        reconstruction = self.autoencoder.decode(code)  # (B, 1, H, W)
         residual = (image - reconstruction)[:, 0]  # (B, H, W)
-        anomaly_map = self._smoothed(residual) / self.map_sigma  # (B, H, W)
-        return BatchScores(
-            score=anomaly_map.abs().flatten(1).amax(1).clamp_min(_MIN_SCORE),
+        anomaly_map = self._smooth(residual) / self.map_sigma  # (B, H, W)
+        features = self.inspector.describe(image, reconstruction)  # (B, FEATURES)
+        values = [
+            anomaly_map.abs().flatten(1).amax(1),
+            fault_log_odds(self.inspector.classify(features)),
+            self.density(torch.cat([features, code], 1), own),
+        ]
+        return Observation(
+            values=torch.stack(values, 1),
             mse=residual.square().mean((1, 2)),
             anomaly_map=anomaly_map,
             reconstruction=reconstruction[:, 0],
         )
 
-    def calibrate(self, residual: Tensor) -> None:
-        """Estimate the per-pixel statistics from the residuals (N, H, W) of held-out normals."""
+    def evidence(self, values: Tensor) -> Tensor:
+        """(B, 3) signals → −ln p of each among held-out normal images, (B, 3), > 0."""
+        x = values.T.contiguous()  # (3, B)
+        upper = torch.searchsorted(self.knots, x).clamp(1, _BODY_KNOTS)
+        left, right = self.knots.gather(1, upper - 1), self.knots.gather(1, upper)
+        low, high = self.knot_evidence[upper - 1], self.knot_evidence[upper]
+        line = low + (high - low) * (x - left) / (right - left)  # the last segment has no end
+        return line.clamp_min(_LEAST_EVIDENCE).T
+
+    def combine(self, evidence: Tensor) -> Tensor:
+        """(B, 3) evidence → scores, (B,) σ, > 0."""
+        return (2 * evidence @ self.weights).sqrt()
+
+    def calibrate_map(self, residual: Tensor) -> None:
+        """Estimate the statistics of each pixel from residuals (N, H, W) of held-out normals."""
         self.residual_mean.copy_(residual.mean(0))
         self.residual_sigma.copy_(shrunk_sigma(residual))
-        self.map_sigma.copy_(shrunk_sigma(self._smoothed(residual)))
+        self.map_sigma.copy_(shrunk_sigma(self._smooth(residual)))
 
-    def _smoothed(self, residual: Tensor) -> Tensor:
+    def calibrate_signals(self, values: Tensor) -> None:
+        """Learn what the signals (N, 3) of held-out normal images say about a new image's."""
+        tail = min(0.5, max(_TAIL_SHARE, _TAIL_IMAGES / len(values)))
+        levels = torch.linspace(0, 1 - tail, _BODY_KNOTS, device=values.device)
+        body = values.quantile(levels, 0)  # (knots, 3)
+        excess = (values - body[-1]).clamp_min(0).mean(0) / tail  # mean excess over the body
+        knots = torch.cat([body, (body[-1] + excess)[None]]).T  # (3, knots + 1)
+        step = 1e-5 * (knots[:, -1:] - knots[:, :1]) + 1e-6  # equal values make no knot vanish
+        self.knots.copy_(knots + step * torch.arange(_BODY_KNOTS + 1, device=values.device))
+        self.knot_evidence[:-1] = -torch.log1p(-levels)
+        self.knot_evidence[0] = _LEAST_EVIDENCE
+        self.knot_evidence[-1] = self.knot_evidence[-2] + 1  # p falls by e each mean excess
+
+    def _smooth(self, residual: Tensor) -> Tensor:
         standard = (residual - self.residual_mean) / self.residual_sigma
-        return smooth(standard, SMOOTHING_PX)
+        return self.smooth_rows @ standard @ self.smooth_columns.T
 
 
 def shrunk_sigma(values: Tensor, prior_images: float = 10.0) -> Tensor:
@@ -83,12 +163,22 @@ def shrunk_sigma(values: Tensor, prior_images: float = 10.0) -> Tensor:
     return pooled.sqrt().clamp_min(1e-4)
 
 
-def smooth(maps: Tensor, sigma_px: float) -> Tensor:
-    """Smooth (B, H, W) maps with a Gaussian; the edge pixels are repeated outwards."""
-    radius = max(1, round(3 * sigma_px))
-    offsets = torch.arange(-radius, radius + 1, device=maps.device, dtype=maps.dtype)
-    kernel = torch.exp(-0.5 * (offsets / sigma_px) ** 2)
-    kernel = kernel / kernel.sum()
-    padded = F.pad(maps[:, None], (radius, radius, radius, radius), mode="replicate")
-    rows = F.conv2d(padded, kernel.view(1, 1, -1, 1))
-    return F.conv2d(rows, kernel.view(1, 1, 1, -1))[:, 0]
+def gaussian_matrix(length: int) -> Tensor:
+    """(length, length) matrix that smooths a row with a Gaussian, cut off at the image's edge."""
+    offsets = torch.arange(length)[:, None] - torch.arange(length)
+    kernel = torch.exp(-0.5 * (offsets / _SMOOTHING_PX) ** 2)
+    return kernel / kernel.sum(1, keepdim=True)
+
+
+def drivers(evidence: Tensor) -> list[tuple[str, ...]]:
+    """Name the signals that make up a third or more of each score, strongest first.
+
+    `evidence` is (B, 3); with three signals there is always one.
+    """
+    share = evidence * evidence.new_tensor(list(SIGNALS.values()))
+    share = share / share.sum(1, keepdim=True)
+    names = list(SIGNALS)
+    return [
+        tuple(names[i] for i in row.argsort(descending=True).tolist() if row[i] >= 1 / 3)
+        for row in share.cpu()
+    ]

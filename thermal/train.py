@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -13,13 +13,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional as F
 
 from thermal.bundle import MAX_HELD_OUT_SCORES, Architecture, Bundle, Suspect, TrainingInfo
 from thermal.dataset import TrainingImages, read_training_images
 from thermal.decode import DecodeOptions
+from thermal.density import MAX_REFERENCES, LocalDensity
 from thermal.detector import choose_device
 from thermal.errors import TrainingError
+from thermal.fit import EpochReport, Stage, device_of, fit_autoencoder, fit_inspector, in_parts
 from thermal.score import Scorer
 
 #: Fewer images than this cannot be split into a training and a calibration part.
@@ -28,11 +29,8 @@ MIN_IMAGES = 15
 #: Below this many images the calibration is rough, and the bundle says so.
 FEW_IMAGES = 200
 
-_BATCH = 64
-_EPOCH_IMAGES = 512  # a small folder is passed several times an epoch: augmented, not repeated
 _HELD_OUT_SHARE = 0.2
-_PATIENCE = 12  # epochs without a better validation loss
-_LEARNING_RATE = 2e-3
+_HELD_OUT_IMAGES = 20  # wanted of a small folder too, as long as that is at most a third of it
 _SUSPECTS = 50
 
 
@@ -40,7 +38,7 @@ _SUSPECTS = 50
 class TrainingConfig:
     """What the person who trains decides."""
 
-    epochs: int = 60  #: at most; training stops earlier when it no longer gains
+    epochs: int = 40  #: for each of the two networks, at most: it stops when it no longer gains
     seed: int = 0
     size: tuple[int, int] | None = None  #: (height, width) px of the network; None: from the data
     device: str = "auto"
@@ -51,12 +49,13 @@ class TrainingConfig:
 class TrainingProgress:
     """Where a training stands after an epoch."""
 
-    epoch: int  #: 1-based
-    epochs: int
-    loss: float  #: mean squared error on the training part, spans²
+    epoch: int  #: 1-based, counted through both networks
+    epochs: int  #: of both networks together
+    stage: Stage  #: the network that is being trained
+    loss: float  #: of that network on the training part
     validation_loss: float  #: the same on the held-out part
     elapsed_s: float
-    remaining_s: float
+    remaining_s: float  #: at most
 
 
 def train(
@@ -82,29 +81,29 @@ def train(
             f"only {len(dataset.images)} of {len(images)} files could be read: "
             f"give at least {MIN_IMAGES} images"
         )
-    device = torch.device(choose_device(config.device))
+    architecture = choose_architecture(dataset.preparation.height, dataset.preparation.width)
     held_out = choose_held_out(len(dataset.images), config.seed)
-    with torch.random.fork_rng():
+    values = torch.from_numpy(dataset.images)[:, None]  # (N, 1, H, W)
+    with torch.random.fork_rng(), torch.backends.cudnn.flags(deterministic=True):
         torch.manual_seed(config.seed)
-        scorer = Scorer(choose_architecture(dataset)).to(device)
-        values = torch.from_numpy(dataset.images)[:, None]  # (N, 1, H, W)
-        losses = _fit(
-            scorer,
-            values[~held_out],
-            values[held_out],
-            config=config,
-            device=device,
-            progress=progress,
-        )
-    scorer.eval()
-    _calibrate(scorer, values[held_out], device)
-    scores = _scores(scorer, values, device)
-    return _bundle(scorer, dataset, config, scores, held_out, losses=losses)
+        scorer = Scorer(architecture).to(choose_device(config.device))
+        metrics = _fit(scorer, values, torch.from_numpy(held_out), config.epochs, progress)
+    scores = _calibrate(scorer, values, torch.from_numpy(held_out), config.seed)
+    return _bundle(
+        scorer,
+        architecture,
+        dataset,
+        config,
+        scores=scores,
+        held_out=held_out,
+        metrics=metrics,
+    )
 
 
-def choose_architecture(dataset: TrainingImages) -> Architecture:
+def choose_architecture(height: int, width: int) -> Architecture:
     """Halve the image until its shorter side is a handful of cells, or cannot be halved."""
-    height, width = dataset.preparation.height, dataset.preparation.width
+    if height % 8 or width % 8:
+        raise TrainingError(f"the network's size must be multiples of 8, not {height}×{width}")
     channels: list[int] = []
     while min(height, width) >> len(channels) >= 6 and not (
         height % 2 ** (len(channels) + 1) or width % 2 ** (len(channels) + 1)
@@ -119,145 +118,118 @@ def choose_held_out(count: int, seed: int) -> NDArray[np.bool_]:
     Whole runs of neighbouring files are held out: a fixed camera's consecutive images are near
     copies, and a copy of a training image calibrates nothing.
     """
+    wanted = max(_HELD_OUT_SHARE * count, min(_HELD_OUT_IMAGES, count / 3))
     blocks = np.array_split(np.arange(count), min(count, 100))
     held_out = np.zeros(count, bool)
     for block in np.random.default_rng(seed).permutation(len(blocks)):
         held_out[blocks[block]] = True
-        if held_out.sum() >= _HELD_OUT_SHARE * count:
+        if held_out.sum() >= wanted:
             break
     return held_out
 
 
 def _fit(
     scorer: Scorer,
-    train_images: Tensor,
-    validation: Tensor,
-    *,
-    config: TrainingConfig,
-    device: torch.device,
+    values: Tensor,
+    held_out: Tensor,
+    epochs: int,
     progress: Callable[[TrainingProgress], None],
 ) -> dict[str, float]:
-    """Train the autoencoder, leave its best weights in `scorer`, return the final losses."""
-    model = scorer.autoencoder
-    repeats = max(1, _EPOCH_IMAGES // len(train_images))
-    steps = -(-len(train_images) * repeats // _BATCH)
-    optimiser = torch.optim.AdamW(model.parameters(), lr=_LEARNING_RATE, weight_decay=1e-4)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, _LEARNING_RATE, total_steps=steps * config.epochs, pct_start=0.1
-    )
-    best = {"epoch": 0.0, "loss": float("inf"), "validation_loss": float("inf")}
-    weights = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    """Train both networks; return the losses at their best epochs."""
     started = time.monotonic()
-    for epoch in range(1, config.epochs + 1):
-        model.train()
-        order = torch.cat([torch.randperm(len(train_images)) for _ in range(repeats)])
-        total = 0.0
-        for chosen in order.chunk(steps):
-            batch = augment(train_images[chosen]).to(device)
-            with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
-                loss = F.mse_loss(model(batch).float(), batch)
-            optimiser.zero_grad()
-            torch.autograd.backward(loss)
-            optimiser.step()
-            schedule.step()
-            total += float(loss.detach()) * len(chosen)
-        model.eval()
-        validation_loss = _mean_squared_error(scorer, validation, device)
-        if validation_loss < best["validation_loss"]:
-            best = {
-                "epoch": float(epoch),
-                "loss": total / len(order),
-                "validation_loss": validation_loss,
-            }
-            weights = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    run = 0  # epochs; early stopping may skip some
+
+    def report(result: EpochReport) -> None:
+        nonlocal run
+        run += 1
+        epoch = result.epoch + (epochs if result.stage == "inspector" else 0)
         elapsed_s = time.monotonic() - started
         progress(
             TrainingProgress(
                 epoch=epoch,
-                epochs=config.epochs,
-                loss=total / len(order),
-                validation_loss=validation_loss,
+                epochs=2 * epochs,
+                stage=result.stage,
+                loss=result.loss,
+                validation_loss=result.validation_loss,
                 elapsed_s=elapsed_s,
-                remaining_s=elapsed_s / epoch * (config.epochs - epoch),
+                remaining_s=elapsed_s / run * (2 * epochs - epoch),
             )
         )
-        if epoch - best["epoch"] >= _PATIENCE:
-            break
-    if not np.isfinite(best["validation_loss"]):
-        raise TrainingError("the training diverged: the images hold extreme values, look at them")
-    model.load_state_dict(weights)
-    return best
 
-
-def augment(images: Tensor) -> Tensor:
-    """Vary (B, 1, H, W) images as a fixed camera does: a pixel of shake, a little drift."""
-    shift = torch.randint(-1, 2, (2,))
-    moved = F.pad(images, (1, 1, 1, 1), mode="replicate")
-    height, width = images.shape[2:]
-    top, left = int(shift[0]) + 1, int(shift[1]) + 1
-    drift = 0.05 * torch.randn(len(images), 1, 1, 1)
-    return moved[:, :, top : top + height, left : left + width] + drift
-
-
-def _calibrate(scorer: Scorer, validation: Tensor, device: torch.device) -> None:
+    training, validation = values[~held_out], values[held_out]
+    redraws = fit_autoencoder(scorer.autoencoder, training, validation, epochs, report)
+    scorer.eval()
     with torch.inference_mode():
-        residual = torch.cat(
-            [(part - scorer.autoencoder(part))[:, 0] for part in _parts(validation, device)]
-        )
-        scorer.calibrate(residual)
+        device = device_of(scorer)
+        residuals = [(x - scorer.autoencoder(x))[:, 0] for x in in_parts(validation, device)]
+        scorer.calibrate_map(torch.cat(residuals))
+    inspects = fit_inspector(
+        scorer.inspector,
+        scorer.autoencoder,
+        training,
+        validation,
+        noise=float(scorer.residual_sigma.median()),
+        epochs=epochs,
+        report=report,
+    )
+    scorer.eval()
+    return {
+        f"{best.stage}_{name}": float(getattr(best, name))
+        for best in (redraws, inspects)
+        for name in ("epoch", "loss", "validation_loss")
+    }
 
 
-def _scores(scorer: Scorer, images: Tensor, device: torch.device) -> NDArray[np.float64]:
+def _calibrate(scorer: Scorer, values: Tensor, held_out: Tensor, seed: int) -> NDArray[np.float64]:
+    """Fit the density and the signals' distributions; return the scores of all images, (N,).
+
+    All normal images serve as references of the density, held-out ones too; each image is
+    compared with the others only.
+    """
+    device = device_of(scorer)
+    chosen = torch.randperm(len(values), generator=torch.Generator().manual_seed(seed))
+    chosen = chosen[:MAX_REFERENCES].sort().values
+    own = torch.full((len(values),), -1)
+    own[chosen] = torch.arange(len(chosen))
     with torch.inference_mode():
-        parts = [scorer(part).score.double().cpu() for part in _parts(images, device)]
-    return torch.cat(parts).numpy()
-
-
-def _parts(images: Tensor, device: torch.device) -> Iterator[Tensor]:
-    """Pass a set of images through memory in parts; training sets may be larger than the GPU's."""
-    for first in range(0, len(images), 256):
-        yield images[first : first + 256].to(device)
-
-
-def _mean_squared_error(scorer: Scorer, images: Tensor, device: torch.device) -> float:
-    with torch.inference_mode():
-        parts = [
-            (part - scorer.autoencoder(part)).square().mean((1, 2, 3)).double().sum()
-            for part in _parts(images, device)
-        ]
-    return float(sum(float(part) for part in parts)) / len(images)
+        blocks = [scorer.describe(part) for part in in_parts(values[chosen], device)]
+        scorer.density = LocalDensity.fit([torch.cat(block) for block in zip(*blocks, strict=True)])
+        pairs = zip(in_parts(values, device), in_parts(own, device), strict=True)
+        signals = torch.cat([scorer.observe(part, mine).values for part, mine in pairs])
+        scorer.calibrate_signals(signals[held_out.to(device)])
+        return scorer.combine(scorer.evidence(signals)).double().cpu().numpy()
 
 
 def _bundle(
     scorer: Scorer,
+    architecture: Architecture,
     dataset: TrainingImages,
     config: TrainingConfig,
+    *,
     scores: NDArray[np.float64],
     held_out: NDArray[np.bool_],
-    *,
-    losses: dict[str, float],
+    metrics: dict[str, float],
 ) -> Bundle:
     kept = np.sort(scores[held_out])
     if len(kept) > MAX_HELD_OUT_SCORES:  # evenly spaced ranks keep every quantile
         kept = kept[np.linspace(0, len(kept) - 1, MAX_HELD_OUT_SCORES).round().astype(int)]
     worst = np.argsort(-scores)[:_SUSPECTS]
-    weights = {name: t.float().cpu().numpy() for name, t in scorer.state_dict().items()}
     return Bundle(
-        architecture=choose_architecture(dataset),
+        architecture=architecture,
         preparation=dataset.preparation,
         training=TrainingInfo(
             seed=config.seed,
             images=len(scores),
-            held_out=int(held_out.sum()),
+            held_out=len(kept),
             fingerprint=dataset.fingerprint,
             cameras=config.cameras,
-            metrics=losses,
+            metrics=metrics,
             versions={"python": platform.python_version()}
             | {name: version(name) for name in ("numpy", "safetensors", "torch")},
             notes=_notes(dataset, int(held_out.sum())),
             suspects=tuple(Suspect(dataset.names[i], float(scores[i])) for i in worst),
         ),
-        weights=weights,
+        weights={name: t.float().cpu().numpy() for name, t in scorer.state_dict().items()},
         held_out_scores=kept,
     )
 

@@ -1,0 +1,94 @@
+"""How much thinner the normal images lie around an image than around its neighbours.
+
+The local outlier factor (Breunig et al., SIGMOD 2000), in the simplified form with mean
+distances: 1 for an image among its like, more for one that is farther from the normal images
+nearest to it than these are from each other. Sites and seasons that vary more, or of which there
+are fewer images, are thereby judged by their own measure.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+#: Neighbours an image is compared with.
+_NEIGHBOURS = 15
+
+#: Components of the description that are compared, at most.
+_MOST_COMPONENTS = 64
+
+#: Reference images that are kept, at most.
+MAX_REFERENCES = 8192
+
+
+class LocalDensity(nn.Module):
+    """Normal reference descriptions, in the main components of their variation."""
+
+    mean: Tensor
+    projection: Tensor
+    references: Tensor
+    spread: Tensor
+
+    def __init__(self, dimensions: int, components: int, references: int) -> None:
+        super().__init__()
+        if references < 2:
+            raise ValueError("a density needs two references at least")
+        self.register_buffer("mean", torch.zeros(dimensions))
+        self.register_buffer("projection", torch.zeros(dimensions, components))
+        self.register_buffer("references", torch.zeros(references, components))
+        #: mean distance of each reference to its neighbours
+        self.register_buffer("spread", torch.ones(references))
+
+    @classmethod
+    def fit(cls, blocks: list[Tensor]) -> LocalDensity:
+        """Learn from the descriptions of normal images, blocks of (N, dimensions of the block).
+
+        All dimensions are standardised, and the blocks count alike however many dimensions they
+        have. Of the principal components each is divided by the root of its standard deviation:
+        between letting the largest decide alone and letting noise count as much.
+        """
+        scale = torch.cat([_inverse_deviation(b) / b.shape[1] ** 0.5 for b in blocks])
+        descriptions = torch.cat(blocks, 1)
+        mean = descriptions.mean(0)
+        standard = ((descriptions - mean) * scale).double()
+        count = len(standard)
+        variance, directions = torch.linalg.eigh(standard.T @ standard / count)
+        components = min(_MOST_COMPONENTS, len(scale), max(4, count // 8))
+        variance, directions = variance[-components:], directions[:, -components:]
+        weight = variance.clamp_min(1e-3 * float(variance[-1])) ** -0.25
+        density = cls(len(scale), components, count)
+        density.mean.copy_(mean)
+        density.projection.copy_(scale[:, None] * directions * weight)
+        density.references.copy_(density.project(descriptions))
+        near = density._nearest(density.references, torch.arange(count))[0]
+        spread = near.mean(1)  # of copies of one image it is 0: they are no closer than a tenth
+        density.spread.copy_(spread.clamp_min(0.1 * float(spread.median()) + 1e-6))
+        return density
+
+    def project(self, descriptions: Tensor) -> Tensor:
+        """(B, dimensions) → (B, components)."""
+        return (descriptions - self.mean) @ self.projection
+
+    def forward(self, descriptions: Tensor, own: Tensor | None = None) -> Tensor:
+        """(B, dimensions) descriptions → outlier factors, (B,).
+
+        `own` (B,) names the reference that each image itself is, which is then left out, -1 for
+        an image that is none.
+        """
+        distances, neighbours = self._nearest(self.project(descriptions), own)
+        return (distances / self.spread[neighbours]).mean(1)
+
+    def _nearest(self, codes: Tensor, own: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Distances to the nearest references and their indices, both (B, neighbours)."""
+        a, b = codes.double(), self.references.double()  # squares cancel: float32 is too coarse
+        squared = a.square().sum(1)[:, None] + b.square().sum(1) - 2 * a @ b.T  # (B, N)
+        if own is not None:
+            squared[own >= 0, own[own >= 0]] = torch.inf
+        neighbours = min(_NEIGHBOURS, len(b) - 1)
+        nearest = squared.topk(neighbours, largest=False)
+        return nearest.values.clamp_min(0).sqrt().float(), nearest.indices
+
+
+def _inverse_deviation(block: Tensor) -> Tensor:
+    deviation = block.std(0)
+    return 1 / deviation.clamp_min(1e-3 * float(deviation.max()) + 1e-12)

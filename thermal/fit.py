@@ -1,0 +1,153 @@
+"""The training loops of the two networks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from thermal.errors import TrainingError
+from thermal.network import Autoencoder, Inspector
+from thermal.synthetic import paint_faults
+
+Stage = Literal["autoencoder", "inspector"]
+
+_BATCH = 64
+_EPOCH_IMAGES = 512  # a small folder is passed several times an epoch: varied, not repeated
+_PATIENCE = 12  # epochs without a better validation loss
+_LEARNING_RATE = 2e-3
+
+
+@dataclass(frozen=True)
+class EpochReport:
+    """What an epoch of one network came to."""
+
+    stage: Stage
+    epoch: int  #: 1-based
+    loss: float  #: on the training part
+    validation_loss: float  #: on the held-out part
+
+
+def fit_autoencoder(
+    model: Autoencoder,
+    images: Tensor,
+    held_out: Tensor,
+    epochs: int,
+    report: Callable[[EpochReport], None],
+) -> EpochReport:
+    """Train on (N, 1, H, W) images, leave the best weights in `model`, return their epoch."""
+
+    def loss(batch: Tensor) -> Tensor:
+        return F.mse_loss(model(batch).float(), batch)
+
+    def validate() -> float:
+        total = sum(
+            float((part - model(part)).square().mean((1, 2, 3)).sum())
+            for part in in_parts(held_out, device_of(model))
+        )
+        return total / len(held_out)
+
+    return _fit("autoencoder", model, images, epochs, loss, validate, report)
+
+
+def fit_inspector(
+    model: Inspector,
+    autoencoder: Autoencoder,
+    images: Tensor,
+    held_out: Tensor,
+    *,
+    noise: float,
+    epochs: int,
+    report: Callable[[EpochReport], None],
+) -> EpochReport:
+    """Train on (N, 1, H, W) normal images with painted faults; otherwise as `fit_autoencoder`.
+
+    `noise` is the standard deviation of the residual on normal images, spans.
+    """
+    faulty, labels = paint_faults(held_out, noise)  # the same for every epoch
+
+    def logits(batch: Tensor) -> Tensor:
+        with torch.no_grad():
+            reconstruction = autoencoder(batch)
+        answer: Tensor = model(batch, reconstruction)
+        return answer.float()
+
+    def loss(batch: Tensor) -> Tensor:
+        painted, kinds = paint_faults(batch, noise)
+        return F.cross_entropy(logits(painted), kinds)
+
+    def validate() -> float:
+        answers = torch.cat([logits(part).cpu() for part in in_parts(faulty, device_of(model))])
+        return float(F.cross_entropy(answers, labels))
+
+    return _fit("inspector", model, images, epochs, loss, validate, report)
+
+
+def in_parts(images: Tensor, device: torch.device) -> Iterator[Tensor]:
+    """Pass images through the device in parts: training sets may be larger than its memory."""
+    for first in range(0, len(images), 256):
+        yield images[first : first + 256].to(device)
+
+
+def device_of(model: nn.Module) -> torch.device:
+    """The device a model is on."""
+    return next(model.parameters()).device
+
+
+def _fit(
+    stage: Stage,
+    model: nn.Module,
+    images: Tensor,
+    epochs: int,
+    loss_of: Callable[[Tensor], Tensor],
+    validate: Callable[[], float],
+    report: Callable[[EpochReport], None],
+) -> EpochReport:
+    device = device_of(model)
+    repeats = max(1, _EPOCH_IMAGES // len(images))
+    steps = -(-len(images) * repeats // _BATCH)
+    optimiser = torch.optim.AdamW(model.parameters(), lr=_LEARNING_RATE, weight_decay=1e-4)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimiser, _LEARNING_RATE, total_steps=steps * epochs, pct_start=0.1
+    )
+    best = EpochReport(stage, 0, float("inf"), float("inf"))
+    weights: dict[str, Tensor] = {}
+    for epoch in range(1, epochs + 1):
+        model.train()
+        order = torch.cat([torch.randperm(len(images)) for _ in range(repeats)])
+        total = 0.0
+        for chosen in order.chunk(steps):
+            batch = vary(images[chosen].to(device))
+            with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+                loss = loss_of(batch)
+            optimiser.zero_grad()
+            torch.autograd.backward(loss)
+            optimiser.step()
+            schedule.step()
+            total += float(loss.detach()) * len(chosen)
+        model.eval()
+        with torch.inference_mode():
+            result = EpochReport(stage, epoch, total / len(order), validate())
+        if result.validation_loss < best.validation_loss:
+            best = result
+            weights = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+        report(result)
+        if epoch - best.epoch >= _PATIENCE:
+            break
+    if not weights:
+        raise TrainingError("the training diverged: the images hold extreme values, look at them")
+    model.load_state_dict(weights)
+    return best
+
+
+def vary(images: Tensor) -> Tensor:
+    """Vary (B, 1, H, W) images as a fixed camera does: a pixel of shake, a little drift."""
+    moved = F.pad(images, (1, 1, 1, 1), mode="replicate")
+    height, width = images.shape[2:]
+    top, left = (int(shift) for shift in torch.randint(0, 3, (2,)))
+    drift = 0.05 * torch.randn(len(images), 1, 1, 1, device=images.device)
+    return moved[:, :, top : top + height, left : left + width] + drift
