@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import cv2
@@ -30,6 +30,10 @@ _MAX_CHUNKS = 1 << 16
 
 #: No byte of a deflate stream becomes more than this many.
 _DEFLATE_EXPANSION = 1032
+
+#: Packed bytes from which a PNG is unpacked once to see how much comes out: libpng unpacks all that
+#: is there, whatever the header says, and these could become 256 MB, a second of its time.
+_MUCH_PACKED_BYTES = 1 << 18
 
 #: PNG colour type → (channels, bit depths that the standard allows).
 _PNG_COLOUR: Mapping[int, tuple[int, tuple[int, ...]]] = {
@@ -81,7 +85,8 @@ def checked_png(data: bytes, max_pixels: int) -> bytes:
     """
     view = memoryview(data)
     kept: list[memoryview] = [view[:8]]
-    position, pixel_bytes, packed_bytes = 8, 0, 0
+    packed: list[memoryview] = []
+    position, pixel_bytes = 8, 0
     for _ in range(_MAX_CHUNKS):
         if position + 12 > len(data):
             raise CorruptImage("cut off: the PNG has no end chunk")
@@ -94,7 +99,7 @@ def checked_png(data: bytes, max_pixels: int) -> bytes:
         if position == 8:
             pixel_bytes = _png_pixel_bytes(kind, data[16 : 16 + length], max_pixels)
         if kind == b"IDAT":
-            packed_bytes += length
+            packed.append(view[position + 8 : end - 4])
         if kind in _PNG_PASSED_ON:
             kept.append(view[position:end])
         if kind == b"IEND":
@@ -102,9 +107,29 @@ def checked_png(data: bytes, max_pixels: int) -> bytes:
         position = end
     else:
         raise CorruptImage(f"damaged: more than {_MAX_CHUNKS:,} chunks in the PNG")
+    packed_bytes = sum(map(len, packed))
     if packed_bytes * _DEFLATE_EXPANSION < pixel_bytes:
         raise CorruptImage("cut off: the PNG holds too few bytes for the size that it claims")
+    # A row has a byte of its own and up to one of padding; interlacing makes two rows of one.
+    most_bytes = 2 * pixel_bytes + 4 * int.from_bytes(data[20:24], "big") + 4096
+    if packed_bytes > _MUCH_PACKED_BYTES and _unpacks_to_more_than(most_bytes, packed):
+        raise CorruptImage("damaged: the PNG unpacks to far more than the size that it claims")
     return b"".join(kept)
+
+
+def _unpacks_to_more_than(most_bytes: int, packed: Sequence[memoryview]) -> bool:
+    inflater, unpacked_bytes = zlib.decompressobj(), 0
+    for part in packed:
+        rest: memoryview | bytes = part
+        while rest and not inflater.eof:
+            try:
+                unpacked_bytes += len(inflater.decompress(rest, 1 << 20))
+            except zlib.error:
+                return False  # libpng stops here too
+            if unpacked_bytes > most_bytes:
+                return True
+            rest = inflater.unconsumed_tail
+    return False
 
 
 def _png_pixel_bytes(kind: bytes, header: bytes, max_pixels: int) -> int:

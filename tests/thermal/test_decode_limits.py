@@ -7,6 +7,7 @@ import zlib
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from tests.thermal.decode_samples import csv, flir, samples, tiff, written
 from thermal.decode import DecodeOptions, decode
@@ -70,6 +71,47 @@ def test_a_file_over_the_byte_limit_is_refused() -> None:
     assert decode(data, options=DecodeOptions(max_bytes=len(data)))
     with pytest.raises(ImageTooLarge, match="over the limit of"):
         decode(data, options=DecodeOptions(max_bytes=len(data) - 1))
+
+
+def test_a_png_that_unpacks_to_far_more_than_its_pixels_is_refused_at_once() -> None:
+    # to see it fail: leave out _unpacks_to_more_than; libpng then unpacks all of it
+    deflate = zlib.compressobj(9)
+    packed = b"".join(deflate.compress(bytes(1 << 20)) for _ in range(300)) + deflate.flush()
+    assert len(packed) > 1 << 18
+    for cut in (0, 9, 1000):
+        with pytest.raises(CorruptImage, match="unpacks to far more"):
+            decode(png(64, 64, png_chunk(b"IDAT", packed[:cut]), png_chunk(b"IDAT", packed[cut:])))
+
+
+#: First column and row, and steps between columns and rows, of each pass of Adam7.
+ADAM7 = (
+    (0, 0, 8, 8),
+    (4, 0, 8, 8),
+    (0, 4, 4, 8),
+    (2, 0, 4, 4),
+    (0, 2, 2, 4),
+    (1, 0, 2, 2),
+    (0, 1, 1, 2),
+)
+
+
+def interlaced(pixels: NDArray[np.uint8]) -> bytes:
+    """An 8-bit grey PNG in seven passes."""
+    height, width = pixels.shape
+    header = struct.pack(">2I5B", width, height, 8, 0, 0, 0, 1)
+    passes = [pixels[y::step_y, x::step_x] for x, y, step_x, step_y in ADAM7]
+    rows = b"".join(b"\0" + row.tobytes() for part in passes if part.size for row in part)
+    parts = (png_chunk(b"IHDR", header), png_chunk(b"IDAT", zlib.compress(rows)))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(parts) + png_chunk(b"IEND", b"")
+
+
+@pytest.mark.parametrize("interlace", [False, True])
+@pytest.mark.parametrize("shape", [(700, 700), (300_000, 1), (1, 300_000)])
+def test_a_large_png_that_hardly_packs_is_read(shape: tuple[int, int], interlace: bool) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+    data = interlaced(noise) if interlace else written(".png", noise)
+    assert len(data) > 1 << 18
+    assert np.array_equal(decode(data).values, noise)
 
 
 def test_a_png_of_countless_tiny_chunks_is_refused() -> None:
