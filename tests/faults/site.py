@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -110,8 +110,11 @@ class Site:
         self.engine: Engine = connect(self.database_url)
         self._numbers = iter(range(10_000_000))
 
-    def start(self, name: str, *words: str, fault: str = "") -> None:
-        """Start a process: ``start("worker-1", "work")``; `fault` as in `tests.faults.run`."""
+    def start(self, name: str, *words: str, fault: str = "", under: Sequence[str] = ()) -> None:
+        """Start a process: ``start("worker-1", "work")``; `fault` as in `tests.faults.run`.
+
+        `under` is a command that runs the command that follows it.
+        """
         environment = {key: value for key, value in os.environ.items() if "THERMALWATCH" not in key}
         environment |= {
             "REDIS_URL": self.redis.url,
@@ -124,16 +127,18 @@ class Site:
         }
         with (self.directory / f"{name}.log").open("ab") as log:
             self.processes[name] = subprocess.Popen(
-                [sys.executable, "-m", "tests.faults.run", fault, *words],
+                [*under, sys.executable, "-m", "tests.faults.run", fault, *words],
                 env=environment,
                 cwd=self.directory,
                 stdout=log,
                 stderr=log,
             )
 
-    def start_producer(self, name: str = "producer", *, fault: str = "") -> None:
+    def start_producer(
+        self, name: str = "producer", *, fault: str = "", under: Sequence[str] = ()
+    ) -> None:
         """Start a producer on the watch directory."""
-        self.start(name, "produce", "--watch", str(self.watch), fault=fault)
+        self.start(name, "produce", "--watch", str(self.watch), fault=fault, under=under)
 
     def start_worker(self, name: str = "worker-1", *, fault: str = "") -> None:
         """Start a worker under this name."""
@@ -191,6 +196,12 @@ class Site:
     def books(self) -> Counts:
         """The ledger's counts."""
         return counts(self.engine)
+
+    def seen(self) -> int:
+        """Number of frames in the ledger; none before there are tables."""
+        with suppress(Exception):
+            return self.books().seen
+        return 0
 
     def scored(self) -> int:
         """Number of frames that have a result; none before there are tables."""
