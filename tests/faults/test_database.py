@@ -1,0 +1,129 @@
+"""Databases that die, hang up, lock, or refuse to write; migrations that are interrupted."""
+
+from __future__ import annotations
+
+import signal
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, closing, contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.faults.conftest import MakeSite
+from tests.faults.lasting import WORKERS, RecordProperty, let_pass, start_all, withstanding
+from tests.faults.postgres import PostgresProcess
+from tests.faults.site import RECOVERY_S, Site, wait_until
+
+#: Seconds for which a database takes no writes.
+READ_ONLY_S = 10.0
+#: Seconds for which another process keeps SQLite's lock.
+LOCKED_S = 20.0
+
+#: Breaks the database when it is entered; when it is left, the cause has gone away.
+Fault = Callable[[Site, PostgresProcess], AbstractContextManager[None]]
+
+
+@contextmanager
+def killed_in_a_transaction(_site: Site, postgres: PostgresProcess) -> Iterator[None]:
+    with postgres.locked("results"):
+        wait_until(lambda: postgres.clients_wait_for("Lock"), RECOVERY_S, "a waiting transaction")
+        postgres.kill()
+    yield
+    postgres.start()
+
+
+@contextmanager
+def hung_up_in_a_transaction(_site: Site, postgres: PostgresProcess) -> Iterator[None]:
+    with postgres.locked("results"):
+        wait_until(lambda: postgres.clients_wait_for("Lock"), RECOVERY_S, "a waiting transaction")
+        postgres.terminate_clients()
+    yield
+
+
+@contextmanager
+def hung_up_in_a_commit(site: Site, postgres: PostgresProcess) -> Iterator[None]:
+    """The commit of a batch is done, and its worker cannot know."""
+    producer = site.processes["producer"]
+    workers = [site.processes[name] for name in WORKERS]
+    for worker in workers:
+        worker.send_signal(signal.SIGSTOP)
+    site.upload(100)
+    wait_until(lambda: site.books().seen == len(site.uploaded), RECOVERY_S, "the entry of all")
+    producer.send_signal(signal.SIGSTOP)  # so that the only commits are those of batches
+    postgres.configure("synchronous_standby_names = 'nobody'")
+    for worker in workers:
+        worker.send_signal(signal.SIGCONT)
+    wait_until(lambda: postgres.clients_wait_for("SyncRep"), RECOVERY_S, "a waiting commit")
+    postgres.terminate_clients()
+    postgres.configure("RESET synchronous_standby_names")
+    producer.send_signal(signal.SIGCONT)
+    yield
+
+
+@contextmanager
+def read_only(_site: Site, postgres: PostgresProcess) -> Iterator[None]:
+    postgres.configure("default_transaction_read_only = on")
+    let_pass(READ_ONLY_S)
+    postgres.configure("RESET default_transaction_read_only")
+    yield
+
+
+FAULTS: tuple[Fault, ...] = (
+    killed_in_a_transaction,
+    hung_up_in_a_transaction,
+    hung_up_in_a_commit,
+    read_only,
+)
+
+
+@pytest.fixture(scope="module")
+def postgres() -> Iterator[PostgresProcess]:
+    """A server of this module."""
+    postgres = PostgresProcess()
+    yield postgres
+    postgres.close()
+
+
+@pytest.fixture(scope="module")
+def lasting_site(make_lasting_site: MakeSite, postgres: PostgresProcess) -> Site:
+    """A site for all faults of Postgres."""
+    return start_all(make_lasting_site(postgres.url))
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_work_goes_on_after_a_fault_of_postgres(
+    lasting_site: Site, postgres: PostgresProcess, fault: Fault, record_property: RecordProperty
+) -> None:
+    # to see it fail: raise OperationalError as it is in _translated (the producer ends), insert
+    # rows in commit_results for frames that are not pending (a lost answer doubles them), ask for
+    # no more than SELECT 1 in check_writes (a read-only database floods the log)
+    with withstanding(lasting_site, record_property), fault(lasting_site, postgres):
+        lasting_site.upload(100)
+
+
+def test_a_sqlite_file_that_another_process_locks_is_waited_for(
+    make_site: MakeSite, record_property: RecordProperty
+) -> None:
+    # to see it fail: take the busy timeout out of storage.database
+    site = start_all(make_site())
+    file = Path(site.database_url.removeprefix("sqlite:///"))
+    with (
+        withstanding(site, record_property),
+        closing(sqlite3.connect(file, isolation_level=None, timeout=LOCKED_S)) as other,
+    ):
+        other.execute("BEGIN EXCLUSIVE")
+        site.upload(100)
+        let_pass(LOCKED_S)
+        other.execute("ROLLBACK")
+    assert sum(site.complaints().values()) == 0, site.logs()
+
+
+def test_a_migration_that_was_killed_is_done_by_the_next_who_start(site: Site) -> None:
+    # to see it fail: commit after each statement of a migration
+    site.start_worker("killed", fault="after alembic.op.create_table 4 kill")
+    assert site.wait_for_death("killed") == -signal.SIGKILL
+    site.upload(20)
+    start_all(site)
+    site.wait_until_settled()
+    site.check_books()
