@@ -17,6 +17,7 @@ import threading
 import time
 from collections.abc import Callable
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 
@@ -108,7 +109,15 @@ def _locate(name: str) -> tuple[Any, str]:
     raise ValueError(f"no module in {name}")
 
 
+def follow_clock(file: Path) -> None:
+    """Make `time.time` wrong by as many seconds as the file says, also when that changes."""
+    right = time.time
+    setattr(time, "time", lambda: right() + float(file.read_text()))  # noqa: B010 - mypy
+
+
 if __name__ == "__main__":
+    if "TESTS_CLOCK" in os.environ:  # before anything keeps `time.time`
+        follow_clock(Path(os.environ["TESTS_CLOCK"]))
     from ops.cli import main
 
     if sys.argv[1]:

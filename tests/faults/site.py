@@ -172,6 +172,23 @@ class Site:
         self.uploaded.append(path_to_text(name))
         return self.uploaded[-1]
 
+    def wait_for(self, expected: Mapping[str, list[str]]) -> float:
+        """Seconds until files, by their name in the ledger, have the `outcomes` expected."""
+        left = dict(expected)
+
+        def arrived() -> bool:
+            for path in list(left):
+                if self.outcomes(path) != left[path]:
+                    return False
+                del left[path]
+            return True
+
+        try:
+            return wait_until(arrived, RECOVERY_S, "the outcomes expected")
+        except AssertionError as error:
+            found = {path: (self.outcomes(path), wanted) for path, wanted in left.items()}
+            raise AssertionError(f"{error}: {found}\n{self.logs()}") from None
+
     def outcomes(self, path: str) -> list[str]:
         """What became of each version of a file: its state, or why it is quarantined."""
         query = select(frames.c.state, frames.c.reason).where(frames.c.path == path)
