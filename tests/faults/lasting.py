@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
@@ -13,7 +14,7 @@ WORKERS: Final = ("worker-1", "worker-2")
 #: Warnings and errors that a process may log about one fault.
 MOST_COMPLAINTS: Final = 30
 
-RecordProperty = Callable[[str, object], None]
+log = logging.getLogger(__name__)
 
 
 def start_all(site: Site) -> Site:
@@ -26,13 +27,13 @@ def start_all(site: Site) -> Site:
 
 
 @contextmanager
-def withstanding(site: Site, record_property: RecordProperty) -> Iterator[None]:
+def withstanding(site: Site) -> Iterator[None]:
     """What happens inside hits a stream of images; after it, all must be well again in time."""
     scored, said = site.books().scored, site.complaints()
     site.upload(300)
     wait_until(lambda: site.books().scored > scored, RECOVERY_S, "the first row")
     yield
-    record_property("recovery_s", site.wait_until_settled())
+    log.info("well again after %.1f s", site.wait_until_settled())
     wait_until(
         lambda: set(site.workers()) == set(WORKERS), RECOVERY_S, "that Redis knows the workers"
     )

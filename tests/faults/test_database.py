@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.conftest import MakeSite
-from tests.faults.lasting import WORKERS, RecordProperty, let_pass, start_all, withstanding
+from tests.faults.lasting import WORKERS, let_pass, start_all, withstanding
 from tests.faults.postgres import PostgresProcess
 from tests.faults.site import RECOVERY_S, Site, wait_until
 
@@ -93,23 +93,21 @@ def lasting_site(make_lasting_site: MakeSite, postgres: PostgresProcess) -> Site
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_work_goes_on_after_a_fault_of_postgres(
-    lasting_site: Site, postgres: PostgresProcess, fault: Fault, record_property: RecordProperty
+    lasting_site: Site, postgres: PostgresProcess, fault: Fault
 ) -> None:
     # to see it fail: raise OperationalError as it is in _translated (the producer ends), insert
     # rows in commit_results for frames that are not pending (a lost answer doubles them), ask for
     # no more than SELECT 1 in check_writes (a read-only database floods the log)
-    with withstanding(lasting_site, record_property), fault(lasting_site, postgres):
+    with withstanding(lasting_site), fault(lasting_site, postgres):
         lasting_site.upload(100)
 
 
-def test_a_sqlite_file_that_another_process_locks_is_waited_for(
-    make_site: MakeSite, record_property: RecordProperty
-) -> None:
+def test_a_sqlite_file_that_another_process_locks_is_waited_for(make_site: MakeSite) -> None:
     # to see it fail: take the busy timeout out of storage.database
     site = start_all(make_site())
     file = Path(site.database_url.removeprefix("sqlite:///"))
     with (
-        withstanding(site, record_property),
+        withstanding(site),
         closing(sqlite3.connect(file, isolation_level=None, timeout=LOCKED_S)) as other,
     ):
         other.execute("BEGIN EXCLUSIVE")

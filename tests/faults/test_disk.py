@@ -15,7 +15,7 @@ from sqlalchemy import select
 from storage.database import reading
 from storage.schema import results
 from tests.faults.conftest import MakeSite
-from tests.faults.lasting import RecordProperty, let_pass, start_all, withstanding
+from tests.faults.lasting import let_pass, start_all, withstanding
 from tests.faults.site import Site
 
 #: Seconds for which there is no room.
@@ -107,13 +107,11 @@ def site(disks: Disks, make_lasting_site: MakeSite) -> Site:
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_work_goes_on_when_there_is_room_again(
-    site: Site, disks: Disks, fault: Fault, record_property: RecordProperty
-) -> None:
+def test_work_goes_on_when_there_is_room_again(site: Site, disks: Disks, fault: Fault) -> None:
     # to see it fail: let Worker._handle wait for storage errors only (the log is flooded), write
     # pictures without a temporary file (half of one stays), ignore what `put` raises (one is
     # missing)
-    with withstanding(site, record_property), fault(site, disks):
+    with withstanding(site), fault(site, disks):
         site.upload(100)
         let_pass(FULL_S)
         assert not site.is_settled()

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.conftest import MakeSite
-from tests.faults.lasting import RecordProperty, let_pass, start_all, withstanding
+from tests.faults.lasting import let_pass, start_all, withstanding
 from tests.faults.site import RECOVERY_S, START_S, Site, wait_until
 
 #: Seconds for which Redis hangs.
@@ -102,21 +102,19 @@ def site(make_lasting_site: MakeSite) -> Site:
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_work_goes_on_after_a_fault_of_redis(
-    site: Site, fault: Fault, record_property: RecordProperty
-) -> None:
+def test_work_goes_on_after_a_fault_of_redis(site: Site, fault: Fault) -> None:
     # to see it fail: let leases last an hour (jobs are lost with Redis), the check for
     # contradictions out of commit_results (an older Redis doubles sequence numbers), the check of
     # writes out of Outage (a full Redis floods the log), the registration out of
     # WarmWorker.heartbeat (workers that an emptied Redis does not know)
-    with withstanding(site, record_property), fault(site):
+    with withstanding(site), fault(site):
         site.upload(100)
         # the ledger takes frames though Redis is away
         wait_until(lambda: site.books().seen == len(site.uploaded), RECOVERY_S, "the entry of all")
 
 
 def test_a_wrong_password_is_told_in_a_few_lines_and_work_goes_on_when_it_is_right(
-    make_site: MakeSite, record_property: RecordProperty
+    make_site: MakeSite,
 ) -> None:
     # to see it fail: let Outage.failed return 0, or name the URL in place of the address
     with socket.create_server(("127.0.0.1", 0)) as free:
@@ -141,7 +139,7 @@ def test_a_wrong_password_is_told_in_a_few_lines_and_work_goes_on_when_it_is_rig
             assert "swordfish" not in site.log(name)
         redis.auth("another")
         redis.config_set("requirepass", "swordfish")
-    record_property("recovery_s", site.wait_until_settled())
+    site.wait_until_settled()
     site.check_books()
 
 
