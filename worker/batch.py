@@ -131,22 +131,19 @@ class BatchScorer:
         unfit = [_wrong_unit(outcome, unit) for outcome in decoded if outcome.frame.unit != unit]
         scores = self._score(detector, [outcome.frame for outcome in fitting])
         self.progress.step()
-        scored = list(zip(fitting, scores, strict=True))
-        unfit += [_not_finite(outcome) for outcome, s in scored if not math.isfinite(s.score)]
-        scored = [(outcome, s) for outcome, s in scored if math.isfinite(s.score)]
-        reports = self._pool.map(self._measure, [outcome for outcome, _ in scored])
-        return [Inspected(*s, report) for s, report in zip(scored, reports, strict=True)], unfit
+        reports = self._pool.map(self._measure, fitting)
+        return [Inspected(*parts) for parts in zip(fitting, scores, reports, strict=True)], unfit
 
     def _score(self, detector: Detector, frames: Sequence[Frame]) -> list[Scored]:
         """One forward pass; another one with the model loaded anew if the first fails."""
         try:
-            return detector.score(frames)
-        except RuntimeError as error:  # torch's for whatever a device does
+            return _finite(detector.score(frames))
+        except (RuntimeError, FloatingPointError) as error:  # RuntimeError: torch's for devices
             if is_out_of_memory(error):
                 raise
             log.warning("scoring failed on %s, loading the model anew: %s", detector.device, error)
         # here the first attempt's tensors, which the error held, are free
-        return self.models.renewed(detector).score(frames)
+        return _finite(self.models.renewed(detector).score(frames))
 
     def _measure(self, outcome: Decoded) -> HotspotReport:
         rule = self.config.camera(outcome.entry.camera).hotspot or default_rule(
@@ -247,9 +244,8 @@ def _wrong_unit(outcome: Decoded, unit: str) -> Refused:
     )
 
 
-def _not_finite(outcome: Decoded) -> Refused:
-    return Refused(
-        outcome.entry,
-        "not_finite",
-        "its score is not a number: the image holds values that are none, or far too large ones",
-    )
+def _finite(scored: list[Scored]) -> list[Scored]:
+    # frames hold numbers only, so one that is none comes from the model or its device
+    if not all(math.isfinite(one.score) for one in scored):
+        raise FloatingPointError("a score is not a number")
+    return scored

@@ -26,7 +26,7 @@ STEPS = (
     "after storage.streams.Streams.decide 1",
     "after worker.batch.store_pictures 1",
     "before worker.batch.commit_results 1",
-    "after storage.results.finish_within 1",  # in the transaction
+    "before storage.results._record 1",  # in the transaction: frames are scored, rows are not there
     "after worker.batch.commit_results 1",
     "after storage.window.RollingWindows.confirm 1",
 )
