@@ -86,7 +86,7 @@ class Isolation:
                 return self._give_up(
                     batch.frame_ids[0],
                     "failed",
-                    f"{MAX_FAILURES} times its worker died, or got stuck, with this frame alone",
+                    f"its worker died, got stuck or failed {MAX_FAILURES} times with it alone",
                 )
             if len(batch.frame_ids) > 1:
                 for frame_id in failures:
