@@ -29,6 +29,11 @@ _LABELLED = 3
 
 _UNIT_NAMES: dict[Unit, str] = {"celsius": "°C", "counts": "counts"}
 
+#: Ends of the anomaly map's scale, σ.
+_MAP_REACH = 10.0
+#: σ beyond which pixels of the anomaly map are outlined; noise does not reach it.
+_MAP_MARK = 5.0
+
 
 @dataclass(frozen=True)
 class DisplayRange:
@@ -76,7 +81,7 @@ def draw(
     views = (
         _original(frame, report, display),
         _reconstruction(frame, scored, display),
-        _heatmap(frame, scored, caption.threshold),
+        _heatmap(frame, scored),
         _overlay(frame, report, display),
     )
     size = _display_size(frame.shape, _MOST_SIDE)
@@ -121,17 +126,19 @@ def _reconstruction(frame: Frame, scored: Scored, display: DisplayRange) -> View
     )
 
 
-def _heatmap(frame: Frame, scored: Scored, threshold: float) -> View:
-    """Draw the signed map; its scale depends on the threshold alone, never on the image."""
-    reach = _nice_ceiling(max(1.5 * threshold, 5.0))
+def _heatmap(frame: Frame, scored: Scored) -> View:
+    """Draw the signed map on a fixed scale.
+
+    The score combines this map with other signals, so the score's threshold is no place on it.
+    """
     anomaly_map = scored.anomaly_map
     peak = float(anomaly_map.flat[np.abs(anomaly_map).argmax()])
     return View(
         title="Anomaly map",
-        note=f"peak {number(peak, 1)} σ, threshold {number(threshold, 1)}",
+        note=f"peak {number(peak, 1)} σ, outlined over {number(_MAP_MARK, 0)}",
         values=anomaly_map,
-        scale=Scale(-reach, reach, "σ", COLD_TO_HOT, marks=(-threshold, threshold)),
-        outlined=np.abs(anomaly_map) > threshold,
+        scale=Scale(-_MAP_REACH, _MAP_REACH, "σ", COLD_TO_HOT, marks=(-_MAP_MARK, _MAP_MARK)),
+        outlined=np.abs(anomaly_map) > _MAP_MARK,
         smooth=anomaly_map.shape != frame.shape,
     )
 
@@ -164,12 +171,6 @@ def _scale(display: DisplayRange, palette: Palette, marks: tuple[float, ...] = (
 
 def _number(value: float, unit: Unit) -> str:
     return f"{number(value, 1)} °C" if unit == "celsius" else number(value, 0)
-
-
-def _nice_ceiling(value: float) -> float:
-    """Return the next of 1, 2, 5, 10, 20, 50, …"""
-    power = 10.0 ** math.floor(math.log10(value))
-    return next(m * power for m in (1, 2, 5, 10) if m * power >= value)
 
 
 def _display_size(shape: tuple[int, int], most: int) -> tuple[int, int]:

@@ -97,19 +97,19 @@ def test_the_anomaly_map_is_coloured_by_sigma_and_never_stretched() -> None:
     outlier[30:, 20:] = 300.0
     for anomaly_map in (flat(5.0), outlier):
         heatmap = pictures_of(flat(20), anomaly_map).heatmap
-        # a threshold of 6.2 σ makes a scale of −10 to 10 σ, so 5 σ lies at 3/4 of the palette
+        # the scale goes from −10 to 10 σ, so 5 σ lies at 3/4 of the palette
         assert tuple(heatmap[INSIDE]) == tuple(COLD_TO_HOT.colours[191])
 
 
-def test_only_what_is_beyond_the_threshold_is_outlined_in_the_anomaly_map() -> None:
+def test_only_what_is_beyond_five_sigma_is_outlined_in_the_anomaly_map() -> None:
     def outlined(sigma: float) -> int:
         anomaly_map = flat(0.0)
         anomaly_map[18:22, 10:14] = sigma
         heatmap = pictures_of(flat(20), anomaly_map).heatmap
         return int((heatmap[62:382, 14:206] == OUTLINE).all(axis=2).sum())
 
-    assert outlined(6.1) == outlined(-6.1) == 0
-    assert outlined(6.3) == outlined(-6.3) > 100
+    assert outlined(4.9) == outlined(-4.9) == 0
+    assert outlined(5.1) == outlined(-5.1) > 100
 
 
 def test_a_hotspot_is_outlined_labelled_and_not_covered() -> None:
