@@ -75,7 +75,7 @@ def simulated_plant(folder: Path, *, seed: int) -> DemoInput:
             f"[cameras.{camera}]\nscale = {{ gain = {SCALE.gain}, offset = {SCALE.offset} }}"
             for camera in CAMERAS
         ),
-        size=(60, 80),
+        size=(64, 80),
         total=len(CAMERAS) * STREAM_FRAMES,
         stream=_taken_in_turn(plant),
     )
