@@ -10,7 +10,7 @@ TORCH ?= $(or $(shell cat $(VENV)/.torch 2>/dev/null),torch==2.13.0)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install demo test lint clean FORCE
+.PHONY: help install demo test soak lint clean FORCE
 
 help: ## List the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; \
@@ -24,6 +24,10 @@ demo: install ## Run the product on a simulated plant, nothing else needed
 
 test: lint ## All checks, then all tests
 	$(BIN)/pytest -n 2
+
+SOAK_MINUTES ?= 15
+soak: install ## The whole system with fault after fault for SOAK_MINUTES, then the books
+	$(BIN)/python -m tests.faults.soak --minutes $(SOAK_MINUTES) $(SOAK_OPTIONS)
 
 lint: install ## Lint, formatting, types, import rule
 	$(BIN)/ruff check

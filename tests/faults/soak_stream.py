@@ -1,0 +1,187 @@
+"""Cameras that upload without pause, and know what has to become of every image."""
+
+from __future__ import annotations
+
+import random
+import shutil
+import threading
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import Engine, select
+
+from producer.naming import WatchRoot
+from storage.database import chunks, reading
+from storage.schema import PENDING, frames
+from tests.scene import picture
+
+CAMERAS = ("east", "west")
+IMAGES_PER_S = 4.0
+#: How an image comes, and how often of a hundred times.
+MANNERS = {"plain": 50, "part": 12, "hidden": 12, "slow": 6, "half": 5, "text": 3, "latest": 12}
+#: Seconds that a slow upload takes.
+SLOW_S = 4.0
+
+
+@dataclass(frozen=True)
+class Upload:
+    """A complete file, or one that stays broken."""
+
+    frame_id: str
+    path: str
+    expected: str  #: its state in the ledger, or the reason why it is quarantined
+
+
+class Stream:
+    """Uploads from a thread of its own while the ``with`` block lasts.
+
+    What is known of the uploads is guarded by `lock`, which is held for one upload at a time.
+    """
+
+    def __init__(self, watch: Path, seed: int) -> None:
+        self.watch = watch
+        self.lock = threading.Lock()
+        self.uploaded = 0
+        self.waiting: dict[str, Upload] = {}  #: without the expected outcome, by frame id
+        self.wrong: list[str] = []  #: outcomes that were not expected
+        self.deleted = 0  #: before they had an outcome
+        self.versions: set[str] = set()  #: names that were written over
+        self._newest: dict[str, Upload] = {}  # by camera
+        self._chance = random.Random(seed)
+        self._root = WatchRoot.at(watch, {})
+        self._ended = threading.Event()
+        self._slow: list[threading.Thread] = []
+
+    def __enter__(self) -> Stream:
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._ended.set()
+        for thread in (self._thread, *self._slow):
+            thread.join()
+        with self.lock:  # from now on nothing is written over the last versions any more
+            self.waiting |= {u.frame_id: u for u in self._newest.values()}
+
+    def _run(self) -> None:
+        write = {
+            "plain": self._plain,
+            "part": self._part,
+            "hidden": self._hidden,
+            "half": self._half,
+            "text": self._text,
+            "latest": self._latest,
+        }
+        while not self._ended.wait(self._chance.expovariate(IMAGES_PER_S)):
+            manner = self._chance.choices(list(MANNERS), list(MANNERS.values()))[0]
+            camera, number = self._chance.choice(CAMERAS), self.uploaded
+            data = picture(number, hot=number % 50 == 49)
+            if manner == "slow":
+                self._slow = [thread for thread in self._slow if thread.is_alive()]
+                thread = threading.Thread(target=self._slowly, args=(camera, number, data))
+                thread.start()
+                self._slow.append(thread)
+            else:
+                with self.lock:
+                    write[manner](self._directory(camera), number, data)
+            self.uploaded += 1
+
+    def _directory(self, camera: str) -> Path:
+        directory = self.watch / camera
+        directory.mkdir(exist_ok=True)
+        return directory
+
+    def _plain(self, directory: Path, number: int, data: bytes) -> None:
+        path = directory / f"{number:06}.png"
+        path.write_bytes(data)
+        self._expect(path, "scored")
+
+    def _part(self, directory: Path, number: int, data: bytes) -> None:
+        path = directory / f"{number:06}.png"
+        path.with_suffix(".png.part").write_bytes(data)
+        self._expect(path.with_suffix(".png.part").rename(path), "scored")
+
+    def _hidden(self, directory: Path, number: int, data: bytes) -> None:
+        hidden = directory / f".{number:06}.png.Xq81"
+        hidden.write_bytes(data)
+        self._expect(hidden.rename(directory / f"{number:06}.png"), "scored")
+
+    def _half(self, directory: Path, number: int, data: bytes) -> None:
+        path = directory / f"{number:06}.png"
+        path.write_bytes(data[: len(data) // 2])
+        self._expect(path, "corrupt")
+
+    def _text(self, directory: Path, number: int, data: bytes) -> None:
+        path = directory / f"{number:06}.png"
+        path.write_bytes(b"<html>no camera here</html>")
+        self._expect(path, "unsupported")
+
+    def _latest(self, directory: Path, number: int, data: bytes) -> None:
+        """Only the last version must be scored; whether others are read in time is chance."""
+        path = directory / "latest.png"
+        path.write_bytes(data)
+        upload = self._newest[directory.name] = self._upload(path, "scored")
+        self.versions.add(upload.path)
+
+    def _slowly(self, camera: str, number: int, data: bytes) -> None:
+        pieces = 10
+        with suppress(FileNotFoundError):  # its directory was deleted meanwhile
+            path = self._directory(camera) / f"{number:06}.png"
+            with path.open("wb") as file:
+                for start in range(0, len(data), len(data) // pieces + 1):
+                    file.write(data[start : start + len(data) // pieces + 1])
+                    file.flush()
+                    time.sleep(SLOW_S / pieces)
+            with self.lock:
+                self._expect(path, "scored")
+
+    def _expect(self, path: Path, outcome: str) -> None:
+        upload = self._upload(path, outcome)
+        self.waiting[upload.frame_id] = upload
+
+    def _upload(self, path: Path, outcome: str) -> Upload:
+        frame = self._root.frame_at(str(path.relative_to(self.watch)))
+        if frame is None:
+            raise FileNotFoundError(path)
+        return Upload(frame.frame_id, frame.path, outcome)
+
+    def settle(self, engine: Engine) -> None:
+        """Look up what became of those that wait."""
+        with self.lock:
+            waiting = dict(self.waiting)
+        done = outcomes(engine, list(waiting))
+        with self.lock:
+            for frame_id, outcome in done.items():
+                upload = self.waiting.pop(frame_id, None)
+                if upload is not None and outcome != upload.expected:
+                    self.wrong.append(f"{upload.path} is {outcome}, not {upload.expected}")
+
+    def delete_camera(self, camera: str) -> None:
+        """Delete a camera's directory with all that is in it; its next upload makes it anew.
+
+        Of what nobody has read by then, nothing can be expected.
+        """
+        with self.lock:
+            shutil.rmtree(self.watch / camera, ignore_errors=True)
+            lost = [u for u in self.waiting.values() if u.path.startswith(f"{camera}/")]
+            for upload in lost:
+                del self.waiting[upload.frame_id]
+            self.deleted += len(lost)
+            self._newest.pop(camera, None)
+
+
+def outcomes(engine: Engine, frame_ids: Sequence[str]) -> dict[str, str]:
+    """State, or the reason of a quarantine, of those frames that are not pending."""
+    query = select(frames.c.id, frames.c.state, frames.c.reason)
+    with reading(engine) as connection:
+        return {
+            row.id: row.reason or row.state
+            for chunk in chunks(frame_ids)
+            for row in connection.execute(
+                query.where(frames.c.id.in_(chunk), frames.c.state != PENDING)
+            )
+        }

@@ -1,0 +1,19 @@
+"""A minute of the soak; `make soak` runs it for as long as wanted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.faults.soak import Soak, describe
+from thermal.bundle import Bundle
+
+
+@pytest.mark.slow
+def test_a_minute_of_faults_loses_no_image_and_doubles_none(tmp_path: Path, bundle: Bundle) -> None:
+    # to see it fail: what the other fault tests name; lose frames in `claim_pending`, for one
+    report = Soak(tmp_path, bundle, minutes=1, seed=4, say=print).run()
+    assert report.passed, describe(report)
+    assert report.faults.total() >= 2
+    assert report.uploaded > 100
