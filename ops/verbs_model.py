@@ -175,11 +175,14 @@ def _summarise(bundle: Bundle, output: Path) -> None:
         f"  {training.images} images, {training.held_out} of them held out, {size}, "
         f"unit {bundle.preparation.unit}"
     )
+    measured = training.metrics
     click.echo(
-        f"  loss {training.metrics['loss']:.4f}, "
-        f"held-out {training.metrics['validation_loss']:.4f}; "
-        f"threshold {bundle.threshold():.2f} at 99.5 % of held-out scores"
+        f"  autoencoder: loss {measured['autoencoder_loss']:.4f}, "
+        f"held-out {measured['autoencoder_validation_loss']:.4f}; "
+        f"inspector: loss {measured['inspector_loss']:.4f}, "
+        f"held-out {measured['inspector_validation_loss']:.4f}"
     )
+    click.echo(f"  threshold {bundle.threshold():.2f} at 99.5 % of held-out scores")
     for text in training.notes:
         click.echo(f"  note: {text}")
     if training.suspects:
