@@ -225,7 +225,7 @@ def test_train_evaluate_and_score(tmp_path: Path) -> None:
     bundle = tmp_path / "bundle"
     trained = run("train", dataset, "--output", bundle, "--epochs", "2", "--device", "cpu")
     assert trained.exit_code == 0, trained.output
-    assert "30 images, 6 of them held out, 24×32 px, unit counts" in trained.output
+    assert "30 images, 10 of them held out, 24×32 px, unit counts" in trained.output
     assert "note: Only 30 training images" in trained.output
     measured = run("evaluate", dataset, "--model", bundle, "--json")
     assert measured.exit_code == 0, measured.output
