@@ -62,9 +62,9 @@ def hung_up_in_a_commit(site: Site, postgres: PostgresProcess) -> Iterator[None]
 
 
 @contextmanager
-def read_only(_site: Site, postgres: PostgresProcess) -> Iterator[None]:
+def read_only(site: Site, postgres: PostgresProcess) -> Iterator[None]:
     postgres.configure("default_transaction_read_only = on")
-    let_pass(READ_ONLY_S)
+    let_pass(site, READ_ONLY_S)
     postgres.configure("RESET default_transaction_read_only")
     yield
 
@@ -112,7 +112,7 @@ def test_a_sqlite_file_that_another_process_locks_is_waited_for(make_site: MakeS
     ):
         other.execute("BEGIN EXCLUSIVE")
         site.upload(100)
-        let_pass(LOCKED_S)
+        let_pass(site, LOCKED_S)
         other.execute("ROLLBACK")
     assert sum(site.complaints().values()) == 0, site.logs()
 

@@ -24,14 +24,14 @@ FULL_S = 10.0
 
 @dataclass(frozen=True)
 class SmallDisk:
-    """A file system of a few MiB, where this user may mount one."""
+    """A file system of 64 MiB, where this user may mount one."""
 
     path: Path
     refusal: str | None  #: why it is no file system of its own
 
     @classmethod
     def mount(cls, path: Path) -> SmallDisk:
-        words = ["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", str(path)]
+        words = ["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", str(path)]
         try:
             subprocess.run(words, check=True, capture_output=True, text=True)
         except (OSError, subprocess.CalledProcessError) as error:
@@ -113,7 +113,7 @@ def test_work_goes_on_when_there_is_room_again(site: Site, disks: Disks, fault: 
     # missing)
     with withstanding(site), fault(site, disks):
         site.upload(100)
-        let_pass(FULL_S)
+        let_pass(site, FULL_S)
         assert not site.is_settled()
     _check_pictures(site, disks.pictures.path / "pictures")
 

@@ -62,7 +62,7 @@ def flushed(site: Site) -> Iterator[None]:
 def hung(site: Site) -> Iterator[None]:
     site.redis.signal(signal.SIGSTOP)
     yield
-    let_pass(PAUSE_S)
+    let_pass(site, PAUSE_S)
     site.redis.signal(signal.SIGCONT)
 
 
@@ -80,7 +80,7 @@ def full(site: Site) -> Iterator[None]:
     with site.redis.client() as redis:
         redis.config_set("maxmemory", 1)
         yield
-        let_pass(REFUSED_S)
+        let_pass(site, REFUSED_S)
         redis.config_set("maxmemory", 0)
 
 
@@ -103,7 +103,7 @@ def site(make_lasting_site: MakeSite) -> Site:
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_work_goes_on_after_a_fault_of_redis(site: Site, fault: Fault) -> None:
-    # to see it fail: let leases last an hour (jobs are lost with Redis), the check for
+    # to see it fail: end no lease in claim_pending (jobs are lost with Redis), the check for
     # contradictions out of commit_results (an older Redis doubles sequence numbers), the check of
     # writes out of Outage (a full Redis floods the log), the registration out of
     # WarmWorker.heartbeat (workers that an emptied Redis does not know)
@@ -130,7 +130,7 @@ def test_a_wrong_password_is_told_in_a_few_lines_and_work_goes_on_when_it_is_rig
         wait_until(lambda: site.books().seen == 100, RECOVERY_S, "the entry of all")
         spent = {name: _cpu_s(process.pid) for name, process in site.processes.items()}
         said = site.complaints()
-        let_pass(REFUSED_S)
+        let_pass(site, REFUSED_S)
         for name, process in site.processes.items():
             assert _cpu_s(process.pid) - spent[name] < REFUSED_S / 10
             assert site.complaints()[name] - said[name] < 10
