@@ -12,7 +12,7 @@ from tests.faults.site import RECOVERY_S, START_S, Site, wait_until
 
 WORKERS: Final = ("worker-1", "worker-2")
 #: Warnings and errors that a process may log about one fault.
-MOST_COMPLAINTS: Final = 15
+MOST_COMPLAINTS: Final = 30
 
 log = logging.getLogger(__name__)
 
