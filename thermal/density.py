@@ -56,11 +56,11 @@ class LocalDensity(nn.Module):
         components = min(_MOST_COMPONENTS, len(scale), max(4, count // 8))
         variance, directions = variance[-components:], directions[:, -components:]
         weight = variance.clamp_min(1e-3 * float(variance[-1])) ** -0.25
-        density = cls(len(scale), components, count)
+        density = cls(len(scale), components, count).to(scale.device)
         density.mean.copy_(mean)
         density.projection.copy_(scale[:, None] * directions * weight)
         density.references.copy_(density.project(descriptions))
-        near = density._nearest(density.references, torch.arange(count))[0]
+        near = density._nearest(density.references, torch.arange(count, device=scale.device))[0]
         spread = near.mean(1)  # of copies of one image it is 0: they are no closer than a tenth
         density.spread.copy_(spread.clamp_min(0.1 * float(spread.median()) + 1e-6))
         return density

@@ -51,6 +51,10 @@ class Detector:
             )
         except (RuntimeError, ValueError, IndexError, KeyError, ZeroDivisionError) as error:
             raise BundleError(f"the weights do not fit the architecture: {error}") from error
+        # Channels last: on CPUs the convolutions take two thirds of the time.
+        for weight in scorer.parameters():
+            if weight.ndim == 4:
+                weight.data = weight.data.contiguous(memory_format=torch.channels_last)
         self._scorer = scorer.to(self.device).eval()
 
     @classmethod

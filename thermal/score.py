@@ -100,10 +100,10 @@ class Scorer(nn.Module):
         code = self.autoencoder.encode(image)  # (B, latent)
         reconstruction = self.autoencoder.decode(code)  # (B, 1, H, W)
         residual = (image - reconstruction)[:, 0]  # (B, H, W)
-        anomaly_map = self._smooth(residual) / self.map_sigma  # (B, H, W)
+        anomaly_map = self._map(residual)
         features = self.inspector.describe(image, reconstruction)  # (B, FEATURES)
         values = [
-            anomaly_map.abs().flatten(1).amax(1),
+            _extreme(anomaly_map),
             fault_log_odds(self.inspector.classify(features)),
             self.density(torch.cat([features, code], 1), own),
         ]
@@ -113,6 +113,10 @@ class Scorer(nn.Module):
             anomaly_map=anomaly_map,
             reconstruction=reconstruction[:, 0],
         )
+
+    def hotspot(self, residual: Tensor) -> Tensor:
+        """(B, H, W) residuals → the first signal, (B,) σ."""
+        return _extreme(self._map(residual))
 
     def evidence(self, values: Tensor) -> Tensor:
         """(B, 3) signals → −ln p of each among held-out normal images, (B, 3), > 0."""
@@ -135,7 +139,7 @@ class Scorer(nn.Module):
 
     def calibrate_signals(self, values: Tensor) -> None:
         """Learn what the signals (N, 3) of held-out normal images say about a new image's."""
-        tail = min(0.5, max(_TAIL_SHARE, _TAIL_IMAGES / len(values)))
+        tail = tail_share(len(values))
         levels = torch.linspace(0, 1 - tail, _BODY_KNOTS, device=values.device)
         body = values.quantile(levels, 0)  # (knots, 3)
         excess = (values - body[-1]).clamp_min(0).mean(0) / tail  # mean excess over the body
@@ -146,9 +150,21 @@ class Scorer(nn.Module):
         self.knot_evidence[0] = _LEAST_EVIDENCE
         self.knot_evidence[-1] = self.knot_evidence[-2] + 1  # p falls by e each mean excess
 
+    def _map(self, residual: Tensor) -> Tensor:
+        return self._smooth(residual) / self.map_sigma
+
     def _smooth(self, residual: Tensor) -> Tensor:
         standard = (residual - self.residual_mean) / self.residual_sigma
         return self.smooth_rows @ standard @ self.smooth_columns.T
+
+
+def tail_share(count: int) -> float:
+    """Share of `count` held-out values that make up the tail of their distribution."""
+    return min(0.5, max(_TAIL_SHARE, _TAIL_IMAGES / count))
+
+
+def _extreme(maps: Tensor) -> Tensor:
+    return maps.abs().flatten(1).amax(1)
 
 
 def shrunk_sigma(values: Tensor, prior_images: float = 10.0) -> Tensor:

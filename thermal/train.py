@@ -14,13 +14,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from thermal.bundle import MAX_HELD_OUT_SCORES, Architecture, Bundle, Suspect, TrainingInfo
+from thermal.bundle import Architecture, Bundle, Suspect, TrainingInfo
+from thermal.calibrate import calibrate_map, calibrate_scores, held_out_distribution
 from thermal.dataset import TrainingImages, read_training_images
 from thermal.decode import DecodeOptions
-from thermal.density import MAX_REFERENCES, LocalDensity
 from thermal.detector import choose_device
 from thermal.errors import TrainingError
-from thermal.fit import EpochReport, Stage, device_of, fit_autoencoder, fit_inspector, in_parts
+from thermal.fit import EpochReport, Stage, fit_autoencoder, fit_inspector
 from thermal.score import Scorer
 
 #: Fewer images than this cannot be split into a training and a calibration part.
@@ -31,6 +31,7 @@ FEW_IMAGES = 200
 
 _HELD_OUT_SHARE = 0.2
 _HELD_OUT_IMAGES = 20  # wanted of a small folder too, as long as that is at most a third of it
+_RUN_IMAGES = 16  # neighbouring files that are held out together, fewer of a small folder
 _SUSPECTS = 50
 
 
@@ -88,7 +89,7 @@ def train(
         torch.manual_seed(config.seed)
         scorer = Scorer(architecture).to(choose_device(config.device))
         metrics = _fit(scorer, values, torch.from_numpy(held_out), config.epochs, progress)
-    scores = _calibrate(scorer, values, torch.from_numpy(held_out), config.seed)
+    scores = calibrate_scores(scorer, values, torch.from_numpy(held_out), config.seed)
     return _bundle(
         scorer,
         architecture,
@@ -119,7 +120,7 @@ def choose_held_out(count: int, seed: int) -> NDArray[np.bool_]:
     copies, and a copy of a training image calibrates nothing.
     """
     wanted = max(_HELD_OUT_SHARE * count, min(_HELD_OUT_IMAGES, count / 3))
-    blocks = np.array_split(np.arange(count), min(count, 100))
+    blocks = np.array_split(np.arange(count), max(count // _RUN_IMAGES, min(count, 100)))
     held_out = np.zeros(count, bool)
     for block in np.random.default_rng(seed).permutation(len(blocks)):
         held_out[blocks[block]] = True
@@ -159,10 +160,7 @@ def _fit(
     training, validation = values[~held_out], values[held_out]
     redraws = fit_autoencoder(scorer.autoencoder, training, validation, epochs, report)
     scorer.eval()
-    with torch.inference_mode():
-        device = device_of(scorer)
-        residuals = [(x - scorer.autoencoder(x))[:, 0] for x in in_parts(validation, device)]
-        scorer.calibrate_map(torch.cat(residuals))
+    calibrate_map(scorer, validation)
     inspects = fit_inspector(
         scorer.inspector,
         scorer.autoencoder,
@@ -180,26 +178,6 @@ def _fit(
     }
 
 
-def _calibrate(scorer: Scorer, values: Tensor, held_out: Tensor, seed: int) -> NDArray[np.float64]:
-    """Fit the density and the signals' distributions; return the scores of all images, (N,).
-
-    All normal images serve as references of the density, held-out ones too; each image is
-    compared with the others only.
-    """
-    device = device_of(scorer)
-    chosen = torch.randperm(len(values), generator=torch.Generator().manual_seed(seed))
-    chosen = chosen[:MAX_REFERENCES].sort().values
-    own = torch.full((len(values),), -1)
-    own[chosen] = torch.arange(len(chosen))
-    with torch.inference_mode():
-        blocks = [scorer.describe(part) for part in in_parts(values[chosen], device)]
-        scorer.density = LocalDensity.fit([torch.cat(block) for block in zip(*blocks, strict=True)])
-        pairs = zip(in_parts(values, device), in_parts(own, device), strict=True)
-        signals = torch.cat([scorer.observe(part, mine).values for part, mine in pairs])
-        scorer.calibrate_signals(signals[held_out.to(device)])
-        return scorer.combine(scorer.evidence(signals)).double().cpu().numpy()
-
-
 def _bundle(
     scorer: Scorer,
     architecture: Architecture,
@@ -210,9 +188,6 @@ def _bundle(
     held_out: NDArray[np.bool_],
     metrics: dict[str, float],
 ) -> Bundle:
-    kept = np.sort(scores[held_out])
-    if len(kept) > MAX_HELD_OUT_SCORES:  # evenly spaced ranks keep every quantile
-        kept = kept[np.linspace(0, len(kept) - 1, MAX_HELD_OUT_SCORES).round().astype(int)]
     worst = np.argsort(-scores)[:_SUSPECTS]
     return Bundle(
         architecture=architecture,
@@ -220,7 +195,7 @@ def _bundle(
         training=TrainingInfo(
             seed=config.seed,
             images=len(scores),
-            held_out=len(kept),
+            held_out=int(held_out.sum()),
             fingerprint=dataset.fingerprint,
             cameras=config.cameras,
             metrics=metrics,
@@ -230,7 +205,7 @@ def _bundle(
             suspects=tuple(Suspect(dataset.names[i], float(scores[i])) for i in worst),
         ),
         weights={name: t.float().cpu().numpy() for name, t in scorer.state_dict().items()},
-        held_out_scores=kept,
+        held_out_scores=held_out_distribution(scores[held_out]),
     )
 
 
