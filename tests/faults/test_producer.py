@@ -8,9 +8,11 @@ import signal
 import subprocess
 from pathlib import Path
 
+import psutil
 import pytest
 from sqlalchemy import select
 
+from producer.heartbeat import living_producers
 from storage.database import reading
 from storage.ledger import lease
 from storage.schema import frames
@@ -83,17 +85,18 @@ def test_files_whose_events_the_kernel_dropped_are_found(make_site: MakeSite) ->
     if limit > 200_000:
         pytest.skip(f"the kernel queues {limit} events: too many to fill the queue in a test")
     site = make_site()
-    site.start_producer()
-    site.upload(2)
-    wait_until(lambda: site.seen() == 2, START_S, "the start of the producer")
-    site.processes["producer"].send_signal(signal.SIGSTOP)
-    files = [site.watch / name for name in site.uploaded]
-    for _ in range(limit // 2 + 1):  # in turns: the kernel merges events that are the same
-        for file in files:
+    wait_in_ledger(site, 2)
+    wait_until(lambda: has_scanned(site), START_S, "the end of the scan at the start")
+    producer = psutil.Process(site.processes["producer"].pid)
+    producer.suspend()
+    wait_until(lambda: producer.status() == psutil.STATUS_STOPPED, START_S, "that it stands still")
+    logs = [site.watch / "cam-a" / name for name in ("a.log", "b.log")]  # no frames
+    for _ in range(limit):  # twice as many events as fit
+        for file in logs:  # in turns: the kernel merges events that are the same
             file.open("ab").close()
     site.upload(100)
     site.upload(100, camera="cam-b/new/and/deep")
-    site.processes["producer"].send_signal(signal.SIGCONT)
+    producer.resume()
     wait_until(lambda: site.seen() == 202, RECOVERY_S, "the entry of all")
     site.upload(1, camera="cam-b/new/and/deep")
     wait_until(lambda: site.seen() == 203, SOON_S, "an event from a directory that was missed")
@@ -210,6 +213,12 @@ def wait_in_ledger(site: Site, count: int) -> None:
     site.start_producer()
     site.upload(count)
     wait_until(lambda: site.seen() == count, START_S, "the start of the producer")
+
+
+def has_scanned(site: Site) -> bool:
+    """Whether the producer has told of a complete scan."""
+    with site.redis.client() as redis:
+        return any(one.roots[0].scanned_at is not None for one in living_producers(redis))
 
 
 def quarantined(site: Site) -> int:
