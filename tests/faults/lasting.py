@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
+from storage.queue import FrameQueue
 from tests.faults.site import RECOVERY_S, START_S, Site, wait_until
 
 WORKERS: Final = ("worker-1", "worker-2")
@@ -37,10 +38,18 @@ def withstanding(site: Site) -> Iterator[None]:
     wait_until(
         lambda: set(site.workers()) == set(WORKERS), RECOVERY_S, "that Redis knows the workers"
     )
+    # what was done already may be on the queue once more: it must not be done again
+    wait_until(lambda: _is_idle(site), RECOVERY_S, "the end of all jobs")
     site.check_books()
     assert all(process.poll() is None for process in site.processes.values()), site.logs()
     for name, count in site.complaints().items():
         assert count - said[name] < MOST_COMPLAINTS, site.log(name)
+        assert "Traceback" not in site.log(name), site.log(name)  # an outage is no defect
+
+
+def _is_idle(site: Site) -> bool:
+    with site.redis.client() as redis:
+        return not site.busy_workers() and FrameQueue(redis).depth() == 0
 
 
 def let_pass(site: Site, seconds: float) -> None:

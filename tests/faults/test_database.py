@@ -95,9 +95,9 @@ def lasting_site(make_lasting_site: MakeSite, postgres: PostgresProcess) -> Site
 def test_work_goes_on_after_a_fault_of_postgres(
     lasting_site: Site, postgres: PostgresProcess, fault: Fault
 ) -> None:
-    # to see it fail: raise OperationalError as it is in _translated (the producer ends), insert
-    # rows in commit_results for frames that are not pending (a lost answer doubles them), ask for
-    # no more than SELECT 1 in check_writes (a read-only database floods the log)
+    # to see it fail: raise OperationalError as it is in _translated (the producer ends), let
+    # load_pending and finish_within both pass committed frames (a lost answer doubles them), or let
+    # a worker take the next job at once after a failure (a read-only database floods the log)
     with withstanding(lasting_site), fault(lasting_site, postgres):
         lasting_site.upload(100)
 

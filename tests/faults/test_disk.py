@@ -108,9 +108,8 @@ def site(disks: Disks, make_lasting_site: MakeSite) -> Site:
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_work_goes_on_when_there_is_room_again(site: Site, disks: Disks, fault: Fault) -> None:
-    # to see it fail: let Worker._handle wait for storage errors only (the log is flooded), write
-    # pictures without a temporary file (half of one stays), ignore what `put` raises (one is
-    # missing)
+    # to see it fail: let Worker._handle wait for storage errors only (the log is flooded), or
+    # ignore what `put` raises (rows name pictures that are not there)
     with withstanding(site), fault(site, disks):
         site.upload(100)
         let_pass(site, FULL_S)

@@ -77,11 +77,13 @@ def cut_off(site: Site) -> Iterator[None]:
 
 @contextmanager
 def full(site: Site) -> Iterator[None]:
+    said = site.complaints()["producer"]
     with site.redis.client() as redis:
         redis.config_set("maxmemory", 1)
         yield
         let_pass(site, REFUSED_S)
         redis.config_set("maxmemory", 0)
+    assert site.complaints()["producer"] - said <= 2, site.log("producer")
 
 
 FAULTS: tuple[Fault, ...] = (
