@@ -29,6 +29,7 @@ from thermal.hotspots import HotspotRule, default_rule, measure
 from thermal.threshold import Baseline, Decision, RollingThreshold
 from worker.config import WorkerConfig
 from worker.pictures import keeps_pictures, store_pictures
+from worker.progress import Progress
 from worker.reading import MAX_ATTEMPTS, Decoded, Outcome, Refused, read_frame
 from worker.rows import Inspected, make_row
 
@@ -173,7 +174,8 @@ def _read(root: WatchRoot, path: str, config: WorkerConfig) -> Outcome:
         attempts=MAX_ATTEMPTS,  # nobody is uploading: what cannot be read now is not read
         seen_at=now,
     )
-    return read_frame(entry, config.camera(frame.camera), grace_s=0, now=now)
+    camera = config.camera(frame.camera)
+    return read_frame(entry, camera, grace_s=0, now=now, progress=Progress())
 
 
 def _refusal(outcome: Outcome, unit: str) -> Refused:

@@ -63,7 +63,7 @@ class Worker:
         self._models = models
         self._progress = Progress()
         self._score = BatchScorer(config, engine, streams, models, store, clock, self._progress)
-        self._isolation = Isolation(self._score, engine, redis, clock)
+        self._isolation = Isolation(self._score, engine, redis, clock, self._progress)
         self._rq: WarmWorker | None = None
         self._device_failure: DeviceFailed | None = None
         self._pause_s = FIRST_PAUSE_S

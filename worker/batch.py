@@ -85,14 +85,16 @@ class BatchScorer:
                 device failed; nothing is lost, the batch may be run again.
         """
         outcomes = self._read(batch)
-        detector = self.models.current()
+        with self.progress.waiting():
+            detector = self.models.current()
         inspected, unfit = self._inspect(detector, outcomes)
         refused = [o for o in outcomes if isinstance(o, Refused)] + unfit
         replaced = [o for o in outcomes if isinstance(o, Replaced)]
         later = [o for o in outcomes if isinstance(o, Later)]
-        rows = self._decide_and_commit(detector, inspected, refused, replaced)
-        for wait in later:
-            postpone(self.engine, [wait.entry.id], until=wait.until)
+        with self.progress.waiting():
+            rows = self._decide_and_commit(detector, inspected, refused, replaced)
+            for wait in later:
+                postpone(self.engine, [wait.entry.id], until=wait.until)
         for file in refused:
             log.warning(
                 "quarantined %s of camera %s: %s", file.entry.path, file.entry.camera, file.detail
@@ -110,12 +112,17 @@ class BatchScorer:
         self._pool.shutdown()
 
     def _read(self, batch: FrameBatch) -> list[Outcome]:
-        entries = load_pending(self.engine, batch.frame_ids)
+        with self.progress.waiting():
+            entries = load_pending(self.engine, batch.frame_ids)
         now, config = self.clock(), self.config
 
         def read(entry: LedgerFrame) -> Outcome:
             outcome = read_frame(
-                entry, config.camera(entry.camera), grace_s=config.grace_s, now=now
+                entry,
+                config.camera(entry.camera),
+                grace_s=config.grace_s,
+                now=now,
+                progress=self.progress,
             )
             self.progress.step()
             return outcome

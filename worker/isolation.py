@@ -30,6 +30,7 @@ from storage.window import StreamMissing
 from thermal.errors import BundleError
 from worker.batch import BatchReport
 from worker.models import DeviceFailed, is_out_of_memory
+from worker.progress import Progress
 from worker.reading import RETRY_S
 from worker.suspects import Suspects
 
@@ -65,10 +66,12 @@ class Isolation:
         engine: Engine,
         redis: Redis,
         clock: Callable[[], float],
+        progress: Progress,
     ):
         self._score = score
         self._engine = engine
         self._clock = clock  # Unix s
+        self._progress = progress
         self._suspects = Suspects(redis)
         self._queue = FrameQueue(redis)
         self._works = False  # whether a frame was scored since a failure was last blamed on one
@@ -94,7 +97,8 @@ class Isolation:
                 batch = FrameBatch(tuple(i for i in batch.frame_ids if i not in failures))
             return self._in_parts(batch.frame_ids)
         except JobTimeoutException:
-            self.abandoned(batch)
+            if not self._progress.is_waiting:
+                self.abandoned(batch)
             raise
 
     def abandoned(self, batch: FrameBatch) -> None:

@@ -14,6 +14,7 @@ from thermal.decode import decode
 from thermal.errors import DecodeError, ImageTooLarge, UnsupportedImage
 from thermal.frame import Frame
 from worker.config import CameraConfig
+from worker.progress import Progress
 
 #: Attempts after which a file that cannot be read is given up whatever the clocks say.
 MAX_ATTEMPTS: Final = 20
@@ -59,12 +60,15 @@ class Later:
 Outcome = Decoded | Refused | Replaced | Later
 
 
-def read_frame(entry: LedgerFrame, config: CameraConfig, *, grace_s: float, now: float) -> Outcome:
+def read_frame(
+    entry: LedgerFrame, config: CameraConfig, *, grace_s: float, now: float, progress: Progress
+) -> Outcome:
     """Read and decode the file of a pending frame. Never raises for what a file may be."""
     young = _may_still_be_uploaded(entry, grace_s, now)
     limit = config.decode.max_bytes
     try:
-        data = _read_unchanged(entry, limit)
+        with progress.waiting():
+            data = _read_unchanged(entry, limit, progress)
         if data is None:
             return Replaced(entry)
         frame = decode(data, suffix=Path(entry.path).suffix, options=config.decode)
@@ -89,7 +93,7 @@ def read_frame(entry: LedgerFrame, config: CameraConfig, *, grace_s: float, now:
     return Decoded(entry, frame, hashlib.sha256(data).hexdigest())
 
 
-def _read_unchanged(entry: LedgerFrame, limit: int) -> bytes | None:
+def _read_unchanged(entry: LedgerFrame, limit: int, progress: Progress) -> bytes | None:
     """The file's content, or None if it is not the file that the ledger knows."""
     descriptor = open_beneath(text_to_path(entry.root), text_to_path(entry.path))
     try:
@@ -100,6 +104,7 @@ def _read_unchanged(entry: LedgerFrame, limit: int) -> bytes | None:
         chunks = []
         while chunk := os.read(descriptor, _CHUNK):
             chunks.append(chunk)
+            progress.step()  # a slow disk is not a stuck one
         if _identity(descriptor) != (entry.mtime_ns, entry.size):
             return None
         return b"".join(chunks)

@@ -177,7 +177,7 @@ class WarmWorker(SimpleWorker):
 
     def _leave_to_others(self, job: FrameJob, queue: Queue, execution: Execution) -> NoReturn:
         """Put a stuck job back on the queue and end the process; not before Redis takes it."""
-        if batch := job.batch():
+        if not self._progress.is_waiting and (batch := job.batch()):
             self._abandoned(batch)
         self.handle_job_failure(job, queue, exc_string="stuck", execution=execution)
         log.critical(

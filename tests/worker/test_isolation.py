@@ -9,6 +9,7 @@ from typing import cast
 import pytest
 from redis import Redis
 from redis.exceptions import ConnectionError as RedisAway
+from rq.timeouts import JobTimeoutException
 from sqlalchemy import select
 
 from storage.database import reading
@@ -19,6 +20,7 @@ from tests.scene import picture
 from tests.worker.conftest import Deployment, batch_of
 from worker.batch import BatchReport, BatchScorer
 from worker.isolation import MAX_FAILURES, Isolation
+from worker.progress import Progress
 from worker.suspects import Suspects
 
 
@@ -41,7 +43,7 @@ def upload(deployment: Deployment, count: int, *, camera: str = "cam-a") -> list
 
 
 def isolation(deployment: Deployment, score: Callable[[FrameBatch], BatchReport]) -> Isolation:
-    return Isolation(score, deployment.engine, deployment.redis, time.time)
+    return Isolation(score, deployment.engine, deployment.redis, time.time, Progress())
 
 
 def outcomes(deployment: Deployment) -> dict[str, tuple[str, str | None, str | None]]:
@@ -149,6 +151,26 @@ def test_a_frame_that_takes_its_workers_along_is_quarantined_untried(
     state, reason, detail = outcomes(deployment)[ids[0]]
     assert (state, reason) == ("quarantined", "failed")
     assert "worker died" in (detail or "")
+
+
+def test_a_job_that_takes_too_long_is_split_unless_it_only_waited(deployment: Deployment) -> None:
+    # to see it fail: note no job that ran out of time, or every one, in Isolation.__call__
+    ids = upload(deployment, 2)
+    progress = Progress()
+
+    def slow(_batch: FrameBatch) -> BatchReport:
+        raise JobTimeoutException
+
+    def slow_disk(_batch: FrameBatch) -> BatchReport:
+        with progress.waiting():
+            raise JobTimeoutException
+
+    for score, suspects in ((slow_disk, {}), (slow, dict.fromkeys(ids, 0))):
+        isolated = Isolation(score, deployment.engine, deployment.redis, time.time, progress)
+        with pytest.raises(JobTimeoutException):
+            isolated(batch_of(ids))
+        assert Suspects(deployment.redis).failures(ids) == suspects
+        progress.step()
 
 
 def test_a_requeued_frame_starts_with_a_clean_record(deployment: Deployment) -> None:

@@ -12,6 +12,7 @@ from storage.ledger import LedgerFrame, NewFrame
 from storage.paths import path_to_text
 from thermal.decode import DecodeOptions
 from worker.config import CameraConfig
+from worker.progress import Progress
 from worker.reading import (
     MAX_ATTEMPTS,
     Decoded,
@@ -52,7 +53,8 @@ def read(
     entry: LedgerFrame, *, age_s: float = 3600.0, config: CameraConfig | None = None
 ) -> Outcome:
     now = entry.mtime_ns / 1e9 + age_s
-    return read_frame(entry, config or CameraConfig(), grace_s=GRACE_S, now=now)
+    camera = config or CameraConfig()
+    return read_frame(entry, camera, grace_s=GRACE_S, now=now, progress=Progress())
 
 
 def reason(outcome: Outcome) -> str:
