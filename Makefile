@@ -10,7 +10,7 @@ TORCH ?= $(or $(shell cat $(VENV)/.torch 2>/dev/null),torch==2.13.0)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install demo test faults soak lint clean FORCE
+.PHONY: help install demo test soak lint clean FORCE
 
 help: ## List the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; \
@@ -22,14 +22,9 @@ install: $(VENV)/.installed ## Make .venv with the command and the tools; TORCH=
 demo: install ## Run the product on a simulated plant, nothing else needed
 	$(BIN)/thermalwatch demo
 
-# The longer fault tests, which break every service in turn, take a quarter of an hour on their own.
-LONG_FAULTS := $(addprefix tests/faults/test_,database.py disk.py files.py producer.py redis.py soak.py uploads.py)
-
-test: lint ## All checks, then all tests but the longer fault tests
-	$(BIN)/pytest -n 2 $(addprefix --ignore=,$(LONG_FAULTS))
-
-faults: install ## The longer fault tests: Redis, databases, disks, files, producer
-	$(BIN)/pytest -n 2 $(LONG_FAULTS)
+# Many tests wait for processes that die and come back, so there are more of them than cores.
+test: lint ## All checks, then all tests, the faults included
+	$(BIN)/pytest -n 4
 
 SOAK_MINUTES ?= 15
 soak: install ## The whole system with fault after fault for SOAK_MINUTES, then the books

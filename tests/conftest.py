@@ -173,3 +173,18 @@ def shared_data() -> Path:
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     """A model that knows the scene of `tests.scene.picture`."""
     return train_bundle(tmp_path_factory.mktemp("training"))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """List the recoveries after faults, slowest first."""
+    found = [
+        (seconds, report.nodeid)
+        for report in terminalreporter.stats.get("", ())
+        if report.when == "teardown"
+        for name, seconds in report.user_properties
+        if name == "recovery_s"
+    ]
+    if found:
+        terminalreporter.section("recoveries after faults")
+    for seconds, test in sorted(found, reverse=True):
+        terminalreporter.line(f"{seconds:5.1f} s  {test.removeprefix('tests/faults/')}")

@@ -10,10 +10,19 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.site import RedisProcess, Site
+from tests.faults.site import RedisProcess, Site, recoveries_s
 from thermal.bundle import Bundle
 
 MakeSite = Callable[..., Site]
+
+
+@pytest.fixture(autouse=True)
+def _recoveries(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Report how long the test's slowest recovery took (`tests.conftest` prints the list)."""
+    recoveries_s.clear()
+    yield
+    if recoveries_s:
+        request.node.user_properties.append(("recovery_s", max(recoveries_s)))
 
 
 @pytest.fixture

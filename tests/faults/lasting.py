@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,8 +13,6 @@ from tests.faults.site import RECOVERY_S, START_S, Site, wait_until
 WORKERS: Final = ("worker-1", "worker-2")
 #: Warnings and errors that a process may log about one fault.
 MOST_COMPLAINTS: Final = 30
-
-log = logging.getLogger(__name__)
 
 
 def start_all(site: Site) -> Site:
@@ -34,7 +31,7 @@ def withstanding(site: Site) -> Iterator[None]:
     site.upload(300)
     wait_until(lambda: site.books().scored > scored, RECOVERY_S, "the first row")
     yield
-    log.info("well again after %.1f s", site.wait_until_settled())
+    site.wait_until_settled()
     wait_until(
         lambda: set(site.workers()) == set(WORKERS), RECOVERY_S, "that Redis knows the workers"
     )

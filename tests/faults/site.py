@@ -30,6 +30,9 @@ RECOVERY_S = 60.0
 #: Seconds that starting a process may take on a busy machine, which is no part of a recovery.
 START_S = 60.0
 
+#: Seconds that each recovery of the running test took; reported at the end of the test run.
+recoveries_s: list[float] = []
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
@@ -236,9 +239,11 @@ class Site:
     def wait_until_settled(self, timeout_s: float = RECOVERY_S) -> float:
         """Seconds until every upload had its outcome; call it when the fault has gone away."""
         try:
-            return wait_until(self.is_settled, timeout_s, "an outcome for every upload")
+            took_s = wait_until(self.is_settled, timeout_s, "an outcome for every upload")
         except AssertionError as error:
             raise AssertionError(f"{error}: {self.books()}\n{self.logs()}") from None
+        recoveries_s.append(took_s)
+        return took_s
 
     def check_books(self) -> None:
         """Nothing lost, nothing doubled, and every decision replays."""

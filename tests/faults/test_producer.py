@@ -110,7 +110,7 @@ def test_a_burst_into_new_nested_directories_is_found(make_site: MakeSite) -> No
     site.upload(1)
     wait_until(lambda: site.seen() == 1, START_S, "the start of the producer")
     image = picture(1)
-    for number in range(9_000):
+    for number in range(30_000):
         name = f"cam-{number % 3}/{number // 1000}/{number // 30}/{number}.png"
         path = site.watch / name
         path.parent.mkdir(parents=True, exist_ok=True)
