@@ -28,7 +28,7 @@ class Scored:
 
 
 class Detector:
-    """A trained model, warm on its device.
+    """A trained model, warm on its device; `scorer` is its network.
 
     Scores do not depend on the other frames of the batch beyond rounding: the same frame alone
     and in a batch of 64 differs by less than 1e-4 of its score.
@@ -55,7 +55,7 @@ class Detector:
         for weight in scorer.parameters():
             if weight.ndim == 4:
                 weight.data = weight.data.contiguous(memory_format=torch.channels_last)
-        self._scorer = scorer.to(self.device).eval()
+        self.scorer = scorer.to(self.device).eval()
 
     @classmethod
     def load(cls, path: Path, device: str = "auto") -> Detector:
@@ -81,7 +81,7 @@ class Detector:
         preparation = self.bundle.preparation
         images = np.stack([prepare(frame, preparation) for frame in frames])[:, None]
         with torch.inference_mode():
-            batch = self._scorer(torch.from_numpy(images).to(self.device))
+            batch = self.scorer(torch.from_numpy(images).to(self.device))
         seen = batch.observation
         scores = batch.score.tolist()
         errors = seen.mse.tolist()

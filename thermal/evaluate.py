@@ -15,7 +15,7 @@ from thermal.dataset import mask_of, read_test_set
 from thermal.decode import DecodeOptions, decode
 from thermal.detector import Detector
 from thermal.errors import DatasetError
-from thermal.pixel_metrics import aupro, bootstrap_auroc, pixel_auroc
+from thermal.pixel_metrics import aupro, auroc, bootstrap_auroc, pixel_auroc
 
 #: Percentile of held-out normal scores used as threshold: 0.5 % of normal images are flagged.
 PERCENTILE = 99.5
@@ -126,25 +126,18 @@ def summarise(
     precision, recall, _ = precision_recall_curve(labels, scores)
     f1 = 2 * precision * recall / np.maximum(precision + recall, 1e-12)
     return Evaluation(
-        image_auroc=_auroc(normal, anomalous),
+        image_auroc=auroc(normal, anomalous),
         image_auroc_interval=bootstrap_auroc(normal, anomalous),
         average_precision=float(average_precision_score(labels, scores)),
         f1_max=float(f1.max()),
         threshold=threshold,
         false_alarm_rate=float((normal > threshold).mean()),
         recall=float((anomalous > threshold).mean()),
-        per_defect={name: _auroc(normal, values) for name, values in by_defect.items()},
+        per_defect={name: auroc(normal, values) for name, values in by_defect.items()},
         n_normal=len(normal),
         n_anomalous=len(anomalous),
         images_per_s=images_per_s,
     )
-
-
-def _auroc(normal: NDArray[np.float64], anomalous: NDArray[np.float64]) -> float:
-    from sklearn.metrics import roc_auc_score
-
-    labels = np.concatenate([np.zeros(len(normal)), np.ones(len(anomalous))])
-    return float(roc_auc_score(labels, np.concatenate([normal, anomalous])))
 
 
 def _score(

@@ -23,7 +23,7 @@ def pixel_auroc(maps: Sequence[Map], masks: Sequence[Mask]) -> float:
     Raises `ValueError` if there is no anomalous or no normal pixel, or shapes differ.
     """
     values, anomalous = _pixels(maps, masks)
-    return _auroc(values[~anomalous], values[anomalous])
+    return auroc(values[~anomalous], values[anomalous])
 
 
 def aupro(maps: Sequence[Map], masks: Sequence[Mask], max_fpr: float = MAX_FPR) -> float:
@@ -64,7 +64,7 @@ def bootstrap_auroc(
     """
     rng = np.random.default_rng(seed)
     draws = [
-        _auroc(rng.choice(normal, len(normal)), rng.choice(anomalous, len(anomalous)))
+        auroc(rng.choice(normal, len(normal)), rng.choice(anomalous, len(anomalous)))
         for _ in range(resamples)
     ]
     tail = (1.0 - confidence) / 2
@@ -84,7 +84,7 @@ def _pixels(
     return values, anomalous
 
 
-def _auroc(normal: NDArray[np.floating], anomalous: NDArray[np.floating]) -> float:
+def auroc(normal: NDArray[np.floating], anomalous: NDArray[np.floating]) -> float:
     """Mann and Whitney's statistic: the share of pairs in the right order, ties as half."""
     ordered = np.sort(normal)
     below = np.searchsorted(ordered, anomalous, side="left")
