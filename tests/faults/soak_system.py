@@ -108,8 +108,14 @@ class System:
 
     def child(self, name: str) -> psutil.Process:
         """A process of the system, which may have to be started again first."""
-        wait_until(lambda: name in self.children(), START_S, f"the start of {name}")
-        return self.children()[name]
+        found: dict[str, psutil.Process] = {}  # of one look: by the next one it may have ended
+
+        def is_there() -> bool:
+            found.update(self.children())
+            return name in found
+
+        wait_until(is_there, START_S, f"the start of {name}")
+        return found[name]
 
     def redis(self) -> Redis:
         """A client of the embedded Redis; the caller closes it."""
