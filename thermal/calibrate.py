@@ -11,13 +11,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from thermal.bundle import MAX_HELD_OUT_SCORES
 from thermal.density import MAX_REFERENCES, LocalDensity
 from thermal.fit import device_of, in_parts
 from thermal.score import Scorer, tail_share
 
 _FOLDS = 10
-_SPEAK_FOR_THEMSELVES = 1000  # held-out images
+_QUANTILES = 1000  # of the scores of normal images that a bundle keeps
 
 
 def calibrate_map(scorer: Scorer, held_out: Tensor) -> None:
@@ -60,24 +59,20 @@ def calibrate_scores(
 
 
 def held_out_distribution(scores: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return ascending scores with the distribution of normal images' scores.
+    """Return a thousand ascending quantiles of normal images' scores.
 
-    `scores` (n,) are those of held-out images. A thousand of them speak for themselves (2000 are
-    kept). Of fewer, the highest would have to stand for the 99.5th percentile, which they cannot
-    reach; so a thousand quantiles are kept, above the body those of an exponential tail of
-    e = score² / 2, as `thermal.score` defines it, with the mean excess of the images there.
+    `scores` (n,) are those of held-out images. The highest of them cannot stand for the 99.5th
+    percentile: of few images none lies there, and of many it is where the images lie that only
+    seem normal. So the body is kept as it is, and above it comes an exponential tail of
+    e = score² / 2, as `thermal.score` defines it. Its scale is the median excess of the images
+    there divided by ln 2, which a few faults among them hardly move.
     """
-    ordered = np.sort(scores)
-    if len(ordered) >= _SPEAK_FOR_THEMSELVES:
-        kept = min(len(ordered), MAX_HELD_OUT_SCORES)  # evenly spaced ranks keep every quantile
-        ranks = np.linspace(0, len(ordered) - 1, kept).round().astype(int)
-        return np.asarray(ordered[ranks])
-    levels = (np.arange(_SPEAK_FOR_THEMSELVES) + 0.5) / _SPEAK_FOR_THEMSELVES
-    tail = tail_share(len(ordered))
-    evidence = ordered**2 / 2
+    levels = (np.arange(_QUANTILES) + 0.5) / _QUANTILES
+    tail = tail_share(len(scores))
+    evidence = scores**2 / 2
     start = float(np.quantile(evidence, 1 - tail))
-    excess = float(np.maximum(evidence - start, 0).mean()) / tail
-    beyond = start + excess * np.log(tail / (1 - levels))
+    scale = float(np.median(evidence[evidence >= start] - start)) / np.log(2)
+    beyond = start + scale * np.log(tail / (1 - levels))
     body = np.quantile(evidence, levels)
     return np.asarray(np.sqrt(2 * np.where(levels > 1 - tail, beyond, body)), np.float64)
 

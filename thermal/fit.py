@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal
@@ -12,7 +13,7 @@ from torch.nn import functional as F
 
 from thermal.errors import TrainingError
 from thermal.network import Autoencoder, Inspector
-from thermal.synthetic import paint_faults
+from thermal.synthetic import LOCAL_FAULTS, paint_faults
 
 Stage = Literal["autoencoder", "inspector"]
 
@@ -20,6 +21,9 @@ _BATCH = 64
 _EPOCH_IMAGES = 512  # a small folder is passed several times an epoch: varied, not repeated
 _PATIENCE = 12  # epochs without a better validation loss
 _LEARNING_RATE = 2e-3
+_FAULTY_SHARE = 0.35  # of the autoencoder's images; more, and it redraws normal ones less well
+_TRIMMED_SHARE = 0.03  # of the unpainted images in a batch
+_FIRST_NOISE = 0.3  # spans; after an epoch, what the network leaves of held-out images
 
 
 @dataclass(frozen=True)
@@ -39,16 +43,26 @@ def fit_autoencoder(
     epochs: int,
     report: Callable[[EpochReport], None],
 ) -> EpochReport:
-    """Train on (N, 1, H, W) images, leave the best weights in `model`, return their epoch."""
+    """Train on (N, 1, H, W) images, leave the best weights in `model`, return their epoch.
+
+    Some of the images have a fault painted on, and are to be redrawn without it: a denoising
+    autoencoder (Vincent et al., ICML 2008) with faults for noise, as in DRAEM's reconstruction.
+    It learns that a fault is nothing to redraw, so that it stays in the residual.
+    """
+
+    noise = _FIRST_NOISE
 
     def loss(batch: Tensor) -> Tensor:
-        return F.mse_loss(model(batch).float(), batch)
+        painted, labels = paint_faults(batch, noise, share=_FAULTY_SHARE, kinds=LOCAL_FAULTS)
+        return _trimmed((model(painted).float() - batch).square().mean((1, 2, 3)), labels == 0)
 
     def validate() -> float:
+        nonlocal noise
         total = sum(
             float((part - model(part)).square().mean((1, 2, 3)).sum())
             for part in in_parts(held_out, device_of(model))
         )
+        noise = math.sqrt(total / len(held_out))
         return total / len(held_out)
 
     return _fit("autoencoder", model, images, epochs, loss, validate, report)
@@ -78,7 +92,7 @@ def fit_inspector(
 
     def loss(batch: Tensor) -> Tensor:
         painted, kinds = paint_faults(batch, noise)
-        return F.cross_entropy(logits(painted), kinds)
+        return _trimmed(F.cross_entropy(logits(painted), kinds, reduction="none"), kinds == 0)
 
     def validate() -> float:
         answers = torch.cat([logits(part).cpu() for part in in_parts(faulty, device_of(model))])
@@ -96,6 +110,15 @@ def in_parts(images: Tensor, device: torch.device) -> Iterator[Tensor]:
 def device_of(model: nn.Module) -> torch.device:
     """The device a model is on."""
     return next(model.parameters()).device
+
+
+def _trimmed(losses: Tensor, unpainted: Tensor) -> Tensor:
+    """Mean of (B,) losses without the highest of the images that are as they came.
+
+    A few of a folder's normal images may show real faults, which must not be learned.
+    """
+    limit = losses[unpainted].detach().quantile(1 - _TRIMMED_SHARE) if unpainted.any() else 0
+    return losses[~unpainted | (losses <= limit)].mean()
 
 
 def _fit(

@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from thermal.bundle import Architecture
 from thermal.synthetic import FAULTS
 
-#: Width of the inspector's stages; each halves the resolution.
+#: Width of the inspector's stages: at a half, a quarter and an eighth of the resolution.
 _INSPECTOR_CHANNELS = (16, 32, 64)
 
 #: Numbers with which the inspector describes an image: mean and maximum of every channel.
@@ -74,11 +74,13 @@ class Inspector(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
+        first, second, third = _INSPECTOR_CHANNELS
         self.stages = nn.ModuleList(
-            nn.Sequential(*_convolution(before, after, stride), *_convolution(after, after, 1))
-            for before, after, stride in zip(
-                (2 * 4, *_INSPECTOR_CHANNELS), _INSPECTOR_CHANNELS, (1, 2, 2), strict=False
-            )
+            [
+                nn.Sequential(*_convolution(2 * 4, first, 1)),
+                nn.Sequential(*_convolution(first, second, 2), *_convolution(second, second, 1)),
+                nn.Sequential(*_convolution(second, third, 2), *_convolution(third, third, 1)),
+            ]
         )
         self.classify = nn.Sequential(
             nn.Linear(FEATURES, 64), nn.LeakyReLU(0.1), nn.Linear(64, 1 + len(FAULTS))

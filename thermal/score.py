@@ -24,7 +24,7 @@ from thermal.network import FEATURES, Autoencoder, Inspector, fault_log_odds
 SIGNALS = {"hotspot": 0.5, "structure": 1.0, "level": 1.0}
 
 #: Standard deviation of the Gaussian that smooths the residual, px of the network's input.
-_SMOOTHING_PX = 1.0
+_SMOOTHING_PX = 0.7
 
 #: Points at which a signal's distribution on normal images is kept, below its tail.
 _BODY_KNOTS = 10

@@ -10,7 +10,7 @@ faults suit a 24×40 px crop and a 160×128 px scene.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -20,7 +20,6 @@ from torch.nn import functional as F
 #: Smallest and largest amplitude of a fault, in standard deviations of the residual's noise.
 _AMPLITUDE = (2.0, 30.0)
 _HOT_SHARE = 0.85  #: of the faults; the others are colder than they should be
-_FAULTY_SHARE = 0.5  #: of the images
 _MOST_PIECES = 4  #: spots, cells or strings in an image
 
 
@@ -48,8 +47,10 @@ class _Canvas:
         return torch.sigmoid(2 * inside_px / self.log_uniform(0.3, 1.2))
 
 
-def paint_faults(images: Tensor, noise: float) -> tuple[Tensor, Tensor]:
-    """Paint faults on about half of the images.
+def paint_faults(
+    images: Tensor, noise: float, *, share: float = 0.5, kinds: Sequence[str] | None = None
+) -> tuple[Tensor, Tensor]:
+    """Paint faults on about this `share` of the images, of the `kinds` named, or of all.
 
     `images` is (B, 1, H, W) in spans, `noise` the standard deviation of the residual on normal
     images in the same unit. Returns the images and their labels, (B,) int64: 0 for none, else
@@ -65,8 +66,10 @@ def paint_faults(images: Tensor, noise: float) -> tuple[Tensor, Tensor]:
         width=width,
         device=device,
     )
-    labels = torch.randint(1, 1 + len(FAULTS), (count,), device=device)
-    labels[torch.rand(count, device=device) >= _FAULTY_SHARE] = 0
+    numbers = [1 + place for place, name in enumerate(FAULTS) if kinds is None or name in kinds]
+    drawn = torch.randint(len(numbers), (count,), device=device)
+    labels = torch.tensor(numbers, device=device)[drawn]
+    labels[torch.rand(count, device=device) >= share] = 0
     mask = torch.zeros(count, height, width, device=device)
     for label, paint in enumerate(FAULTS.values(), start=1):
         mine = labels == label
@@ -193,3 +196,6 @@ FAULTS: dict[str, Callable[[_Canvas], Tensor]] = {
     "shade": _shade,
     "patch": _patches,
 }
+#: Those in one place, which what surrounds them shows to be faults. At another level or under a
+#: soft shade an image may also be a normal one of another hour.
+LOCAL_FAULTS = ("spot", "cell", "string", "third", "patch")

@@ -32,7 +32,7 @@ FEW_IMAGES = 200
 _HELD_OUT_SHARE = 0.2
 _HELD_OUT_IMAGES = 20  # wanted of a small folder too, as long as that is at most a third of it
 _RUN_IMAGES = 16  # neighbouring files that are held out together, fewer of a small folder
-_SUSPECTS = 50
+_SUSPECTS_SHARE, _SUSPECTS = 0.06, 50  # of the images, and at least
 
 
 @dataclass(frozen=True)
@@ -188,7 +188,7 @@ def _bundle(
     held_out: NDArray[np.bool_],
     metrics: dict[str, float],
 ) -> Bundle:
-    worst = np.argsort(-scores)[:_SUSPECTS]
+    worst = np.argsort(-scores)[: max(_SUSPECTS, round(_SUSPECTS_SHARE * len(scores)))]
     return Bundle(
         architecture=architecture,
         preparation=dataset.preparation,
