@@ -24,7 +24,7 @@ from thermal.bundle import Bundle, load_bundle, save_bundle
 from thermal.dataset import list_images, read_test_set, training_folder
 from thermal.decode import DecodeOptions, decode
 from thermal.detector import Detector
-from thermal.evaluate import PERCENTILE
+from thermal.evaluate import TARGET_FAR
 from thermal.fit import in_parts
 from thermal.pixel_metrics import auroc
 from thermal.prepare import prepare
@@ -149,7 +149,7 @@ def measure(bundle: Bundle, dataset: Path) -> dict[str, Worth]:
     found = {}
     for name, way in WAYS.items():
         scores = scores_of(way, scorer, images.values)
-        threshold = bundle.threshold(PERCENTILE) if name == list(WAYS)[-1] else None
+        threshold = bundle.threshold(TARGET_FAR) if name == list(WAYS)[-1] else None
         found[name] = worth(scores, images.groups, threshold)
     return found
 

@@ -50,6 +50,15 @@ def device_option(function: F) -> F:
     )(function)
 
 
+def target_far_option(function: F) -> F:
+    return click.option(
+        "--target-far",
+        type=click.FloatRange(0.001, 0.2),
+        metavar="SHARE",
+        help="Share of normal images that may be flagged; it sets the threshold, 0.005 without it.",
+    )(function)
+
+
 def json_option(function: F) -> F:
     return click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")(
         function

@@ -23,7 +23,7 @@ from thermal.bundle import Bundle
 from thermal.dataset import list_images, read_test_set, training_folder
 from thermal.decode import decode
 from thermal.detector import Detector
-from thermal.evaluate import PERCENTILE
+from thermal.evaluate import TARGET_FAR
 from thermal.frame import Frame
 from thermal.pixel_metrics import aupro, auroc, pixel_auroc
 from thermal.score import Scorer
@@ -118,7 +118,7 @@ def small(dataset: Path, work: Path) -> str:
             bundle = trained(work / f"small-{count}-{draw}", images, seed=draw)
             detector = Detector(bundle, "cpu")
             normal, faulty = scores_of(detector, tests.normal), scores_of(detector, faults)
-            threshold = bundle.threshold(PERCENTILE)
+            threshold = bundle.threshold(TARGET_FAR)
             figures.append(
                 (auroc(normal, faulty), (normal > threshold).mean(), (faulty > threshold).mean())
             )

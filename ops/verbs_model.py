@@ -16,6 +16,7 @@ from ops.options import (
     note,
     print_json,
     settings_from,
+    target_far_option,
 )
 
 if TYPE_CHECKING:
@@ -113,8 +114,16 @@ def train(
         chosen={name: value for name, value in chosen.items() if value is not None},
     )
     from thermal.bundle import save_bundle
+    from thermal.dataset import common_folder
+    from thermal.suspects import save_suspects
 
     save_bundle(bundle, output)
+    save_suspects(
+        output,
+        bundle.training.suspects,
+        common_folder(paths),
+        options=decode_options(settings, cameras),
+    )
     _summarise(bundle, output)
 
 
@@ -122,6 +131,7 @@ def train(
     epilog="""\b
 Examples:
   thermalwatch evaluate dataset/ --model bundle/
+  thermalwatch evaluate dataset/ --model bundle/ --target-far 0.01 --sheet evaluation.png
   thermalwatch evaluate dataset/ --model bundle/ --json"""
 )
 @click.argument("dataset", type=DIRECTORY)
@@ -131,6 +141,13 @@ Examples:
     metavar="NAME",
     help="Read the images as this camera is configured in thermalwatch.toml.",
 )
+@target_far_option
+@click.option(
+    "--sheet",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Draw scores by class, ROC and the worst mistakes as a PNG file.",
+)
 @json_option
 @device_option
 @config_option
@@ -138,16 +155,23 @@ def evaluate(
     dataset: Path,
     model: Path,
     camera: str | None,
+    target_far: float | None,
+    sheet: Path | None,
     as_json: bool,
     device: str | None,
     config: Path | None,
 ) -> None:
-    """Measure a model on DATASET, a folder with test/good and test/<defect> (MVTec AD layout)."""
+    """Measure a model on DATASET, a folder with test/good and test/<defect> (MVTec AD layout).
+
+    Pixel figures come with masks in ground_truth/<defect>/<name>_mask.png.
+    """
     settings = settings_from(config, device=device)
     from ops.training import decode_options, progress_bar
     from thermal.detector import Detector
-    from thermal.evaluate import evaluate as measure
+    from thermal.evaluate import TARGET_FAR, score_test_set, summarise
+    from thermal.evaluation_sheet import save_evaluation_sheet
 
+    options = decode_options(settings, (camera,) if camera else ())
     detector = Detector.load(model, settings.device)
     with progress_bar() as bar:
         task = bar.add_task("scoring", total=None, detail="")
@@ -155,12 +179,11 @@ def evaluate(
         def report(progress: EvaluationProgress) -> None:
             bar.update(task, completed=progress.done, total=progress.total)
 
-        evaluation = measure(
-            detector,
-            dataset,
-            options=decode_options(settings, (camera,) if camera else ()),
-            progress=report,
-        )
+        found = score_test_set(detector, dataset, options=options, progress=report)
+    far = TARGET_FAR if target_far is None else target_far
+    evaluation = summarise(found, threshold=detector.bundle.threshold(far), target_far=far)
+    if sheet is not None:
+        save_evaluation_sheet(sheet, found, evaluation, options=options)
     if as_json:
         print_json(evaluation)
     else:
@@ -168,6 +191,9 @@ def evaluate(
 
 
 def _summarise(bundle: Bundle, output: Path) -> None:
+    from thermal.evaluate import TARGET_FAR
+    from thermal.suspects import LIST_FILE, SHEET_FILE
+
     training = bundle.training
     size = f"{bundle.preparation.height}×{bundle.preparation.width} px"
     click.echo(f"model {bundle.model_id[:12]} in {output}")
@@ -182,11 +208,17 @@ def _summarise(bundle: Bundle, output: Path) -> None:
         f"inspector: loss {measured['inspector_loss']:.4f}, "
         f"held-out {measured['inspector_validation_loss']:.4f}"
     )
-    click.echo(f"  threshold {bundle.threshold():.2f} at 99.5 % of held-out scores")
+    click.echo(
+        f"  threshold {bundle.threshold(TARGET_FAR):.2f} for {TARGET_FAR:.1%} false alarms, from "
+        "held-out images"
+    )
     for text in training.notes:
         click.echo(f"  note: {text}")
     if training.suspects:
-        click.echo("  oddest training images, worth a look before the model is trusted:")
+        click.echo(
+            f"  {len(training.suspects)} oddest training images, worth a look before the model is "
+            f"trusted: {output / LIST_FILE}, {SHEET_FILE}"
+        )
     for suspect in training.suspects[:SHOWN_SUSPECTS]:
         click.echo(f"    {suspect.score:6.2f}  {suspect.path}")
 
@@ -197,7 +229,7 @@ def _print_evaluation(evaluation: Evaluation) -> None:
         "image AUROC": f"{evaluation.image_auroc:.4f} ({low:.4f} to {high:.4f} with 95 %)",
         "average precision": f"{evaluation.average_precision:.4f}",
         "best F1": f"{evaluation.f1_max:.4f}",
-        "threshold": f"{evaluation.threshold:.3f}",
+        "threshold": f"{evaluation.threshold:.3f} for {evaluation.target_far:.2%} false alarms",
         "false alarms": f"{evaluation.false_alarm_rate:.2%} of {evaluation.n_normal} normal",
         "recall": f"{evaluation.recall:.2%} of {evaluation.n_anomalous} anomalous",
         "speed": f"{evaluation.images_per_s:.0f} images/s",

@@ -16,6 +16,7 @@ from ops.options import (
     note,
     print_json,
     settings_from,
+    target_far_option,
 )
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ Examples:
     metavar="NAME",
     help="All images are this camera's, and are read as it is configured in thermalwatch.toml.",
 )
+@target_far_option
 @json_option
 @device_option
 @config_option
@@ -57,6 +59,7 @@ def score(
     output: Path,
     pictures: PicturePolicy | None,
     camera: str | None,
+    target_far: float | None,
     as_json: bool,
     device: str | None,
     config: Path | None,
@@ -75,6 +78,9 @@ def score(
     worker = worker_config(settings, name="score")
     if pictures is not None:
         worker = replace(worker, pictures=pictures)
+    if target_far is not None:
+        window = replace(worker.window, percentile=100 * (1 - target_far))
+        worker = replace(worker, window=window)
     root, paths = image_root(images, camera=camera)
     detector = Detector.load(model, settings.device)
     with progress_bar() as bar:

@@ -120,9 +120,9 @@ class Bundle:
         """The part that is written as safetensors."""
         return {**self.weights, _HELD_OUT: self.held_out_scores}
 
-    def threshold(self, percentile: float = 99.5) -> float:
-        """Score that held-out normal images exceed with probability ``1 - percentile / 100``."""
-        return float(np.quantile(self.held_out_scores, percentile / 100))
+    def threshold(self, target_far: float) -> float:
+        """Score that a share `target_far` of held-out normal images exceed."""
+        return float(np.quantile(self.held_out_scores, 1 - target_far))
 
 
 def bundle_to_bytes(bundle: Bundle) -> tuple[str, bytes]:

@@ -19,6 +19,9 @@ from thermal.errors import DatasetError, DecodeError, TrainingError
 from thermal.frame import Unit
 from thermal.prepare import Preparation, choose_size, prepare
 
+#: The folder of normal images, in ``train`` and in ``test``.
+GOOD = "good"
+
 #: Frames that are looked at to choose the network's size.
 _SIZE_SAMPLE = 32
 
@@ -64,9 +67,14 @@ def list_images(folder: Path) -> list[Path]:
     return images
 
 
+def common_folder(paths: Sequence[Path]) -> Path:
+    """Return the folder that all files lie in or below; names of a training are relative to it."""
+    return Path(os.path.commonpath([path.parent for path in paths]))
+
+
 def training_folder(dataset: Path) -> Path:
     """Return the folder with the normal images: ``train/good`` if there is one, else itself."""
-    good = dataset / "train" / "good"
+    good = dataset / "train" / GOOD
     return good if good.is_dir() else dataset
 
 
@@ -76,10 +84,10 @@ def read_test_set(dataset: Path) -> TestSet:
     Raises `DatasetError` if ``test/good`` or every defect folder is missing or empty.
     """
     test = dataset / "test"
-    normal = list_images(test / "good")
-    folders = sorted(path for path in test.iterdir() if path.is_dir() and path.name != "good")
+    normal = list_images(test / GOOD)
+    folders = sorted(path for path in test.iterdir() if path.is_dir() and path.name != GOOD)
     if not folders:
-        raise DatasetError(f"{test} holds no defect folder beside good/: nothing to detect")
+        raise DatasetError(f"{test} holds no defect folder beside {GOOD}/: nothing to detect")
     defects = {folder.name: tuple(list_images(folder)) for folder in folders}
     return TestSet(normal=tuple(normal), defects=defects)
 
@@ -98,7 +106,7 @@ def read_training_images(
     Files that are not images are left out and named in the result. Raises `TrainingError` if
     the images are of different units, or if nothing can be learned from them.
     """
-    root = Path(os.path.commonpath([path.parent for path in paths]))
+    root = common_folder(paths)
     digest = hashlib.blake2b(digest_size=16)
     images: list[NDArray[np.float32]] = []
     names: list[str] = []

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from thermal.dataset import mask_of, read_test_set
+from thermal.dataset import GOOD, mask_of, read_test_set
 from thermal.decode import DecodeOptions, decode
 from thermal.detector import Detector
 from thermal.errors import DatasetError
 from thermal.pixel_metrics import aupro, auroc, bootstrap_auroc, pixel_auroc
 
-#: Percentile of held-out normal scores used as threshold: 0.5 % of normal images are flagged.
-PERCENTILE = 99.5
+#: False alarms that are accepted where nothing else is asked for, as a share of normal images.
+TARGET_FAR = 0.005
 
 _BATCH = 64
 
@@ -31,6 +31,30 @@ class EvaluationProgress:
     total: int
 
 
+@dataclass(frozen=True, eq=False)
+class TestScores:
+    """What a detector says about every image of a test set."""
+
+    __test__ = False  # pytest must not collect it
+
+    paths: tuple[Path, ...]
+    scores: NDArray[np.float64]  #: (n,) one a path
+    groups: Mapping[str, slice]  #: ``good`` and the defect classes, as slices of both
+    images_per_s: float  #: decoding and scoring, images of a batch together
+    pixel_auroc: float | None = None  #: None: the dataset has no masks
+    aupro: float | None = None  #: area under the per-region-overlap curve up to FPR 0.3
+
+    @property
+    def normal(self) -> NDArray[np.float64]:
+        """Scores of the normal images."""
+        return self.scores[self.groups[GOOD]]
+
+    @property
+    def by_defect(self) -> dict[str, NDArray[np.float64]]:
+        """Scores of each defect class."""
+        return {name: self.scores[place] for name, place in self.groups.items() if name != GOOD}
+
+
 @dataclass(frozen=True)
 class Evaluation:
     """Metrics under the field's names; all shares are in 0…1."""
@@ -39,6 +63,7 @@ class Evaluation:
     image_auroc_interval: tuple[float, float]  #: 95 %, bootstrap over the images
     average_precision: float
     f1_max: float  #: the best F1 score that any threshold reaches
+    target_far: float  #: the false alarms that the threshold is made for
     threshold: float  #: the bundle's own, from held-out normal images
     false_alarm_rate: float  #: share of normal test images above the threshold
     recall: float  #: share of anomalous test images above the threshold
@@ -50,14 +75,14 @@ class Evaluation:
     aupro: float | None = None  #: area under the per-region-overlap curve up to FPR 0.3
 
 
-def evaluate(
+def score_test_set(
     detector: Detector,
     dataset: Path,
     *,
     options: DecodeOptions,
     progress: Callable[[EvaluationProgress], None],
-) -> Evaluation:
-    """Score the ``test`` folder of `dataset` and compute metrics of images, and of pixels by masks.
+) -> TestScores:
+    """Score the ``test`` folder of `dataset`; measure pixels where there are masks.
 
     Pixel metrics need ``ground_truth/<defect>/<name>_mask.png``; anomalous images without a mask
     are left out of them, normal ones count as all normal.
@@ -66,22 +91,51 @@ def evaluate(
     measurement with gaps would not be comparable.
     """
     tests = read_test_set(dataset)
-    paths = [*tests.normal, *(path for images in tests.defects.values() for path in images)]
+    groups: dict[str, slice] = {}
+    paths: list[Path] = []
+    for name, images in {GOOD: tests.normal, **tests.defects}.items():
+        groups[name] = slice(len(paths), len(paths) + len(images))
+        paths += images
     masks = {path: mask for path in paths if (mask := mask_of(dataset, path)) is not None}
     truth = _Truth(masks, normal=frozenset(tests.normal) if masks else frozenset())
     started = time.monotonic()
     scores = _score(detector, paths, options, progress, truth)
-    images_per_s = len(paths) / (time.monotonic() - started)
-    normal, rest = scores[: len(tests.normal)], scores[len(tests.normal) :]
-    ends = np.cumsum([len(images) for images in tests.defects.values()])
-    by_defect = dict(zip(tests.defects, np.split(rest, ends[:-1]), strict=True))
-    found = summarise(normal, by_defect, detector.bundle.threshold(PERCENTILE), images_per_s)
-    if not masks:
-        return found
-    return replace(
-        found,
-        pixel_auroc=pixel_auroc(truth.maps, truth.anomalous),
-        aupro=aupro(truth.maps, truth.anomalous),
+    return TestScores(
+        paths=tuple(paths),
+        scores=scores,
+        groups=groups,
+        images_per_s=len(paths) / (time.monotonic() - started),
+        pixel_auroc=pixel_auroc(truth.maps, truth.anomalous) if masks else None,
+        aupro=aupro(truth.maps, truth.anomalous) if masks else None,
+    )
+
+
+def summarise(found: TestScores, *, threshold: float, target_far: float) -> Evaluation:
+    """Compute the metrics; `threshold` is the bundle's for a share `target_far` of false alarms."""
+    from sklearn.metrics import average_precision_score, precision_recall_curve
+
+    normal = found.normal
+    anomalous = np.concatenate(list(found.by_defect.values()))
+    labels = np.concatenate([np.zeros(len(normal)), np.ones(len(anomalous))])
+    precision, recall, _ = precision_recall_curve(labels, np.concatenate([normal, anomalous]))
+    f1 = 2 * precision * recall / np.maximum(precision + recall, 1e-12)
+    return Evaluation(
+        image_auroc=auroc(normal, anomalous),
+        image_auroc_interval=bootstrap_auroc(normal, anomalous),
+        average_precision=float(
+            average_precision_score(labels, np.concatenate([normal, anomalous]))
+        ),
+        f1_max=float(f1.max()),
+        target_far=target_far,
+        threshold=threshold,
+        false_alarm_rate=float((normal > threshold).mean()),
+        recall=float((anomalous > threshold).mean()),
+        per_defect={name: auroc(normal, scores) for name, scores in found.by_defect.items()},
+        n_normal=len(normal),
+        n_anomalous=len(anomalous),
+        images_per_s=found.images_per_s,
+        pixel_auroc=found.pixel_auroc,
+        aupro=found.aupro,
     )
 
 
@@ -109,35 +163,6 @@ class _Truth:
         elif path in self._normal:
             self.maps.append(strength)
             self.anomalous.append(np.zeros(strength.shape, bool))
-
-
-def summarise(
-    normal: NDArray[np.float64],
-    by_defect: Mapping[str, NDArray[np.float64]],
-    threshold: float,
-    images_per_s: float,
-) -> Evaluation:
-    """Compute the metrics from the scores of normal images and of each defect class."""
-    from sklearn.metrics import average_precision_score, precision_recall_curve
-
-    anomalous = np.concatenate(list(by_defect.values()))
-    labels = np.concatenate([np.zeros(len(normal)), np.ones(len(anomalous))])
-    scores = np.concatenate([normal, anomalous])
-    precision, recall, _ = precision_recall_curve(labels, scores)
-    f1 = 2 * precision * recall / np.maximum(precision + recall, 1e-12)
-    return Evaluation(
-        image_auroc=auroc(normal, anomalous),
-        image_auroc_interval=bootstrap_auroc(normal, anomalous),
-        average_precision=float(average_precision_score(labels, scores)),
-        f1_max=float(f1.max()),
-        threshold=threshold,
-        false_alarm_rate=float((normal > threshold).mean()),
-        recall=float((anomalous > threshold).mean()),
-        per_defect={name: auroc(normal, values) for name, values in by_defect.items()},
-        n_normal=len(normal),
-        n_anomalous=len(anomalous),
-        images_per_s=images_per_s,
-    )
 
 
 def _score(
