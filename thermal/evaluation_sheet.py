@@ -95,10 +95,13 @@ def _draw_images(
 ) -> None:
     for axes in row:
         axes.axis("off")
-    for axes, index in zip(row, chosen, strict=False):
-        path, score = found.paths[index], found.scores[index]
-        frame = decode(path.read_bytes(), suffix=path.suffix, options=options)
-        axes.imshow(frame.values, cmap="inferno")
+    paths = [found.paths[index] for index in chosen]
+    frames = [decode(p.read_bytes(), suffix=p.suffix, options=options) for p in paths]
+    low = min(float(frame.values.min()) for frame in frames)  # one scale for all
+    high = max(float(frame.values.max()) for frame in frames)
+    for axes, index, path, frame in zip(row, chosen, paths, frames, strict=False):
+        score = found.scores[index]
+        axes.imshow(frame.values, cmap="inferno", vmin=low, vmax=high)
         flagged = score > evaluation.threshold
         wrong = flagged == (kind == "normal")
         name = path.parent.name if path.parent.name != GOOD else "normal"
