@@ -52,9 +52,19 @@ def planted(dataset: Path, work: Path) -> str:
     for diameter in DIAMETERS_PX:
         cells = []
         for peak in PEAKS:
-            maps, masks = plant(detector, frames, diameter, peak * sigma)
+            count = len(frames)
+            maps, masks = plant(detector, frames, [diameter] * count, [peak * sigma] * count)
             cells.append(f"{aupro(maps, masks):.3f} ({pixel_auroc(maps, masks):.3f})")
         lines.append(f"| {diameter} px | {' | '.join(cells)} |")
+    random = np.random.default_rng(0)
+    diameters = random.integers(min(DIAMETERS_PX), max(DIAMETERS_PX) + 1, len(frames))
+    peaks = sigma * random.uniform(min(PEAKS), max(PEAKS), len(frames))
+    maps, masks = plant(detector, frames, diameters, peaks)
+    lines.append(
+        f"\nAll of {min(DIAMETERS_PX)} to {max(DIAMETERS_PX)} px and +{min(PEAKS)} to "
+        f"+{max(PEAKS)} σ together: AUPRO {aupro(maps, masks):.3f}, "
+        f"pixel AUROC {pixel_auroc(maps, masks):.3f}"
+    )
     return "\n".join([f"AUPRO (pixel AUROC); σ is {sigma:.1f} {bundle.preparation.unit}", *lines])
 
 
@@ -65,12 +75,15 @@ def noise_of(detector: Detector, frames: Sequence[Frame]) -> float:
 
 
 def plant(
-    detector: Detector, frames: Sequence[Frame], diameter_px: int, peak: float
+    detector: Detector,
+    frames: Sequence[Frame],
+    diameters_px: Sequence[int] | NDArray[np.int64],
+    peaks: Sequence[float] | Floats,
 ) -> tuple[list[NDArray[np.float32]], list[NDArray[np.bool_]]]:
-    """Maps and masks of frames with one round spot each, `peak` above what was there."""
-    random = np.random.default_rng(diameter_px)
+    """Maps and masks of frames with one round spot each, of its peak above what was there."""
+    random = np.random.default_rng(0)
     spotted, masks = [], []
-    for frame in frames:
+    for frame, diameter_px, peak in zip(frames, diameters_px, peaks, strict=True):
         height, width = frame.shape
         middle = (diameter_px - 1) / 2
         top, left = (random.integers(0, side - diameter_px + 1) for side in (height, width))
