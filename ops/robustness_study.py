@@ -104,16 +104,17 @@ def contaminated(dataset: Path, work: Path) -> str:
     chosen = {faults[i] for i in random.choice(len(faults), count, replace=False)}
     mixed = sorted([*good, *chosen], key=lambda path: path.name)
     left = [path for path in faults if path not in chosen]
+    clean, dirty = clean_model(dataset, work), trained(work / "contaminated", mixed, seed=0)
+    suspects = {Path(suspect.path).name for suspect in dirty.training.suspects}
+    found = len(suspects & {path.name for path in chosen})
     lines = ["| training images | image AUROC | faults among the suspects |", "|---|---|---|"]
-    for name, bundle in {
-        f"{len(good)} normal": clean_model(dataset, work),
-        f"{len(good)} normal and {count} faults": trained(work / "contaminated", mixed, seed=0),
-    }.items():
+    for name, bundle, listed in (
+        (f"{len(good)} normal", clean, ""),
+        (f"and {count} faults", dirty, f"{found} of {count}; {len(suspects)} are listed"),
+    ):
         detector = Detector(bundle, "cpu")
         value = auroc(scores_of(detector, tests.normal), scores_of(detector, left))
-        suspects = {Path(suspect.path).name for suspect in bundle.training.suspects}
-        found = len(suspects & {path.name for path in chosen})
-        lines.append(f"| {name} | {value:.3f} | {found} of {count}, {len(suspects)} listed |")
+        lines.append(f"| {name} | {value:.3f} | {listed} |")
     return "\n".join(lines)
 
 
