@@ -69,12 +69,12 @@ def _per_pixel(scorer: Scorer, image: Tensor) -> Tensor:
 
 
 def _signals(*names: str) -> Way:
-    """The signals named, each as its evidence, combined with their weights."""
-    places = [list(SIGNALS).index(name) for name in names]
+    """The signals named, each as its evidence, combined as all are in the score."""
+    places = [SIGNALS.index(name) for name in names]
 
     def score(scorer: Scorer, image: Tensor) -> Tensor:
         evidence = scorer.evidence(scorer.observe(image).values)
-        return evidence[:, places] @ scorer.weights[places]
+        return scorer.combine(evidence[:, places])
 
     return score
 
