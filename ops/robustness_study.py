@@ -2,8 +2,8 @@
 
 ``python -m ops.robustness_study WHAT DATASET --work DIR`` prints a table of docs/detection.md; WHAT
 is ``planted`` (small hot spots on normal images, found by pixels), ``contaminated`` (faults among
-the training images), ``small`` (few training images) or ``cost`` (against the autoencoder alone).
-Models are kept in DIR, and shared with `ops.ablation_study`.
+the training images), ``small`` (few training images), ``scene`` (the simulated plant) or ``cost``
+(against the autoencoder alone). Models are kept in DIR, and shared with `ops.ablation_study`.
 """
 
 from __future__ import annotations
@@ -13,20 +13,23 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from ops.ablation_study import Floats, trained
+from ops.demo_input import simulated_plant
+from ops.plant import CAMERAS, SCALE, Plant, encode_png
 from thermal.bundle import Bundle
 from thermal.dataset import list_images, read_test_set, training_folder
-from thermal.decode import decode
+from thermal.decode import DecodeOptions, decode
 from thermal.detector import Detector
 from thermal.evaluate import TARGET_FAR
 from thermal.frame import Frame
 from thermal.pixel_metrics import aupro, auroc, pixel_auroc
-from thermal.score import Scorer
+from thermal.score import SIGNALS, Scorer
 from thermal.train import choose_architecture
 
 #: Diameters of planted spots, px, and their peaks in standard deviations of the image's noise.
@@ -37,6 +40,8 @@ CONTAMINATION = 0.02
 #: Sizes of small training folders, and how many of each are drawn.
 SMALL_FOLDERS = (15, 30, 60, 200)
 DRAWS = 3
+#: Frames of each simulated camera, and the share of them with a fault.
+SCENE_STREAM = (500, 0.12)
 #: Size and number of frames whose cost is measured, and how often.
 COST_SIZE, COST_BATCH, COST_ROUNDS = (128, 128), 32, 30
 
@@ -169,6 +174,24 @@ def cost(dataset: Path, work: Path) -> str:
     )
 
 
+def scene(_dataset: Path, work: Path) -> str:
+    """Image AUROC of score and signals on the simulated plant, whose scenes are larger."""
+    plant, options = Plant(seed=0), DecodeOptions(scale=SCALE)
+    with TemporaryDirectory() as folder:
+        source = simulated_plant(Path(folder), seed=0)
+        bundle = trained(work / "scene", source.training, 0, size=source.size, options=options)
+    shown = [one for camera in CAMERAS for one in plant.stream(camera, *SCENE_STREAM)]
+    frames = [decode(encode_png(one.counts), suffix=".png", options=options) for one in shown]
+    faulty = np.array([one.truth is not None for one in shown])
+    scored = Detector(bundle, "cpu").score(frames)
+    columns = {"score": np.array([one.score for one in scored])} | {
+        f"`{name}` alone": np.array([one.signals[name] for one in scored]) for name in SIGNALS
+    }
+    lines = [f"| {len(frames)} frames, {faulty.sum()} with a fault | image AUROC |", "|---|---|"]
+    lines += [f"| {n} | {auroc(v[~faulty], v[faulty]):.3f} |" for n, v in columns.items()]
+    return "\n".join(lines)
+
+
 def clean_model(dataset: Path, work: Path) -> Bundle:
     """The ablation's model of seed 0."""
     return trained(work / "seed-0", list_images(training_folder(dataset)), seed=0)
@@ -184,7 +207,13 @@ def scores_of(detector: Detector, paths: Sequence[Path]) -> Floats:
     return np.array([scored.score for scored in detector.score(read_frames(paths))])
 
 
-STUDIES = {"planted": planted, "contaminated": contaminated, "small": small, "cost": cost}
+STUDIES = {
+    "planted": planted,
+    "contaminated": contaminated,
+    "small": small,
+    "scene": scene,
+    "cost": cost,
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
