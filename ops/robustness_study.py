@@ -70,7 +70,9 @@ def planted(dataset: Path, work: Path) -> str:
         f"+{max(PEAKS)} σ together: AUPRO {aupro(maps, masks):.3f}, "
         f"pixel AUROC {pixel_auroc(maps, masks):.3f}"
     )
-    return "\n".join([f"AUPRO (pixel AUROC); σ is {sigma:.1f} {bundle.preparation.unit}", *lines])
+    return "\n".join(
+        [f"AUPRO (pixel AUROC); σ is {sigma:.1f} {bundle.preparation.unit}", "", *lines]
+    )
 
 
 def noise_of(detector: Detector, frames: Sequence[Frame]) -> float:
