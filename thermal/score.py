@@ -194,7 +194,8 @@ def drivers(evidence: Tensor) -> list[tuple[str, ...]]:
     share = evidence * evidence.new_tensor(list(SIGNALS.values()))
     share = share / share.sum(1, keepdim=True)
     names = list(SIGNALS)
+    order = share.argsort(1, descending=True).tolist()
     return [
-        tuple(names[i] for i in row.argsort(descending=True).tolist() if row[i] >= 1 / 3)
-        for row in share.cpu()
+        tuple(names[i] for i in strongest if row[i] >= 1 / 3)
+        for strongest, row in zip(order, share.tolist(), strict=True)
     ]
