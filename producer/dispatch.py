@@ -23,6 +23,10 @@ from storage.queue import FrameQueue
 FULL_PAUSE_S = 0.05
 #: Most frames claimed at a time: the lock is not held for longer than it takes to queue these.
 MAX_CLAIM = 1024
+#: Frames that come together are shared out to this many jobs, as far as these get `SMALL_JOB`
+#: frames or more: a job costs a worker some ten round trips, whatever it carries.
+SHARES = 4
+SMALL_JOB = 64
 
 
 class Dispatcher:
@@ -128,5 +132,6 @@ class Dispatcher:
         return max(0, self._config.max_depth - self._queue.depth())
 
     def _jobs(self, ids: list[str]) -> list[list[str]]:
-        size = self._config.max_batch
+        # Large jobs cost less than many small ones, but several workers share the frames.
+        size = min(self._config.max_batch, max(SMALL_JOB, -(-len(ids) // SHARES)))
         return [ids[start : start + size] for start in range(0, len(ids), size)]
