@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import cv2
 import numpy as np
@@ -71,12 +71,13 @@ def image_files(kind: ImageKind, count: int, *, seed: int = 0) -> Iterator[bytes
         yield _encoded(scene + rng.normal(0, _NOISE, scene.shape), kind.suffix)
 
 
-def _encoded(values: NDArray[np.float64], suffix: str) -> bytes:
+def _encoded(values: NDArray[np.floating[Any]], suffix: str) -> bytes:
     if suffix == ".jpg":
         values = (values - 26_000) / 20  # about 20 K below the air to 30 K above are 256 levels
-        pixels: NDArray[np.generic] = values.clip(0, 255).astype(np.uint8)
+        limits = np.iinfo(np.uint8)
     else:
-        pixels = values.clip(0, 65_535).astype(np.uint16)
+        limits = np.iinfo(np.uint16)
+    pixels = values.clip(limits.min, limits.max).astype(limits.dtype)
     options = [cv2.IMWRITE_PNG_COMPRESSION, 1] if suffix == ".png" else []
     _, data = cv2.imencode(suffix, pixels, options)
     return data.tobytes()
@@ -104,9 +105,8 @@ def calibrated_bundle(kind: ImageKind, *, images: int = CALIBRATION) -> Bundle:
     with torch.random.fork_rng():
         torch.manual_seed(0)
         scorer = Scorer(architecture).eval()
-    prepared = torch.from_numpy(np.stack([prepare(frame, preparation) for frame in frames]))[
-        :, None
-    ]
+    prepared = torch.from_numpy(np.stack([prepare(frame, preparation) for frame in frames]))
+    prepared = prepared[:, None]  # (N, 1, H, W)
     held_out = torch.arange(images) % 4 == 0
     calibrate_map(scorer, prepared[held_out])
     scores = calibrate_scores(scorer, prepared, held_out, seed=0)

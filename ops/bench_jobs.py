@@ -65,7 +65,10 @@ def running_jobs(
     (folder / "run").mkdir(parents=True)
     database, log = folder / "results.db", folder / "worker.log"
     make_table(database)
-    with redis_server(folder) as url, Redis.from_url(url) as redis:
-        with process(python("ops.bench_rq", url, kind), log=log, threads=threads):
-            until(lambda: bool(Worker.count(redis)), START_S, "worker", log)
-            yield Jobs(kind, redis, database, model, paths, device, log)
+    with (
+        redis_server(folder) as url,
+        Redis.from_url(url) as redis,
+        process(python("ops.bench_rq", url, kind), log=log, threads=threads),
+    ):
+        until(lambda: bool(Worker.count(redis)), START_S, "worker", log)
+        yield Jobs(kind, redis, database, model, paths, device, log)

@@ -11,7 +11,6 @@ import json
 import sys
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
@@ -35,7 +34,7 @@ class StageTimes:
     """Seconds that threads spent in each stage."""
 
     def __init__(self) -> None:
-        self.seconds: Counter[str] = Counter()
+        self.seconds = dict.fromkeys(STAGES, 0.0)
         self._lock = threading.Lock()
 
     def wrap(self, stage: str, dotted: str) -> None:
@@ -57,7 +56,7 @@ class StageTimes:
 
     def exclusive(self) -> dict[str, float]:
         """Seconds by stage, each without the others."""
-        seconds = {stage: self.seconds[stage] for stage in STAGES}
+        seconds = dict(self.seconds)
         seconds["score"] -= seconds["prepare"] + seconds["forward"]
         return seconds
 
