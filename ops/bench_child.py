@@ -57,7 +57,7 @@ def ceiling(paths: Sequence[Path], detector: Detector, threads: int) -> Callable
 
 
 def script(paths: Sequence[Path], detector: Detector, output: Path) -> Callable[[int], None]:
-    """One image after the other; the libraries use as many threads as they like."""
+    """One image after the other, with what threads the libraries were given."""
 
     def run(count: int) -> None:
         rows = []

@@ -97,9 +97,10 @@ def start(
             site = _site(stack, inputs, database, new, number, of_each)
             sites.setdefault(f"{database} {number} {of_each}", site)
             contenders.append(site[1])
-    contenders.append(_child(stack, inputs, SCRIPT, cores))
-    contenders.append(_jobs(stack, inputs, "warm", cores))
-    contenders.append(_jobs(stack, inputs, "fork", cores, images=cold_jobs))
+    # with one thread each: for a single image, more of them cost more than they help
+    contenders.append(_child(stack, inputs, SCRIPT, 1))
+    contenders.append(_jobs(stack, inputs, "warm"))
+    contenders.append(_jobs(stack, inputs, "fork", images=cold_jobs))
     first = next(iter(databases))
     return Field(contenders, *sites[f"{first} 1 {max(1, cores // min(workers))}"])
 
@@ -142,7 +143,6 @@ def _jobs(
     stack: ExitStack,
     inputs: Inputs,
     kind: Literal["fork", "warm"],
-    threads: int,
     images: int = 0,
 ) -> Contender:
     jobs = stack.enter_context(
@@ -151,9 +151,9 @@ def _jobs(
             kind,
             inputs.model,
             inputs.paths,
-            threads=threads,
+            threads=1,
             device=inputs.device,
         )
     )
     name = WARM_RQ if kind == "warm" else TEXTBOOK_RQ
-    return Contender(name, jobs.run, threads=threads, database="sqlite", images=images)
+    return Contender(name, jobs.run, database="sqlite", images=images)

@@ -56,11 +56,11 @@ class Site:
     def burst(self, count: int) -> float:
         """Upload `count` images at once; images per second of the steady state."""
         staged = [self._stage() for _ in range(count)]
-        before, last_id = self._rows()
+        last_id = self._last_id()
         for hidden, final in staged:
             hidden.rename(final)
         log = self.stage_files[0].with_suffix(".log")
-        until(lambda: self._rows()[0] >= before + count, RUN_S, "row for each image", log)
+        until(lambda: self._last_id() >= last_id + count, RUN_S, "row for each image", log)
         with reading(self.engine) as connection:
             times = connection.scalars(
                 select(results.c.scored_at)
@@ -76,7 +76,7 @@ class Site:
         count = max(1, round(images_per_s * seconds))
         closed: dict[str, float] = {}
         found: dict[str, float] = {}
-        last_id = self._rows()[1]
+        last_id = self._last_id()
         begun = time.monotonic()
         deadline = begun + seconds + RUN_S
         while len(found) < count and time.monotonic() < deadline:
@@ -108,13 +108,9 @@ class Site:
             found[row.image_path] = now
         return rows[-1].id if rows else last_id
 
-    def _rows(self) -> tuple[int, int]:
-        """Number of rows and the highest id."""
+    def _last_id(self) -> int:
         with reading(self.engine) as connection:
-            count, last = connection.execute(
-                select(func.count(), func.coalesce(func.max(results.c.id), 0))
-            ).one()
-        return int(count), int(last)
+            return int(connection.scalar(select(func.max(results.c.id))) or 0)
 
     def _stage(self) -> tuple[Path, Path]:
         final = self._final()

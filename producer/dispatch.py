@@ -68,6 +68,16 @@ class Dispatcher:
             if room and (left := self._queue_at_once(pending, room)):
                 lease(self._engine, left, until=0.0)
 
+    def workers_have_jobs(self) -> bool:
+        """Whether a job waits for every worker: one more would not be taken up yet."""
+        if self._redis.down:
+            return False
+        try:
+            return self._queue.depth() >= max(1, self._queue.workers())
+        except RedisError as error:
+            self._redis.failed(error)
+            return False
+
     def _room_now(self) -> int:
         try:
             return 0 if self._redis.down else self._room()

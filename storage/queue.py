@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import cast
 
 from redis import Redis
-from rq import Queue, Retry
+from rq import Queue, Retry, Worker
 from rq.exceptions import DeserializationError
 from rq.job import Job
 from rq.serializers import JSONSerializer
@@ -106,6 +106,10 @@ class FrameQueue:
     def depth(self) -> int:
         """Number of jobs that wait."""
         return int(self.rq.count)
+
+    def workers(self) -> int:
+        """Number of workers that are registered; a dead one counts until its registration ends."""
+        return int(Worker.count(queue=self.rq))
 
     def in_flight(self, *, now: float) -> set[str]:
         """Ids of the frames in jobs that wait, or that run under a worker with a heartbeat.
