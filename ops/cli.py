@@ -38,6 +38,7 @@ VERBS: Mapping[str, str] = {
     "requeue": "ops.verbs_books:requeue",
     "baseline": "ops.verbs_baseline:baseline",
     "doctor": "ops.verbs_doctor:doctor",
+    "bench": "ops.verbs_bench:bench",
 }
 
 

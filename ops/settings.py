@@ -77,7 +77,7 @@ class WatchSettings(Section):
     #: Seconds between comparisons of the whole directory with the ledger.
     scan_s: float = Field(default=300.0, ge=1)
     #: Frames in one job at most.
-    max_batch: int = Field(default=64, ge=1, le=1024)
+    max_batch: int = Field(default=256, ge=1, le=1024)
     #: Milliseconds that a frame may wait for others to share its job.
     max_delay_ms: float = Field(default=20.0, ge=0, le=60_000)
 

@@ -117,17 +117,9 @@ def child_environment(environ: Mapping[str, str]) -> dict[str, str]:
 
 def thread_limits(environ: Mapping[str, str], workers: int) -> dict[str, str]:
     """Share the cores among the workers; unbounded, each would start a thread for every core."""
-    threads = str(max(1, available_cores() // workers))
+    threads = str(max(1, wiring.available_cores() // workers))
     names = ("OMP_NUM_THREADS", "OPENCV_FOR_THREADS_NUM")
     return {name: environ.get(name, threads) for name in names}
-
-
-def available_cores() -> int:
-    """Cores that this process may use."""
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:  # not on macOS
-        return os.cpu_count() or 1
 
 
 def _register(settings: Settings) -> str:

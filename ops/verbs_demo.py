@@ -52,7 +52,7 @@ def demo(ctx: click.Context, images: Path | None, output: Path, seed: int) -> No
     """
     from ops import demo as steps
     from ops.demo_input import real_images, simulated_plant
-    from ops.system import available_cores
+    from ops.wiring import available_cores
 
     folder = output.absolute()
     steps.prepare_folder(folder)

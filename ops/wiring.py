@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -175,8 +175,23 @@ def worker_config(settings: Settings, *, name: str) -> WorkerConfig:
         pictures=settings.pictures.keep,
         normal_share=settings.pictures.normal_share,
         grace_s=settings.limits.grace_s,
+        threads=worker_threads(os.environ),
         device=settings.device,
     )
+
+
+def worker_threads(environ: Mapping[str, str]) -> int:
+    """Threads of a worker: as many as it has cores, or as OMP_NUM_THREADS leaves it of them."""
+    given = environ.get("OMP_NUM_THREADS", "")
+    return int(given) if given.isdecimal() and int(given) > 0 else available_cores()
+
+
+def available_cores() -> int:
+    """Cores that this process may use."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # not on macOS
+        return os.cpu_count() or 1
 
 
 def window_config(settings: Settings) -> WindowConfig:

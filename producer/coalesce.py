@@ -20,6 +20,10 @@ from storage.ledger import NewFrame
 MAX_WAITING = 10_000
 #: Seconds between two looks whether to stop, while nothing happens.
 IDLE_S = 0.2
+#: Seconds between two looks whether the workers need jobs, and seconds after which frames are
+#: registered all the same.
+HOLD_STEP_S = 0.01
+LONGEST_HOLD_S = 0.2
 #: Seconds that registering what still waits may take when the producer stops.
 LAST_FLUSH_S = 0.5
 
@@ -65,16 +69,24 @@ class Coalescer:
         """The first file that comes and those that follow it closely; none if none comes.
 
         A file that comes alone goes on at once; one that follows within `max_delay_ms` of the
-        last batch waits for more. A full job is reason not to wait, but not to leave the rest:
-        under load, one registration serves many jobs.
+        last batch waits for more, and for as long as no worker would come to it anyway. A full
+        job is reason not to wait, but not to leave the rest: under load, one registration serves
+        many jobs.
         """
         files: list[CompleteFile] = []
         with suppress(queue.Empty):
             files.append(self._waiting.get(timeout=IDLE_S))
+            longest = time.monotonic() + LONGEST_HOLD_S
             while len(files) < BATCH:
                 full = len(files) >= self._config.max_batch
                 wait_s = 0.0 if full else self._next_batch - time.monotonic()
-                files.append(self._waiting.get(timeout=max(0.0, wait_s)))
+                try:
+                    files.append(self._waiting.get(timeout=max(0.0, wait_s)))
+                except queue.Empty:
+                    now = time.monotonic()
+                    if full or now > longest or not self._dispatcher.workers_have_jobs():
+                        break
+                    self._next_batch = now + HOLD_STEP_S
         self._next_batch = time.monotonic() + self._config.max_delay_ms / 1000
         return files
 

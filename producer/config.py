@@ -26,7 +26,7 @@ class ProducerConfig:
     #: directory below the root, or like the root itself if they lie directly in it.
     cameras: Mapping[str, Path] = field(default_factory=dict)
     #: Most frames in one job.
-    max_batch: int = 64
+    max_batch: int = 256
     #: Most milliseconds that a frame waits for others to share its job; one that comes alone
     #: does not wait.
     max_delay_ms: float = 20.0
@@ -35,7 +35,7 @@ class ProducerConfig:
     #: Seconds between full comparisons of the directories with the ledger.
     scan_interval_s: float = 300.0
     #: Jobs that may wait on the queue; beyond, frames wait in the ledger.
-    max_depth: int = 64
+    max_depth: int = 32
     #: Seconds after which a queued frame without an outcome is looked after again.
     lease_s: float = 15.0
     #: Seconds between two looks into the ledger for frames to queue.

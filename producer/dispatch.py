@@ -23,6 +23,10 @@ from storage.queue import FrameQueue
 FULL_PAUSE_S = 0.05
 #: Most frames claimed at a time: the lock is not held for longer than it takes to queue these.
 MAX_CLAIM = 1024
+#: Frames that come together are shared out to this many jobs, as far as these get `SMALL_JOB`
+#: frames or more: a job costs a worker some ten round trips, whatever it carries.
+SHARES = 4
+SMALL_JOB = 64
 
 
 class Dispatcher:
@@ -63,6 +67,16 @@ class Dispatcher:
             pending = register(self._engine, frames, now=now, lease_until=until)
             if room and (left := self._queue_at_once(pending, room)):
                 lease(self._engine, left, until=0.0)
+
+    def workers_have_jobs(self) -> bool:
+        """Whether a job waits for every worker: one more would not be taken up yet."""
+        if self._redis.down:
+            return False
+        try:
+            return self._queue.depth() >= max(1, self._queue.workers())
+        except RedisError as error:
+            self._redis.failed(error)
+            return False
 
     def _room_now(self) -> int:
         try:
@@ -128,5 +142,6 @@ class Dispatcher:
         return max(0, self._config.max_depth - self._queue.depth())
 
     def _jobs(self, ids: list[str]) -> list[list[str]]:
-        size = self._config.max_batch
+        # Large jobs cost less than many small ones, but several workers share the frames.
+        size = min(self._config.max_batch, max(SMALL_JOB, -(-len(ids) // SHARES)))
         return [ids[start : start + size] for start in range(0, len(ids), size)]

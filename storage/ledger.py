@@ -308,27 +308,28 @@ def finish_within(
         for chunk in chunks(sorted(outcomes))
         for frame_id in connection.scalars(select(_locked(chunk, is_pending).c.id))
     }
+    for outcome, ids in ((SCORED, scored), (SUPERSEDED, superseded)):
+        for chunk in chunks([frame_id for frame_id in ids if frame_id in pending]):
+            settled = update(frames).where(frames.c.id.in_(chunk), is_pending)
+            connection.execute(settled.values(state=outcome, finished_at=now))
     rows = [
-        {"frame": frame_id, "state": outcome, "reason": None, "detail": None, "finished_at": now}
-        for frame_id, outcome in outcomes.items()
-        if frame_id in pending and outcome != QUARANTINED
-    ]
-    rows += [
         {
             "frame": item.frame_id,
-            "state": QUARANTINED,
             "reason": item.reason,
             "detail": _storable(item.detail),
-            "finished_at": now,
         }
         for item in quarantined
         if item.frame_id in pending
     ]
     if rows:
         settle = update(frames).where(frames.c.id == bindparam("frame"), is_pending)
-        connection.execute(
-            settle.values({name: bindparam(name) for name in rows[0] if name != "frame"}), rows
+        settle = settle.values(
+            state=QUARANTINED,
+            reason=bindparam("reason"),
+            detail=bindparam("detail"),
+            finished_at=now,
         )
+        connection.execute(settle, rows)
     return pending
 
 

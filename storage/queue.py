@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import cast
 
 from redis import Redis
-from rq import Queue, Retry
+from rq import Queue, Retry, Worker
 from rq.exceptions import DeserializationError
 from rq.job import Job
 from rq.serializers import JSONSerializer
@@ -28,8 +28,9 @@ JOB_FUNCTION = "thermalwatch.score_frames"
 MESSAGE_VERSION = 1
 #: Most frames that a message may carry.
 MAX_FRAMES = 1024
-#: Seconds after which a job that is still running is given up.
+#: Seconds after which a job that is still running is given up: so many, and so many for each frame.
 JOB_TIMEOUT_S = 60
+FRAME_TIMEOUT_S = 1
 #: Attempts that RQ adds to a job that failed. They follow at once: a worker that lost a service
 #: waits for it before it takes work again, and what fails for good comes back from the ledger.
 RETRIES = 3
@@ -87,7 +88,7 @@ class FrameQueue:
         self.rq.enqueue_call(
             JOB_FUNCTION,
             args=(FrameBatch(tuple(frame_ids)).encode(),),
-            timeout=JOB_TIMEOUT_S,
+            timeout=JOB_TIMEOUT_S + FRAME_TIMEOUT_S * len(frame_ids),
             result_ttl=0,
             failure_ttl=FAILURE_TTL_S,
             retry=Retry(max=RETRIES),
@@ -105,6 +106,10 @@ class FrameQueue:
     def depth(self) -> int:
         """Number of jobs that wait."""
         return int(self.rq.count)
+
+    def workers(self) -> int:
+        """Number of workers that are registered; a dead one counts until its registration ends."""
+        return int(Worker.count(queue=self.rq))
 
     def in_flight(self, *, now: float) -> set[str]:
         """Ids of the frames in jobs that wait, or that run under a worker with a heartbeat.

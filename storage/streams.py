@@ -7,7 +7,7 @@ database: from its rows and from the decisions that `commit_results` recorded fo
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from sqlalchemy import Connection, Engine, select
 
@@ -64,6 +64,16 @@ class Streams:
             except StreamMissing:
                 self._restore(stream, bundle)
         return self.windows.decide(stream, baseline, frames)
+
+    def decide_all(
+        self, frames: Mapping[StreamKey, Sequence[tuple[str, float]]], bundle: Bundle
+    ) -> dict[StreamKey, Decided]:
+        """`decide` for several streams, in one round trip as far as Redis holds them."""
+        held = self.windows.decide_all(frames, self._baseline(bundle))
+        return {
+            stream: held[stream] if stream in held else self.decide(stream, bundle, batch)
+            for stream, batch in frames.items()
+        }
 
     def _baseline(self, bundle: Bundle) -> Baseline:
         if bundle.model_id not in self._baselines:

@@ -98,8 +98,35 @@ class RollingWindows:
             StreamMissing: Redis does not hold the stream, or holds it under other settings.
             redis.RedisError: Redis cannot be reached.
         """
+        decided = self.decide_all({stream: frames}, baseline)
+        if not decided:
+            raise StreamMissing(stream.camera)
+        return decided[stream]
+
+    def decide_all(
+        self, frames: Mapping[StreamKey, Sequence[tuple[str, float]]], baseline: Baseline
+    ) -> dict[StreamKey, Decided]:
+        """`decide` for streams that Redis holds; all in one round trip, each atomically.
+
+        Raises:
+            redis.RedisError: Redis cannot be reached; streams before may be decided.
+        """
+        with self.redis.pipeline(transaction=False) as pipeline:
+            for stream, batch in frames.items():
+                arguments = self._arguments(baseline)
+                for frame_id, score in batch:
+                    arguments += [frame_id, _text(score)]
+                self._decide(keys=stream.redis_keys(), args=arguments, client=pipeline)
+            replies = pipeline.execute()
+        return {
+            stream: _from_reply(reply)
+            for stream, reply in zip(frames, replies, strict=True)
+            if reply
+        }
+
+    def _arguments(self, baseline: Baseline) -> list[str | int]:
         config = self.config
-        arguments: list[str | int] = [
+        return [
             self._fingerprint,
             config.size,
             _text(config.steady_quantile),
@@ -113,24 +140,18 @@ class RollingWindows:
             HOLD_FRAMES,
             _text(HOLD_SHARE * HOLD_FRAMES),
         ]
-        for frame_id, score in frames:
-            arguments += [frame_id, _text(score)]
-        reply = cast("list[object]", self._decide(keys=stream.redis_keys(), args=arguments))
-        if not reply:
-            raise StreamMissing(stream.camera)
-        epoch, decisions, others = cast("tuple[bytes, list[bytes], list[bytes]]", reply)
-        return Decided(
-            epoch=epoch.decode(),
-            decisions=tuple(_from_wire(text) for text in decisions),
-            open_decisions={
-                others[i].decode(): _from_wire(others[i + 1]) for i in range(0, len(others), 2)
-            },
-        )
 
     def confirm(self, stream: StreamKey, frame_ids: Iterable[str]) -> None:
         """Say that the decisions of these frames are in the database."""
-        if ids := list(frame_ids):
-            self.redis.zrem(stream.redis_keys()[5], *ids)
+        self.confirm_all({stream: list(frame_ids)})
+
+    def confirm_all(self, frame_ids: Mapping[StreamKey, Sequence[str]]) -> None:
+        """`confirm` for several streams, in one round trip."""
+        with self.redis.pipeline(transaction=False) as pipeline:
+            for stream, ids in frame_ids.items():
+                if ids:
+                    pipeline.zrem(stream.redis_keys()[5], *ids)
+            pipeline.execute()
 
     def drop(self, stream: StreamKey, epoch: str) -> None:
         """Forget the stream if it is still in this epoch, so that it is rebuilt from its rows."""
@@ -197,6 +218,17 @@ class RollingWindows:
             for key in keys:
                 pipeline.expire(key, STREAM_TTL_S)
             pipeline.execute()
+
+
+def _from_reply(reply: tuple[bytes, list[bytes], list[bytes]]) -> Decided:
+    epoch, decisions, others = reply
+    return Decided(
+        epoch=epoch.decode(),
+        decisions=tuple(_from_wire(text) for text in decisions),
+        open_decisions={
+            others[i].decode(): _from_wire(others[i + 1]) for i in range(0, len(others), 2)
+        },
+    )
 
 
 def new_epoch() -> str:

@@ -14,6 +14,11 @@ from thermal.errors import BundleError
 from thermal.frame import Frame
 from thermal.prepare import prepare
 
+#: Pixels of one forward pass. On a CPU its intermediate images should fit into the caches: an
+#: image of 160×120 takes two thirds of the time among 16 that it takes among 64.
+_PASS_PX_CPU = 300_000
+_PASS_PX_GPU = 5_000_000
+
 
 @dataclass(frozen=True, eq=False)
 class Scored:
@@ -38,6 +43,7 @@ class Detector:
         """Build the network. Raises `BundleError` if the weights do not fit the architecture."""
         import torch
 
+        from thermal.network import fold_normalisation
         from thermal.score import Scorer  # torch is loaded when first needed
 
         self.bundle = bundle
@@ -51,11 +57,16 @@ class Detector:
             )
         except (RuntimeError, ValueError, IndexError, KeyError, ZeroDivisionError) as error:
             raise BundleError(f"the weights do not fit the architecture: {error}") from error
+        fold_normalisation(scorer.eval())
         # Channels last: on CPUs the convolutions take two thirds of the time.
         for weight in scorer.parameters():
             if weight.ndim == 4:
                 weight.data = weight.data.contiguous(memory_format=torch.channels_last)
-        self.scorer = scorer.to(self.device).eval()
+        self.scorer = scorer.to(self.device)
+        pass_px = _PASS_PX_CPU if self.device == "cpu" else _PASS_PX_GPU
+        size_px = bundle.architecture.height * bundle.architecture.width
+        #: images in one forward pass; more are scored in several
+        self.images_a_pass = max(1, pass_px // size_px)
 
     @classmethod
     def load(cls, path: Path, device: str = "auto") -> Detector:
@@ -68,12 +79,18 @@ class Detector:
         return cls(bundle, device)
 
     def score(self, frames: Sequence[Frame]) -> list[Scored]:
-        """Score frames in one forward pass.
+        """Score frames, `images_a_pass` in each forward pass. Threads may score at once.
 
         Raises `UnitMismatch` if a frame is not in the unit the model was trained in.
         """
-        if not frames:
-            return []
+        size = self.images_a_pass
+        return [
+            scored
+            for start in range(0, len(frames), size)
+            for scored in self._pass(frames[start : start + size])
+        ]
+
+    def _pass(self, frames: Sequence[Frame]) -> list[Scored]:
         import torch
 
         from thermal.score import SIGNALS, drivers
@@ -93,7 +110,7 @@ class Detector:
                 score=scores[i],
                 mse=errors[i],
                 anomaly_map=maps[i],
-                reconstruction=redrawn[i].astype(np.float32),
+                reconstruction=redrawn[i].astype(np.float32, copy=False),
                 signals=dict(zip(SIGNALS, sigmas[i], strict=True)),
                 drivers=named,
             )

@@ -32,6 +32,9 @@ _BODY_KNOTS = 10
 #: The tail is this share of the held-out images, or so many if that is more, at most a half.
 _TAIL_SHARE, _TAIL_IMAGES = 0.1, 10
 
+#: Share of all evidence from which a signal is named: a third, and a little less for rounding.
+_DRIVING_SHARE = 0.333
+
 #: Evidence of the least remarkable image; above zero, because scores are compared as ratios.
 _LEAST_EVIDENCE = 0.01
 
@@ -189,7 +192,8 @@ def drivers(evidence: Tensor) -> list[tuple[str, ...]]:
     `evidence` is (B, 3); with three signals there is always one.
     """
     share = evidence / evidence.sum(1, keepdim=True)
+    order = share.argsort(1, descending=True).tolist()
     return [
-        tuple(SIGNALS[i] for i in row.argsort(descending=True).tolist() if row[i] >= 1 / 3)
-        for row in share.cpu()
+        tuple(SIGNALS[i] for i in strongest if row[i] >= _DRIVING_SHARE)
+        for strongest, row in zip(order, share.tolist(), strict=True)
     ]

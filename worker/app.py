@@ -9,6 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+import cv2
+import torch
 from redis import Redis, RedisError
 from rq.exceptions import StopRequested
 from sqlalchemy import Engine
@@ -77,6 +79,7 @@ class Worker:
             ModelNotFound, BundleError: there is no model to work with at the start.
             DeviceFailed: the device fails; a new process may find it well.
         """
+        _one_core_a_thread()
         self._models.current()
         wait_s = 0.1
         try:
@@ -153,3 +156,9 @@ class Worker:
                 return check_writes(self.engine)
             except DatabaseUnavailable as error:
                 log.warning("%s; looking again in %.0f s", error, self._pause_s)
+
+
+def _one_core_a_thread() -> None:
+    """Let libraries start no threads of their own: the frames of a batch keep all cores busy."""
+    cv2.setNumThreads(1)
+    torch.set_num_threads(1)

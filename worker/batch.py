@@ -7,8 +7,8 @@ the window, pictures are replaced by the same pictures, and the rows are one tra
 from __future__ import annotations
 
 import logging
-import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import astuple, dataclass
 
@@ -21,21 +21,27 @@ from storage.queue import FrameBatch
 from storage.results import ResultRow, commit_results
 from storage.streams import Streams
 from storage.window import Decided, StreamKey
-from thermal.detector import Detector, Scored
-from thermal.frame import Frame
-from thermal.hotspots import HotspotReport, default_rule, measure
+from thermal.detector import Detector
 from thermal.threshold import Decision
 from worker.config import WorkerConfig
+from worker.inspection import Inspection, InspectionAhead, Inspector
 from worker.models import ModelSource, is_out_of_memory
 from worker.pictures import keeps_pictures, store_pictures
 from worker.progress import Progress
-from worker.reading import Decoded, Later, Outcome, Refused, Replaced, read_frame
 from worker.rows import Inspected, make_row
 
 log = logging.getLogger(__name__)
 
-#: Times a batch is decided anew because its window was replaced meanwhile.
+#: Most frames, and bytes of their files, that are decided about and committed together.
+PART_FRAMES = 64
+PART_BYTES = 64 * 1024 * 1024
+#: Parts that are inspected while another one is committed.
+PARTS_AHEAD = 1
+#: Times a part is decided anew because its window was replaced meanwhile.
 DECIDE_ATTEMPTS = 5
+
+Part = Sequence[LedgerFrame]
+Pictures = Mapping[PictureKind, str]
 
 
 @dataclass(frozen=True)
@@ -53,6 +59,15 @@ class BatchReport:
         return BatchReport(
             *(mine + its for mine, its in zip(astuple(self), astuple(other), strict=True))
         )
+
+
+@dataclass(frozen=True)
+class _Begun:
+    """A part whose inspection has begun, under one model."""
+
+    part: Part
+    detector: Detector
+    inspection: InspectionAhead
 
 
 class BatchScorer:
@@ -75,104 +90,85 @@ class BatchScorer:
         self.store = store
         self.clock = clock
         self.progress = progress
-        self._pool = ThreadPoolExecutor(config.threads, thread_name_prefix="batch")
+        self._inspecting = ThreadPoolExecutor(config.threads, thread_name_prefix="inspect")
+        self._drawing = ThreadPoolExecutor(config.threads, thread_name_prefix="draw")
+        self._inspector = Inspector(config, clock, progress, self._inspecting)
 
     def __call__(self, batch: FrameBatch) -> BatchReport:
-        """Bring the batch's frames that are still pending to their outcome.
+        """Bring the batch's frames that are still pending to their outcome, part by part.
+
+        While one part is decided about, drawn and committed, threads inspect the next.
 
         Raises:
             storage.errors.StorageError, redis.RedisError, OSError, DeviceFailed: a service or the
                 device failed; nothing is lost, the batch may be run again.
         """
-        outcomes = self._read(batch)
+        with self.progress.waiting():
+            entries = load_pending(self.engine, batch.frame_ids)
+        report, ahead = BatchReport(), deque[_Begun]()
+        try:
+            for part in parts_of(entries):
+                ahead.append(self._begin(part))
+                if len(ahead) > PARTS_AHEAD:
+                    report += self._finish(ahead.popleft())
+            while ahead:
+                report += self._finish(ahead.popleft())
+        finally:
+            for begun in ahead:
+                begun.inspection.cancel()
+        return report
+
+    def close(self) -> None:
+        """Stop the threads."""
+        self._inspecting.shutdown()
+        self._drawing.shutdown()
+
+    def _begin(self, part: Part) -> _Begun:
         with self.progress.waiting():
             detector = self.models.current()
-        inspected, unfit = self._inspect(detector, outcomes)
-        refused = [o for o in outcomes if isinstance(o, Refused)] + unfit
-        replaced = [o for o in outcomes if isinstance(o, Replaced)]
-        later = [o for o in outcomes if isinstance(o, Later)]
+        return _Begun(part, detector, self._inspector.start(detector, part))
+
+    def _finish(self, begun: _Begun) -> BatchReport:
+        """Give the frames of one part their outcome."""
+        found = self._inspected(begun)
         with self.progress.waiting():
-            rows = self._decide_and_commit(detector, inspected, refused, replaced)
-            for wait in later:
+            rows = self._decide_and_commit(begun.detector, found)
+            for wait in found.later:
                 postpone(self.engine, [wait.entry.id], until=wait.until)
-        for file in refused:
+        for file in found.refused:
             log.warning(
                 "quarantined %s of camera %s: %s", file.entry.path, file.entry.camera, file.detail
             )
         return BatchReport(
             scored=len(rows),
             anomalies=sum(row.anomaly for row in rows),
-            quarantined=len(refused),
-            superseded=len(replaced),
-            postponed=len(later),
+            quarantined=len(found.refused),
+            superseded=len(found.replaced),
+            postponed=len(found.later),
         )
 
-    def close(self) -> None:
-        """Stop the threads."""
-        self._pool.shutdown()
-
-    def _read(self, batch: FrameBatch) -> list[Outcome]:
-        with self.progress.waiting():
-            entries = load_pending(self.engine, batch.frame_ids)
-        now, config = self.clock(), self.config
-
-        def read(entry: LedgerFrame) -> Outcome:
-            outcome = read_frame(
-                entry,
-                config.camera(entry.camera),
-                grace_s=config.grace_s,
-                now=now,
-                progress=self.progress,
-            )
-            self.progress.step()
-            return outcome
-
-        return list(self._pool.map(read, entries))
-
-    def _inspect(
-        self, detector: Detector, outcomes: Iterable[Outcome]
-    ) -> tuple[list[Inspected], list[Refused]]:
-        unit = detector.bundle.preparation.unit
-        decoded = [outcome for outcome in outcomes if isinstance(outcome, Decoded)]
-        fitting = [outcome for outcome in decoded if outcome.frame.unit == unit]
-        unfit = [_wrong_unit(outcome, unit) for outcome in decoded if outcome.frame.unit != unit]
-        scores = self._score(detector, [outcome.frame for outcome in fitting])
-        self.progress.step()
-        reports = self._pool.map(self._measure, fitting)
-        return [Inspected(*parts) for parts in zip(fitting, scores, reports, strict=True)], unfit
-
-    def _score(self, detector: Detector, frames: Sequence[Frame]) -> list[Scored]:
-        """One forward pass; another one with the model loaded anew if the first fails."""
+    def _inspected(self, begun: _Begun) -> Inspection:
+        """What was found out; if that fails, it is tried with the model loaded anew."""
         try:
-            return _finite(detector.score(frames))
+            return begun.inspection.result()
         except (RuntimeError, FloatingPointError) as error:  # RuntimeError: torch's for devices
+            begun.inspection.cancel()
             if is_out_of_memory(error):
                 raise
-            log.warning("scoring failed on %s, loading the model anew: %s", detector.device, error)
+            device = begun.detector.device
+            log.warning("scoring failed on %s, loading the model anew: %s", device, error)
         # here the first attempt's tensors, which the error held, are free
-        return _finite(self.models.renewed(detector).score(frames))
+        return self._inspector.start(self.models.renewed(begun.detector), begun.part).result()
 
-    def _measure(self, outcome: Decoded) -> HotspotReport:
-        rule = self.config.camera(outcome.entry.camera).hotspot or default_rule(
-            outcome.frame.unit, outcome.frame.bit_depth
-        )
-        report = measure(outcome.frame, rule)
-        self.progress.step()
-        return report
-
-    def _decide_and_commit(
-        self,
-        detector: Detector,
-        inspected: Sequence[Inspected],
-        refused: Sequence[Refused],
-        replaced: Sequence[Replaced],
-    ) -> list[ResultRow]:
+    def _decide_and_commit(self, detector: Detector, found: Inspection) -> list[ResultRow]:
+        inspected = found.inspected
+        quarantined = [Quarantined(r.entry.id, r.reason, r.detail) for r in found.refused]
         attempt = 0
         while True:
             attempt += 1
             self.progress.step()
             decided = self._decide(detector, inspected)
-            rows = self._draw(detector, inspected, decided)
+            rows = self._rows(detector, inspected, decided)
             try:
                 commit_results(
                     self.engine,
@@ -180,8 +176,8 @@ class BatchScorer:
                     epochs={stream.camera: d.epoch for stream, d in decided.items()},
                     open_decisions={s.camera: d.open_decisions for s, d in decided.items()},
                     model_id=detector.model_id,
-                    quarantined=[Quarantined(r.entry.id, r.reason, r.detail) for r in refused],
-                    superseded=[r.entry.id for r in replaced],
+                    quarantined=quarantined,
+                    superseded=[r.entry.id for r in found.replaced],
                     now=self.clock(),
                 )
             except StaleEpoch as stale:
@@ -196,9 +192,7 @@ class BatchScorer:
                 inspected = [i for i in inspected if i.decoded.entry.id in pending]
             else:
                 break
-        for stream, answer in decided.items():
-            mine = [row.frame_id for row in rows if row.camera == stream.camera]
-            self.streams.windows.confirm(stream, [*mine, *answer.open_decisions])
+        self._confirm(rows, decided)
         return rows
 
     def _decide(
@@ -208,51 +202,64 @@ class BatchScorer:
         for item in inspected:
             stream = StreamKey(item.decoded.entry.camera, detector.model_id)
             frames.setdefault(stream, []).append((item.decoded.entry.id, item.scored.score))
-        return {
-            stream: self.streams.decide(stream, detector.bundle, batch)
-            for stream, batch in frames.items()
-        }
+        return self.streams.decide_all(frames, detector.bundle)
 
-    def _draw(
+    def _rows(
         self,
         detector: Detector,
         inspected: Sequence[Inspected],
         decided: Mapping[StreamKey, Decided],
     ) -> list[ResultRow]:
-        """Draw and store what is kept of each frame, and make its row."""
+        """The row of each frame, once its pictures are stored if it keeps any."""
+        streams = [StreamKey(i.decoded.entry.camera, detector.model_id) for i in inspected]
         answers = {stream: iter(answer.decisions) for stream, answer in decided.items()}
-
-        def finish(item: Inspected, stream: StreamKey, decision: Decision) -> ResultRow:
-            pictures: dict[PictureKind, str] = {}
-            if keeps_pictures(self.config, item.decoded.entry.id, decision):
-                pictures = store_pictures(self.store, detector.bundle, item, decision)
-            self.progress.step()
-            return make_row(
+        decisions = [next(answers[stream]) for stream in streams]
+        pictures = self._draw(detector, list(zip(inspected, decisions, strict=True)))
+        now = self.clock()
+        return [
+            make_row(
                 item,
                 decision,
                 epoch=decided[stream].epoch,
-                pictures=pictures,
+                pictures=pictures.get(item.decoded.entry.id, {}),
                 model_id=detector.model_id,
                 worker=self.config.name,
-                now=self.clock(),
+                now=now,
             )
+            for item, stream, decision in zip(inspected, streams, decisions, strict=True)
+        ]
 
-        streams = [StreamKey(i.decoded.entry.camera, detector.model_id) for i in inspected]
-        decisions = [next(answers[stream]) for stream in streams]
-        return list(self._pool.map(finish, inspected, streams, decisions))
+    def _draw(
+        self, detector: Detector, decided: Sequence[tuple[Inspected, Decision]]
+    ) -> dict[str, Pictures]:
+        """Draw and store what is kept, by frame."""
+
+        def draw(item: Inspected, decision: Decision) -> Pictures:
+            pictures = store_pictures(self.store, detector.bundle, item, decision)
+            self.progress.step()
+            return pictures
+
+        kept = [(i, d) for i, d in decided if keeps_pictures(self.config, i.decoded.entry.id, d)]
+        drawn = list(self._drawing.map(lambda pair: draw(*pair), kept))
+        return {i.decoded.entry.id: paths for (i, _), paths in zip(kept, drawn, strict=True)}
+
+    def _confirm(self, rows: Sequence[ResultRow], decided: Mapping[StreamKey, Decided]) -> None:
+        """Tell the windows which of their decisions are in the database."""
+        committed = {stream: list(answer.open_decisions) for stream, answer in decided.items()}
+        for row in rows:
+            committed[StreamKey(row.camera, row.model_id)].append(row.frame_id)
+        self.streams.windows.confirm_all(committed)
 
 
-def _wrong_unit(outcome: Decoded, unit: str) -> Refused:
-    return Refused(
-        outcome.entry,
-        "unit_mismatch",
-        f"the image is in {outcome.frame.unit}, the model was trained in {unit}: declare the "
-        "camera's scale, or train a model on images like this one",
-    )
-
-
-def _finite(scored: list[Scored]) -> list[Scored]:
-    # frames hold numbers only, so one that is none comes from the model or its device
-    if not all(math.isfinite(one.score) for one in scored):
-        raise FloatingPointError("a score is not a number")
-    return scored
+def parts_of(entries: Sequence[LedgerFrame]) -> Iterator[Part]:
+    """Parts of at most `PART_FRAMES` frames and, but for a single one, `PART_BYTES` of files."""
+    part: list[LedgerFrame] = []
+    size = 0
+    for entry in entries:
+        if part and (len(part) == PART_FRAMES or size + entry.size > PART_BYTES):
+            yield part
+            part, size = [], 0
+        part.append(entry)
+        size += entry.size
+    if part:
+        yield part

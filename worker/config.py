@@ -39,7 +39,7 @@ class WorkerConfig:
     normal_share: float = 0.0
     #: Seconds for which a file that cannot be read may still be an upload in progress.
     grace_s: float = 30.0
-    #: Threads that read, decode, measure and draw.
+    #: Threads that inspect images, each on one core: read, decode, score and measure.
     threads: int = 2
     device: str = "auto"
 

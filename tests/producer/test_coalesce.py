@@ -106,3 +106,16 @@ def test_a_file_that_cannot_be_looked_at_is_left_to_the_scan(
     start()
     eventually(lambda: refused == [name])
     assert paths(engine) == []
+
+
+def test_while_jobs_wait_for_every_worker_files_gather_for_a_larger_one(
+    root: Path, queue: FrameQueue, coalescer: Coalescer, start: Callable[[], None]
+) -> None:
+    # to see it fail: let `workers_have_jobs` be False; the second job then has one frame
+    queue.enqueue(["0" * 32])
+    start()
+    for number in range(3):
+        [file] = upload(root, f"{number}.png")
+        coalescer.put(file)
+        time.sleep(0.06)  # longer than `max_delay_ms`
+    eventually(lambda: [len(job) for job in queued(queue)] == [1, 3])
