@@ -117,6 +117,7 @@ def show(
     settings = settings_from(config, data=data)
     from ops.wiring import open_existing_database
     from storage.audit import find_frame
+    from storage.export import instant_to_text
     from storage.queries import find_results, get_result
 
     with open_existing_database(settings) as engine:
@@ -133,6 +134,9 @@ def show(
     if frame is not None:
         _print_pairs({"state": frame.state, "reason": frame.reason, "detail": frame.detail})
         _print_pairs({"file": f"{frame.root}/{frame.path}"})
+        if frame.expired_at is not None:
+            deleted_at = instant_to_text(frame.expired_at)
+            _print_pairs({"result": f"deleted by retention at {deleted_at}"})
     for row in rows:
         _print_pairs(_with_picture_paths(as_values(row), settings))
 
