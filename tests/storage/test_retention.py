@@ -251,8 +251,8 @@ def test_quarantined_and_superseded_frames_go_once_their_files_are_gone(site: Si
 def test_pictures_go_before_rows_and_those_of_anomalies_later(site: Site) -> None:
     site.score(range(60), pictures=True)
     policy = RetentionPolicy(picture_days=1, anomaly_picture_days=2)
-    assert site.retain(policy, now=50 * 3600.0).pictured == 25 + 1  # hours 1…25, and hour 0
-    assert len(site.pictures()) == (60 - 26) * 5
+    assert site.retain(policy, now=50 * 3600.0).pictured == 24 + 1  # hours 1…24, and hour 0
+    assert len(site.pictures()) == (60 - 25) * 5
     with reading(site.engine) as connection:
         query = select(results.c.sheet_picture).where(results.c.seq.in_([2, 26, 27]))
         gone, anomaly, young = connection.scalars(query.order_by(results.c.seq))
