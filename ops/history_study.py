@@ -99,6 +99,10 @@ def ask(engine: Engine, history: History, questions: int = QUESTIONS) -> list[An
         since, until = span(days)
         return ResultQuery(camera=camera(), since=since, until=until, **more)
 
+    def of_all(days: float) -> ResultQuery:
+        since, until = span(days)
+        return ResultQuery(since=since, until=until)
+
     def number() -> int:
         return chance.randrange(history.rows)
 
@@ -112,9 +116,7 @@ def ask(engine: Engine, history: History, questions: int = QUESTIONS) -> list[An
         "page: all cameras, anomalies": lambda: pages(
             ResultQuery(prediction="Anomaly", until=span(1)[1])
         ),
-        "page: all cameras, a day": lambda: pages(
-            ResultQuery(**dict(zip(("since", "until"), span(1), strict=True)))
-        ),
+        "page: all cameras, a day": lambda: pages(of_all(1)),
         "one frame by its number": lambda: one(lambda: get_result(engine, number() + 1)),
         "one frame by its id": lambda: one(
             lambda: find_results(engine, history.frame_id(number()))
