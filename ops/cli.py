@@ -35,6 +35,7 @@ VERBS: Mapping[str, str] = {
     "results": "ops.verbs_results:results",
     "status": "ops.verbs_books:status",
     "audit": "ops.verbs_books:audit",
+    "retention": "ops.verbs_retention:retention",
     "requeue": "ops.verbs_books:requeue",
     "baseline": "ops.verbs_baseline:baseline",
     "doctor": "ops.verbs_doctor:doctor",

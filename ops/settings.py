@@ -120,6 +120,26 @@ class PictureSettings(Section):
     normal_share: float = Field(default=0.0, ge=0, le=1)
 
 
+class RetentionSettings(Section):
+    """Days after scoring for which things are kept; what is not given is kept for ever."""
+
+    #: Results that are no anomalies, with their pictures.
+    normal_days: float | None = Field(default=None, gt=0)
+    #: Anomalies, with their pictures.
+    anomaly_days: float | None = Field(default=None, gt=0)
+    #: Pictures of results that are no anomalies.
+    picture_days: float | None = Field(default=None, gt=0)
+    #: Pictures of anomalies.
+    anomaly_picture_days: float | None = Field(default=None, gt=0)
+    #: Quarantined and superseded frames.
+    quarantine_days: float | None = Field(default=None, gt=0)
+
+    @property
+    def configured(self) -> bool:
+        """Whether anything is ever deleted."""
+        return any(value is not None for value in self.model_dump().values())
+
+
 class LimitSettings(Section):
     """What is too large, and how long an unreadable file may still be an upload in progress."""
 
@@ -185,6 +205,7 @@ class Settings(Section):
     watching: WatchSettings = WatchSettings()
     threshold: ThresholdSettings = ThresholdSettings()
     pictures: PictureSettings = PictureSettings()
+    retention: RetentionSettings = RetentionSettings()
     limits: LimitSettings = LimitSettings()
     cameras: dict[str, CameraSettings] = Field(default_factory=dict)
 

@@ -80,7 +80,13 @@ def child_groups(
         env=child_environment(os.environ),
         stop_timeout_s=PRODUCER_STOP_S,
     )
-    groups = [workers, [producer]]
+    retention = ChildSpec(
+        "retention",
+        verb("retention", *shared, "--daily"),
+        env=child_environment(os.environ),
+        stop_timeout_s=PRODUCER_STOP_S,
+    )
+    groups = [workers, [producer, retention] if settings.retention.configured else [producer]]
     return groups if settings.redis_url else [[redis_child(state)], *groups]
 
 

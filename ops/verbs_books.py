@@ -88,6 +88,8 @@ def audit(
         click.echo(books_line(found.counts))
         click.echo(f"scored frames without a result: {found.scored_without_result}")
         click.echo(f"results of frames that are not scored: {found.results_of_unscored}")
+        if found.expired:
+            click.echo(f"results that retention has deleted: {found.expired}")
         click.echo("the books balance" if found.passed else "THE BOOKS DO NOT BALANCE")
         if replayed is not None:
             _print_replay(replayed)

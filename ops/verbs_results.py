@@ -1,4 +1,4 @@
-"""`results list`, `show` and `export`: what was found, for people and for programs."""
+"""`results list`, `show`, `summary` and `export`: what was found, for people and for programs."""
 
 from __future__ import annotations
 
@@ -26,10 +26,11 @@ if TYPE_CHECKING:
 Examples:
   thermalwatch results list --data state/ --anomalies --since 24h
   thermalwatch results show east/0042.png --data state/
+  thermalwatch results summary --data state/ --since 30d
   thermalwatch results export --data state/ --output results.csv"""
 )
 def results() -> None:
-    """List, show and export results."""
+    """List, show, count and export results."""
 
 
 def filters(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -117,6 +118,7 @@ def show(
     settings = settings_from(config, data=data)
     from ops.wiring import open_existing_database
     from storage.audit import find_frame
+    from storage.export import instant_to_text
     from storage.queries import find_results, get_result
 
     with open_existing_database(settings) as engine:
@@ -133,6 +135,9 @@ def show(
     if frame is not None:
         _print_pairs({"state": frame.state, "reason": frame.reason, "detail": frame.detail})
         _print_pairs({"file": f"{frame.root}/{frame.path}"})
+        if frame.expired_at is not None:
+            deleted_at = instant_to_text(frame.expired_at)
+            _print_pairs({"result": f"deleted by retention at {deleted_at}"})
     for row in rows:
         _print_pairs(_with_picture_paths(as_values(row), settings))
 
@@ -182,6 +187,57 @@ def export(
         else:
             number = export_csv(engine, _query(chosen), sys.stdout if to_terminal else output)
     note(f"{number} results" + ("" if to_terminal else f" in {output}"))
+
+
+@results.command(
+    epilog="""\b
+Examples:
+  thermalwatch results summary --data state/ --since 30d
+  thermalwatch results summary --data state/ --by camera --since 24h --json"""
+)
+@click.option(
+    "--by",
+    type=click.Choice(["day", "camera"]),
+    default="day",
+    show_default=True,
+    help="What to count: UTC days of capture, or cameras.",
+)
+@click.option("--camera", metavar="NAME", help="Only this camera.")
+@click.option("--since", type=InstantType(), metavar="TIME", help="Captured then or later.")
+@click.option("--until", type=InstantType(), metavar="TIME", help="Captured before.")
+@data_option
+@json_option
+@config_option
+def summary(
+    by: str,
+    camera: str | None,
+    since: float | None,
+    until: float | None,
+    data: Path | None,
+    as_json: bool,
+    config: Path | None,
+) -> None:
+    """Count results and anomalies."""
+    settings = settings_from(config, data=data)
+    from ops.wiring import open_existing_database
+    from storage.queries import count_cameras, count_days
+
+    with open_existing_database(settings) as engine:
+        if by == "day":
+            days = count_days(engine, camera=camera, since=since, until=until)
+            counts = [(day.day.isoformat(), day.frames, day.anomalies) for day in days]
+        else:
+            cameras = count_cameras(engine, camera=camera, since=since, until=until)
+            counts = [(found.name, found.frames, found.anomalies) for found in cameras]
+    if as_json:
+        print_json(
+            [{by: name, "frames": frames, "anomalies": found} for name, frames, found in counts]
+        )
+        return
+    if not counts:
+        click.echo("no results")
+    for name, frames, found in counts:
+        click.echo(f"{printable(name):<20} {frames:>9} results {found:>7} anomalies")
 
 
 def as_values(row: ResultRow) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from hashlib import blake2b
 from pathlib import Path
-from typing import Literal
+from typing import BinaryIO, Literal
 
 from storage.errors import UnsafePath
 
@@ -22,6 +22,9 @@ TEMPORARY_PREFIX = ".writing-"
 
 #: Longest directory name that is made of a camera's name as it is; file systems allow 255 bytes.
 _LONGEST_NAME = 120
+
+#: Times that a file's directory is made anew because it was gone before the file was there.
+_ATTEMPTS = 3
 
 _UNSAFE = re.compile(rb"[^A-Za-z0-9._-]")
 
@@ -53,10 +56,9 @@ class ArtifactStore:
             OSError: as the operating system says.
         """
         path = self.path(relative)
-        _make_directories(path.parent)
         temporary = path.with_name(f"{TEMPORARY_PREFIX}{secrets.token_hex(8)}")
         try:
-            with temporary.open("xb") as file:
+            with _open_new(temporary) as file:
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
@@ -99,6 +101,16 @@ def _directory_name(camera: str) -> str:
         digest = blake2b(camera.encode("utf-8"), digest_size=16).hexdigest()
         name = f"{name[: _LONGEST_NAME - 33]}~{digest}"
     return name or "="
+
+
+def _open_new(path: Path) -> BinaryIO:
+    """Make a file and its directories; retention may delete an empty one just then."""
+    for _ in range(_ATTEMPTS - 1):
+        _make_directories(path.parent)
+        with suppress(FileNotFoundError):
+            return path.open("xb")
+    _make_directories(path.parent)
+    return path.open("xb")
 
 
 def _make_directories(directory: Path) -> None:

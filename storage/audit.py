@@ -9,7 +9,7 @@ from sqlalchemy import Engine, func, select
 from storage.database import reading
 from storage.errors import AmbiguousFrame
 from storage.ledger import Counts, counts_query
-from storage.schema import SCORED, frames, id_begins, is_quarantined, results
+from storage.schema import SCORED, frames, id_begins, is_expired, is_quarantined, results
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,7 @@ class FrameRecord:
     seen_at: float  #: Unix s
     attempts: int
     finished_at: float | None  #: Unix s
+    expired_at: float | None  #: Unix s; when retention deleted the result
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,7 @@ class Audit:
     counts: Counts
     scored_without_result: int  #: frames that are scored and have no result
     results_of_unscored: int  #: results of frames that are not scored
+    expired: int  #: scored frames whose results retention has deleted
 
     @property
     def passed(self) -> bool:
@@ -63,6 +65,7 @@ _RECORD = (
     frames.c.seen_at,
     frames.c.attempts,
     frames.c.finished_at,
+    frames.c.expired_at,
 )
 
 
@@ -73,6 +76,7 @@ def audit(engine: Engine) -> Audit:
         .select_from(frames)
         .where(
             frames.c.state == SCORED,
+            frames.c.expired_at.is_(None),
             ~select(results).where(results.c.frame_id == frames.c.id).exists(),
         )
     )
@@ -80,12 +84,13 @@ def audit(engine: Engine) -> Audit:
         select(func.count()).select_from(results.join(frames)).where(frames.c.state != SCORED)
     )
     # One statement, so that workers that go on meanwhile do not show up as a difference.
+    expired = select(func.count()).select_from(frames).where(is_expired)
     query = counts_query().add_columns(
-        without_result.scalar_subquery(), of_unscored.scalar_subquery()
+        without_result.scalar_subquery(), of_unscored.scalar_subquery(), expired.scalar_subquery()
     )
     with reading(engine) as connection:
-        *books, without, unscored = connection.execute(query).one()
-    return Audit(Counts(*books), without, unscored)
+        *books, without, unscored, gone = connection.execute(query).one()
+    return Audit(Counts(*books), without, unscored, gone)
 
 
 def list_quarantined(

@@ -10,10 +10,10 @@ from storage.database import reading
 from storage.models import load_model
 from storage.queries import stream_rows
 from storage.schema import epochs, streams
-from storage.streams import recent_decisions, start_state
+from storage.streams import complete_from, recent_decisions, start_state
 from storage.window import StreamKey, config_from_text
 from thermal.bundle import Bundle
-from thermal.threshold import Baseline, Decision, RollingThreshold
+from thermal.threshold import HOLD_FRAMES, Baseline, Decision, RollingThreshold
 
 #: Mismatches that a report describes; it counts them all.
 MAX_DESCRIBED = 20
@@ -67,17 +67,31 @@ class _Replay:
         self.report = report
         self.state: RollingThreshold | None = None
         self.config_text = ""
-        #: scores that must still enter a window before it is known
-        self.unknown = 0
+        #: all decisions from this number on are there
+        self.complete_from = 1
+        #: the number that comes next
+        self.expected = 0
+        #: scores that must still enter the window, and frames that must pass, until it is known
+        self.unknown_scores = 0
+        self.unknown_frames = 0
 
     def run(self) -> None:
         coming = self._epochs()
         for row in stream_rows(self.engine, self.key.camera, self.key.model_id):
+            if not self.expected:
+                # Read after the first row, for retention may go on meanwhile: what the query
+                # still sees of deleted rows does no harm, a gap that nothing explains would.
+                with reading(self.engine) as connection:
+                    self.complete_from = complete_from(connection, self.key)
+                self.expected = self.complete_from
             decision = row.decision
             while coming and coming[0][0] <= decision.seq:
                 self._enter_epoch(*coming.pop(0))
-            if self.state is None:
+            if decision.seq < self.complete_from:
                 self.report.unchecked += 1
+            elif self.state is None:
+                self.report.unchecked += 1
+                self.expected = decision.seq + 1
             else:
                 self._take(self.state, decision, row.frame_id)
 
@@ -94,9 +108,9 @@ class _Replay:
         """Go on as before, unless the settings changed or an operator accepted a new level."""
         if config_text != self.config_text:
             self._restore(first_seq, config_text)
-        if accepted and self.state is not None:
+        if accepted and self.state is not None and first_seq >= self.complete_from:
             self.state.start_learning()
-            self.unknown = 0
+            self.unknown_scores = self.unknown_frames = 0
 
     def _restore(self, first_seq: int, config_text: str) -> None:
         """Build the window as workers do."""
@@ -104,22 +118,30 @@ class _Replay:
         baseline = Baseline.from_scores(self.bundle.held_out_scores, config)
         state = start_state(config, baseline, self.bundle, self.key.camera)
         with reading(self.engine) as connection:
-            for decision in recent_decisions(
-                connection, self.key, config.size, before_seq=first_seq
-            ):
-                state.absorb(decision)
+            recent = recent_decisions(
+                connection,
+                self.key,
+                config.size,
+                from_seq=self.complete_from,
+                before_seq=first_seq,
+            )
+        for decision in recent.decisions:
+            state.absorb(decision)
+        known = recent.complete
+        self.unknown_scores = 0 if known else config.size - recent.members
+        self.unknown_frames = 0 if known else HOLD_FRAMES - len(recent.decisions)
         if self.config_text:
             state.settled = False
         self.state, self.config_text = state, config_text
 
     def _take(self, state: RollingThreshold, decision: Decision, frame_id: str) -> None:
-        if decision.seq != state.seq + 1:
-            if state.seq == 0:  # retention has deleted the beginning
-                self.unknown = state.config.size
-            else:
-                self.report.missing += decision.seq - state.seq - 1
-        if self.unknown > 0:
-            self.unknown -= decision.enters
+        self.report.missing += decision.seq - self.expected
+        self.expected = decision.seq + 1
+        if self.unknown_scores > 0 or self.unknown_frames > 0:
+            self.unknown_scores -= decision.enters
+            self.unknown_frames -= 1
+            if decision.learning and decision.window_n == 0:
+                self.unknown_scores = self.unknown_frames = 0
             self.report.unchecked += 1
             state.absorb(decision)
             return

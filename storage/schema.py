@@ -68,6 +68,8 @@ frames = Table(
     Column("lease_until", Double, nullable=False),
     Column("attempts", Integer, nullable=False),
     Column("finished_at", Double),
+    # When retention deleted the result: the row stays while the file does, which would be news.
+    Column("expired_at", Double),
     UniqueConstraint("id", name="frames_id"),
     CheckConstraint(
         "state IN ('pending', 'scored', 'quarantined', 'superseded')", name="frames_state"
@@ -158,6 +160,8 @@ streams = Table(
     Column("epoch", Text, nullable=False),
     Column("config", Text, nullable=False),
     Column("opened_at", Double, nullable=False),
+    # All decisions from this number on are there; before it retention has deleted some. None: all.
+    Column("complete_from", BigInteger),
 )
 
 # Where each epoch began, and under which settings: what a replay needs beside the decisions.
@@ -189,11 +193,15 @@ PENDING_SQL: Final = "state = 'pending'"
 QUARANTINED_SQL: Final = "state = 'quarantined'"
 ANOMALY_SQL: Final = "anomaly = true"
 ACTIVE_SQL: Final = "active = true"
+EXPIRED_SQL: Final = "expired_at IS NOT NULL"
+PICTURED_SQL: Final = "original_picture IS NOT NULL"
 
 is_pending = frames.c.state == literal_column("'pending'")
 is_quarantined = frames.c.state == literal_column("'quarantined'")
 is_anomaly = text("results." + ANOMALY_SQL)
 is_active = text("models." + ACTIVE_SQL)
+is_expired = text("frames." + EXPIRED_SQL)
+is_pictured = text("results." + PICTURED_SQL)
 
 
 def _index_where(condition: str, name: str, *columns: Column[Any], unique: bool = False) -> None:
@@ -205,6 +213,7 @@ def _index_where(condition: str, name: str, *columns: Column[Any], unique: bool 
 # Postgres can renew a lease without touching any index.
 _index_where(PENDING_SQL, "frames_pending", frames.c.arrival)
 _index_where(QUARANTINED_SQL, "frames_quarantined", frames.c.arrival)
+_index_where(EXPIRED_SQL, "frames_expired", frames.c.arrival)
 Index("frames_camera_state", frames.c.camera, frames.c.state)
 Index("results_time", results.c.captured_at, results.c.id)
 Index("results_camera_time", results.c.camera, results.c.captured_at, results.c.id)
@@ -216,6 +225,8 @@ _index_where(
     results.c.captured_at,
     results.c.id,
 )
+# Retention's question: which pictures are oldest, of anomalies and of others?
+_index_where(PICTURED_SQL, "results_pictured", results.c.anomaly, results.c.scored_at, results.c.id)
 # Postgres' ordered indexes refuse entries over 2,700 bytes, and a path may be longer.
 Index("results_path", results.c.image_path, postgresql_using="hash")
 _index_where(ACTIVE_SQL, "models_active", models.c.active, unique=True)

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from sqlalchemy import Connection, Engine, select
 
 from storage.database import writing
 from storage.results import DECISION_COLUMNS, current_epoch, decision_of, note_epoch, open_epoch
 from storage.schema import frames, is_pending, open_decisions, results
+from storage.schema import streams as streams_table
 from storage.window import (
     Decided,
     RollingWindows,
@@ -106,7 +108,8 @@ class Streams:
         open_epoch(self.engine, camera, model_id, epoch, config=config, now=self.clock())
         state = start_state(self.windows.config, self._baseline(bundle), bundle, camera)
         with writing(self.engine) as connection:
-            for decision in recent_decisions(connection, stream, self.windows.config.size):
+            size, begin = self.windows.config.size, complete_from(connection, stream)
+            for decision in recent_decisions(connection, stream, size, from_seq=begin).decisions:
                 state.absorb(decision)
             waiting = _waiting(connection, stream)
             first_seq = state.seq + 1
@@ -165,19 +168,47 @@ def _page(connection: Connection, stream: StreamKey, before_seq: int | None) -> 
     return [found[seq] for seq in sorted(found, reverse=True)[:_PAGE]]
 
 
+@dataclass(frozen=True)
+class Recent:
+    """The last decisions of a stream, oldest first."""
+
+    decisions: tuple[Decision, ...]
+    complete: bool  #: whether to absorb them makes the stream what it was
+    members: int  #: how many of their scores entered the window
+
+
+def complete_from(connection: Connection, stream: StreamKey) -> int:
+    """The first sequence number from which on no decision of the stream was deleted."""
+    query = select(streams_table.c.complete_from).where(
+        streams_table.c.camera == stream.camera, streams_table.c.model_id == stream.model_id
+    )
+    return connection.scalar(query) or 1
+
+
 def recent_decisions(
-    connection: Connection, stream: StreamKey, size: int, *, before_seq: int | None = None
-) -> list[Decision]:
-    """The decisions, oldest first, that a stream must absorb to be as it was (`before_seq`)."""
+    connection: Connection,
+    stream: StreamKey,
+    size: int,
+    *,
+    from_seq: int = 1,
+    before_seq: int | None = None,
+) -> Recent:
+    """What a stream must absorb to be as it was (`before_seq`), as far as it is there.
+
+    `from_seq` is where the stream is `complete_from`.
+    """
     recent: list[Decision] = []
-    members = 0
+    members, complete = 0, from_seq == 1
     for decision in read_decisions(connection, stream, before_seq=before_seq):
+        if decision.seq < from_seq:
+            break
         recent.append(decision)
         members += decision.enters
-        complete = members >= size and len(recent) >= HOLD_FRAMES
-        if complete or (decision.learning and decision.window_n == 0):
+        full = members >= size and len(recent) >= HOLD_FRAMES
+        if full or (decision.learning and decision.window_n == 0):
+            complete = True
             break
-    return recent[::-1]
+    return Recent(tuple(recent[::-1]), complete, members)
 
 
 def _waiting(connection: Connection, stream: StreamKey) -> dict[str, Decision]:

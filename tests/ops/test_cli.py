@@ -17,6 +17,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from ops.cli import VERBS, cli
+from storage.database import connect, migrate
 from tests.scene import picture
 from thermal.bundle import Bundle, save_bundle
 
@@ -124,17 +125,52 @@ def test_every_option_of_every_verb_is_explained(words: list[str]) -> None:
             assert parameter.help, f"{' '.join(words)} {parameter.name}"
 
 
-def test_help_loads_none_of_the_heavy_libraries() -> None:
+#: Libraries that take a tenth of a second or more to import.
+HEAVY = (
+    *("torch", "torchvision", "numpy", "scipy", "sklearn", "cv2", "pandas", "pyarrow"),
+    *("matplotlib", "sqlalchemy", "alembic", "psycopg", "redis", "rq", "pydantic", "watchdog"),
+    *("rich", "flyr"),
+)
+
+
+def loaded_by(*runs: Sequence[str]) -> list[list[str]]:
+    """The heavy libraries that are loaded after each of the command lines, in one process."""
     code = (
-        "import sys; from click.testing import CliRunner; from ops.cli import cli;"
-        "CliRunner().invoke(cli, ['--help']);"
-        "heavy = {'torch', 'pandas', 'sqlalchemy', 'cv2', 'numpy', 'pydantic', 'redis', 'rich'};"
-        "print(sorted(heavy & set(sys.modules)))"
+        "import json, sys; from click.testing import CliRunner; from ops.cli import cli;"
+        "runs, heavy = json.loads(sys.argv[1]), set(json.loads(sys.argv[2]));"
+        "results = [(CliRunner().invoke(cli, run).exit_code, heavy & set(sys.modules))"
+        " for run in runs];"
+        "assert not any(code for code, _ in results), results;"
+        "print(json.dumps([sorted(loaded) for _, loaded in results]))"
     )
     answer = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, env=environment(), check=True
+        [sys.executable, "-c", code, json.dumps(runs), json.dumps(HEAVY)],
+        capture_output=True,
+        text=True,
+        env=environment(),
+        check=True,
     )
-    assert answer.stdout.strip() == "[]"
+    return list(json.loads(answer.stdout))
+
+
+def test_no_help_loads_a_heavy_library() -> None:
+    # to see it fail: import storage or thermal at the top of a module in ops that holds a verb
+    helps = [[*words, "--help"] for words in ALL]
+    loaded = dict(zip(map(" ".join, helps), loaded_by(*helps), strict=True))
+    assert {words: found for words, found in loaded.items() if found} == {}
+
+
+def test_questions_to_the_database_load_neither_torch_nor_tables(tmp_path: Path) -> None:
+    migrate(connect(f"sqlite:///{tmp_path}/thermalwatch.db"))
+    questions = (
+        ["results", "list", "--json"],
+        ["results", "summary"],
+        ["audit", "--json"],
+        ["requeue", "--list"],
+        ["retention", "--normal-days", "90", "--dry-run"],
+    )
+    loaded = loaded_by(*([*words, "--data", str(tmp_path)] for words in questions))
+    assert not set(loaded[-1]) & {"torch", "pandas", "pyarrow", "matplotlib", "sklearn", "scipy"}
 
 
 def test_command_runs_as_a_process() -> None:

@@ -17,9 +17,16 @@ from sqlalchemy import Connection, Engine, event, insert
 
 from storage.database import connect, writing
 from storage.errors import DatabaseUnavailable
-from storage.export import csv_header, csv_row, export_csv, export_parquet, instant_to_text
+from storage.export import (
+    COLUMNS,
+    csv_header,
+    csv_row,
+    export_csv,
+    export_parquet,
+    instant_to_text,
+)
 from storage.ledger import register
-from storage.queries import ResultQuery
+from storage.queries import ResultQuery, iterate_results
 from storage.results import ResultRow, commit_results
 from storage.schema import frames, results
 from tests.storage.examples import (
@@ -141,6 +148,40 @@ def test_a_csv_holds_the_header_and_the_results_earliest_first(
     open_file = io.StringIO()
     assert export_csv(engine, ResultQuery(prediction="Anomaly"), open_file) == 2
     assert len(open_file.getvalue().splitlines()) == 3
+
+
+TEXTS = ["plain", "=1+1", "a,b", 'say "hi"', "line\nbreak", "cr\rhere", "", "-", " ", "é🌡"]
+NUMBERS = [0.0, -0.0, 1.0, 1e-7, 1e300, 5e-324, 0.1 + 0.2, 123456789012345.6, float("inf")]
+
+
+def test_an_export_holds_what_its_rows_say(engine: Engine) -> None:
+    # to see it fail: leave out the quotes, or the guard against formulas
+    store(
+        engine,
+        *(
+            {
+                "captured_at": float(number),
+                "image_path": TEXTS[number % len(TEXTS)],
+                "worker": TEXTS[-number % len(TEXTS)],
+                "score": NUMBERS[number % len(NUMBERS)],
+                "mse": NUMBERS[-number % len(NUMBERS)],
+                "latency_s": None if number % 3 else 0.5,
+                "anomaly": number % 2 == 0,
+                "sheet_picture": None if number % 5 else "a/b.png",
+                "reasons": ("hotspot", "level")[: number % 3],
+            }
+            for number in range(90)
+        ),
+    )
+    file = io.StringIO(newline="")
+    assert export_csv(engine, ALL, file) == 90
+    file.seek(0)
+    header, *lines = csv.reader(file)
+    assert header == csv_header()
+    for line, row in zip(lines, iterate_results(engine, ALL), strict=True):
+        for column, found, cell in zip(COLUMNS, line, csv_row(row), strict=True):
+            same = float(found) == float(cell) if column.kind == "float" and cell else found == cell
+            assert same, (column.name, found, cell)
 
 
 def test_an_export_of_nothing_is_a_header(engine: Engine, tmp_path: Path) -> None:

@@ -19,8 +19,10 @@ from storage.database import connect, reading, writing
 from storage.errors import AmbiguousFrame, InvalidCursor
 from storage.ledger import register
 from storage.queries import (
+    CameraCount,
     DayCount,
     ResultQuery,
+    count_cameras,
     count_days,
     find_results,
     get_result,
@@ -216,6 +218,8 @@ def test_results_are_counted_for_each_utc_day(engine: Engine) -> None:
     ]
     assert count_days(engine, camera="south") == [DayCount(date(1970, 1, 2), 1, 1)]
     assert count_days(engine, since=DAY, until=2 * DAY) == [DayCount(date(1970, 1, 2), 2, 1)]
+    assert count_cameras(engine) == [CameraCount("north", 3, 1), CameraCount("south", 1, 1)]
+    assert count_cameras(engine, camera="south", until=DAY) == []
 
 
 def test_a_stream_is_read_in_order_and_from_anywhere(engine: Engine) -> None:
@@ -277,6 +281,7 @@ def test_no_question_reads_all_results(engine: Engine) -> None:
         list_results(engine, ResultQuery(camera="camera-1", prediction="Anomaly"), limit=5)
         count_days(engine, camera="camera-1", since=since, until=until)
         count_days(engine, since=since, until=until)
+        count_cameras(engine, since=since, until=until)
         get_result(engine, 17)
         find_results(engine, ids[17])
         find_results(engine, ids[17][:8])

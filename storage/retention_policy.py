@@ -1,0 +1,65 @@
+"""What is kept for how long."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, fields
+from typing import Final
+
+_DAY_S: Final = 86_400.0
+
+
+@dataclass(frozen=True)
+class RetentionPolicy:
+    """How many days what is kept, counted from scoring; None keeps it for ever.
+
+    Raises:
+        ValueError: an age that is not positive, or anomalies kept shorter than other results.
+    """
+
+    normal_days: float | None = None  #: results that are no anomalies, with their pictures
+    anomaly_days: float | None = None  #: anomalies, with their pictures
+    picture_days: float | None = None  #: pictures of results that are no anomalies
+    anomaly_picture_days: float | None = None  #: pictures of anomalies
+    quarantine_days: float | None = None  #: quarantined and superseded frames
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if value is not None and not value > 0:
+                raise ValueError(f"{field.name} must be more than 0 days, not {value:g}")
+        for normal, anomaly in (
+            ("normal_days", "anomaly_days"),
+            ("picture_days", "anomaly_picture_days"),
+        ):
+            shorter, longer = getattr(self, normal), getattr(self, anomaly)
+            if longer is not None and (shorter is None or longer < shorter):
+                raise ValueError(
+                    f"{anomaly} ({longer:g}) must be at least {normal} "
+                    f"({'for ever' if shorter is None else format(shorter, 'g')}): "
+                    "anomalies are kept longer"
+                )
+
+    @property
+    def deletes(self) -> bool:
+        """Whether anything is to be deleted at all."""
+        return any(getattr(self, field.name) is not None for field in fields(self))
+
+    def rows_before(self, now: float, *, anomaly: bool) -> float | None:
+        """Unix s before which results are deleted."""
+        days = self.anomaly_days if anomaly else self.normal_days
+        return None if days is None else now - days * _DAY_S
+
+    def pictures_before(self, now: float, *, anomaly: bool) -> float | None:
+        """Unix s before which pictures are deleted, those of results that must stay included."""
+        given = (
+            (self.anomaly_picture_days, self.anomaly_days)
+            if anomaly
+            else (self.picture_days, self.normal_days)
+        )
+        ages = [days for days in given if days is not None]
+        return now - min(ages) * _DAY_S if ages else None
+
+    def quarantined_before(self, now: float) -> float:
+        """Unix s before which quarantined and superseded frames are deleted."""
+        return -math.inf if self.quarantine_days is None else now - self.quarantine_days * _DAY_S
