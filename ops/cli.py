@@ -32,6 +32,8 @@ VERBS: Mapping[str, str] = {
     "model": "ops.verbs_registry:model",
     "produce": "ops.verbs_run:produce",
     "work": "ops.verbs_run:work",
+    "serve": "ops.verbs_serve:serve",
+    "account": "ops.verbs_account:account",
     "results": "ops.verbs_results:results",
     "status": "ops.verbs_books:status",
     "audit": "ops.verbs_books:audit",

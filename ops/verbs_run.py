@@ -60,7 +60,7 @@ def up(
     device: str | None,
     config: Path | None,
 ) -> None:
-    """Run everything on this machine: Redis, one producer, N workers.
+    """Run everything on this machine: Redis, one producer, N workers, the dashboard.
 
     A child that dies is started again. SIGTERM or Ctrl-C lets the workers finish their batches
     and then ends; a second one ends at once. The next start goes on where this one stopped.

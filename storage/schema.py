@@ -131,6 +131,9 @@ results = Table(
     Column("worker", Text, nullable=False),
     Column("scored_at", Double, nullable=False),
     Column("latency_s", Double),
+    Column("map_artifact", Text),
+    # the verdict that counts, of those in `reviews`: here so that an index can serve it
+    Column("review", Key),
     UniqueConstraint("frame_id", "model_id", name="results_frame_model"),
     UniqueConstraint("camera", "model_id", "seq", name="results_stream"),
     sqlite_autoincrement=True,
@@ -183,17 +186,81 @@ models = Table(
     Column("active", Boolean, nullable=False),
 )
 
+# Every verdict about a result, in their order. They go with their result.
+reviews = Table(
+    "reviews",
+    metadata,
+    Column("id", Counter, Identity(), primary_key=True),
+    Column(
+        "result_id",
+        BigInteger,
+        ForeignKey("results.id", name="reviews_result", ondelete="CASCADE"),
+        nullable=False,
+    ),
+    Column("verdict", Key, nullable=False),
+    Column("note", Text, nullable=False),
+    Column("reviewer", Key, nullable=False),
+    Column("at", Double, nullable=False),
+    CheckConstraint(
+        "verdict IN ('confirmed', 'false_alarm', 'unreviewed')", name="reviews_verdict"
+    ),
+    sqlite_autoincrement=True,
+)
+
+accounts = Table(
+    "accounts",
+    metadata,
+    Column("name", Key, primary_key=True),
+    Column("role", Key, nullable=False),
+    Column("password_hash", Text, nullable=False),
+    Column("created_at", Double, nullable=False),
+    CheckConstraint("role IN ('viewer', 'reviewer', 'admin')", name="accounts_role"),
+)
+
+# Of sessions and API tokens only digests are kept: whoever reads the tables cannot use them.
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("digest", Key, primary_key=True),
+    Column(
+        "account",
+        Key,
+        ForeignKey("accounts.name", name="sessions_account", ondelete="CASCADE"),
+        nullable=False,
+    ),
+    Column("csrf_token", Text, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("expires_at", Double, nullable=False),
+)
+
+api_tokens = Table(
+    "api_tokens",
+    metadata,
+    Column("digest", Key, primary_key=True),
+    Column(
+        "account",
+        Key,
+        ForeignKey("accounts.name", name="api_tokens_account", ondelete="CASCADE"),
+        nullable=False,
+    ),
+    Column("created_at", Double, nullable=False),
+)
+
 # Queries spell out the condition of a partial index: whether it serves a query that has the state
 # as a bound parameter is up to each planner.
 PENDING_SQL: Final = "state = 'pending'"
 QUARANTINED_SQL: Final = "state = 'quarantined'"
 ANOMALY_SQL: Final = "anomaly = true"
 ACTIVE_SQL: Final = "active = true"
+UNREVIEWED_SQL: Final = "anomaly = true AND review IS NULL"
+REVIEWED_SQL: Final = "review IS NOT NULL"
 
 is_pending = frames.c.state == literal_column("'pending'")
 is_quarantined = frames.c.state == literal_column("'quarantined'")
 is_anomaly = text("results." + ANOMALY_SQL)
 is_active = text("models." + ACTIVE_SQL)
+is_unreviewed = text("results.anomaly = true AND results.review IS NULL")
+is_reviewed = text("results." + REVIEWED_SQL)
 
 
 def _index_where(condition: str, name: str, *columns: Column[Any], unique: bool = False) -> None:
@@ -216,6 +283,21 @@ _index_where(
     results.c.captured_at,
     results.c.id,
 )
+# Reviewing: the queue, a camera's queue, and each verdict's results by time.
+_index_where(UNREVIEWED_SQL, "results_unreviewed_time", results.c.captured_at, results.c.id)
+_index_where(
+    UNREVIEWED_SQL,
+    "results_camera_unreviewed_time",
+    results.c.camera,
+    results.c.captured_at,
+    results.c.id,
+)
+_index_where(
+    REVIEWED_SQL, "results_review_time", results.c.review, results.c.captured_at, results.c.id
+)
+Index("reviews_result_time", reviews.c.result_id, reviews.c.id)
+# How a server that watches for news notices the latest quarantine.
+_index_where(QUARANTINED_SQL, "frames_quarantined_time", frames.c.finished_at)
 # Postgres' ordered indexes refuse entries over 2,700 bytes, and a path may be longer.
 Index("results_path", results.c.image_path, postgresql_using="hash")
 _index_where(ACTIVE_SQL, "models_active", models.c.active, unique=True)

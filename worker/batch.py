@@ -14,7 +14,7 @@ from dataclasses import astuple, dataclass
 
 from sqlalchemy import Engine
 
-from storage.artifacts import ArtifactStore, PictureKind
+from storage.artifacts import ArtifactStore
 from storage.errors import StaleEpoch
 from storage.ledger import LedgerFrame, Quarantined, load_pending, postpone
 from storage.queue import FrameBatch
@@ -30,7 +30,7 @@ from worker.models import ModelSource, is_out_of_memory
 from worker.pictures import keeps_pictures, store_pictures
 from worker.progress import Progress
 from worker.reading import Decoded, Later, Outcome, Refused, Replaced, read_frame
-from worker.rows import Inspected, make_row
+from worker.rows import Inspected, Kept, make_row
 
 log = logging.getLogger(__name__)
 
@@ -223,15 +223,15 @@ class BatchScorer:
         answers = {stream: iter(answer.decisions) for stream, answer in decided.items()}
 
         def finish(item: Inspected, stream: StreamKey, decision: Decision) -> ResultRow:
-            pictures: dict[PictureKind, str] = {}
+            kept = Kept()
             if keeps_pictures(self.config, item.decoded.entry.id, decision):
-                pictures = store_pictures(self.store, detector.bundle, item, decision)
+                kept = store_pictures(self.store, detector.bundle, item, decision)
             self.progress.step()
             return make_row(
                 item,
                 decision,
                 epoch=decided[stream].epoch,
-                pictures=pictures,
+                kept=kept,
                 model_id=detector.model_id,
                 worker=self.config.name,
                 now=self.clock(),
