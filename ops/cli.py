@@ -107,8 +107,15 @@ Every verb explains itself: thermalwatch VERB --help""",
 @click.option(
     "--debug", is_flag=True, envvar="THERMALWATCH_DEBUG", help="Show where an error came from."
 )
+@click.option(
+    "--log-format",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    envvar="THERMALWATCH_LOG_FORMAT",
+    help="How log lines look; json has one object a line, with frame ids.",
+)
 @click.version_option(package_name="thermalwatch", message="%(prog)s %(version)s")
-def cli(debug: bool) -> None:
+def cli(debug: bool, log_format: str) -> None:
     """Watch thermal camera directories, score every image, never lose one."""
 
 

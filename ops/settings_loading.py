@@ -25,7 +25,7 @@ CONFIG_NAME = "thermalwatch.toml"
 PREFIX = "THERMALWATCH_"
 
 #: Read by the command itself, not settings.
-RESERVED = frozenset({"THERMALWATCH_DEBUG", "THERMALWATCH_CONFIG"})
+RESERVED = frozenset({"THERMALWATCH_DEBUG", "THERMALWATCH_CONFIG", "THERMALWATCH_LOG_FORMAT"})
 
 #: Settings whose value is never shown as it is.
 SECRET = frozenset({"redis_url", "database_url"})

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from ops.options import config_option, data_option, settings_from
+from ops.options import config_option, data_option, log_options, settings_from
 
 
 @click.command(
@@ -37,5 +37,5 @@ def serve(
     from ops.logs import configure_logging
     from ops.web.server import run_server
 
-    configure_logging(debug=ctx.find_root().params["debug"])
+    configure_logging(**log_options(ctx))
     run_server(settings)

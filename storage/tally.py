@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import Engine, func, select
 
 from storage.database import reading
-from storage.schema import cameras, frames, is_pending, results
+from storage.schema import cameras, frames, is_anomaly, is_pending, results
 
 
 def camera_names(engine: Engine) -> list[str]:
@@ -19,6 +19,13 @@ def count_frames(engine: Engine, camera: str, state: str) -> int:
     query = select(func.count()).where(frames.c.camera == camera, frames.c.state == state)
     with reading(engine) as connection:
         return connection.scalar(query) or 0
+
+
+def count_anomalies(engine: Engine, camera: str) -> int:
+    """Flagged results of a camera, from the index that holds only those."""
+    query = select(func.count()).where(results.c.camera == camera, is_anomaly)
+    with reading(engine) as connection:
+        return connection.scalar(query.select_from(results)) or 0
 
 
 def count_results(engine: Engine, first: int, last: int) -> dict[str, int]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
-from sqlalchemy import Engine, Row, bindparam, func, literal_column, select
+from sqlalchemy import Engine, bindparam, func, literal_column, select
 
 from storage.database import reading
 from storage.schema import cameras, frames, is_unreviewed, results
@@ -85,13 +85,12 @@ def view_cameras(engine: Engine, *, recent: int) -> list[CameraView]:
                 name=row.name,
                 first_seen_at=row.first_seen_at,
                 last_frame_at=row.last_frame_at,
-                recent=tuple(map(_glimpse, connection.execute(latest, {"camera": row.name}))),
+                recent=tuple(
+                    Glimpse(**found._asdict())
+                    for found in connection.execute(latest, {"camera": row.name})
+                ),
                 pending=connection.scalar(waiting, {"camera": row.name}) or 0,
                 unreviewed=unreviewed.get(row.name, 0),
             )
             for row in known
         ]
-
-
-def _glimpse(row: Row[Any]) -> Glimpse:
-    return Glimpse(*row)

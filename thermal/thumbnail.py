@@ -17,4 +17,5 @@ def draw_thumbnail(values: Values, *, low: float, high: float, most_side: int = 
         size = (max(1, round(width * shrink)), max(1, round(height * shrink)))
         values = np.asarray(cv2.resize(values, size, interpolation=cv2.INTER_AREA), np.float32)
     steps = (values - low) * (255.0 / (high - low))
-    return INFERNO.colours[np.rint(steps).clip(0, 255).astype(np.uint8)]
+    rgb: RGB = INFERNO.colours[np.rint(steps).clip(0, 255).astype(np.uint8)]
+    return rgb

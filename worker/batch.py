@@ -31,6 +31,7 @@ from worker.pictures import keeps_pictures, store_pictures
 from worker.progress import Progress
 from worker.reading import Decoded, Later, Outcome, Refused, Replaced, read_frame
 from worker.rows import Inspected, Kept, make_row
+from worker.stages import Stages
 
 log = logging.getLogger(__name__)
 
@@ -75,6 +76,8 @@ class BatchScorer:
         self.store = store
         self.clock = clock
         self.progress = progress
+        #: How long the stages took; whoever runs batches takes it.
+        self.stages = Stages()
         self._pool = ThreadPoolExecutor(config.threads, thread_name_prefix="batch")
 
     def __call__(self, batch: FrameBatch) -> BatchReport:
@@ -84,10 +87,12 @@ class BatchScorer:
             storage.errors.StorageError, redis.RedisError, OSError, DeviceFailed: a service or the
                 device failed; nothing is lost, the batch may be run again.
         """
-        outcomes = self._read(batch)
+        with self.stages.timed("read"):
+            outcomes = self._read(batch)
         with self.progress.waiting():
             detector = self.models.current()
-        inspected, unfit = self._inspect(detector, outcomes)
+        with self.stages.timed("inspect"):
+            inspected, unfit = self._inspect(detector, outcomes)
         refused = [o for o in outcomes if isinstance(o, Refused)] + unfit
         replaced = [o for o in outcomes if isinstance(o, Replaced)]
         later = [o for o in outcomes if isinstance(o, Later)]
@@ -97,7 +102,15 @@ class BatchScorer:
                 postpone(self.engine, [wait.entry.id], until=wait.until)
         for file in refused:
             log.warning(
-                "quarantined %s of camera %s: %s", file.entry.path, file.entry.camera, file.detail
+                "quarantined %s of camera %s: %s",
+                file.entry.path,
+                file.entry.camera,
+                file.detail,
+                extra={
+                    "frame_id": file.entry.id,
+                    "camera": file.entry.camera,
+                    "reason": file.reason,
+                },
             )
         return BatchReport(
             scored=len(rows),
@@ -171,19 +184,22 @@ class BatchScorer:
         while True:
             attempt += 1
             self.progress.step()
-            decided = self._decide(detector, inspected)
-            rows = self._draw(detector, inspected, decided)
+            with self.stages.timed("decide"):
+                decided = self._decide(detector, inspected)
+            with self.stages.timed("draw"):
+                rows = self._draw(detector, inspected, decided)
             try:
-                commit_results(
-                    self.engine,
-                    rows,
-                    epochs={stream.camera: d.epoch for stream, d in decided.items()},
-                    open_decisions={s.camera: d.open_decisions for s, d in decided.items()},
-                    model_id=detector.model_id,
-                    quarantined=[Quarantined(r.entry.id, r.reason, r.detail) for r in refused],
-                    superseded=[r.entry.id for r in replaced],
-                    now=self.clock(),
-                )
+                with self.stages.timed("commit"):
+                    commit_results(
+                        self.engine,
+                        rows,
+                        epochs={stream.camera: d.epoch for stream, d in decided.items()},
+                        open_decisions={s.camera: d.open_decisions for s, d in decided.items()},
+                        model_id=detector.model_id,
+                        quarantined=[Quarantined(r.entry.id, r.reason, r.detail) for r in refused],
+                        superseded=[r.entry.id for r in replaced],
+                        now=self.clock(),
+                    )
             except StaleEpoch as stale:
                 if attempt == DECIDE_ATTEMPTS:
                     raise

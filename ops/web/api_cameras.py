@@ -66,14 +66,14 @@ def distribution(name: CameraName, services: ServicesDep) -> api.Distribution:
     if model is None:
         raise Problem(HTTPStatus.NOT_FOUND, "no model is active, so there is no window")
     window = read_window(services, name, model.model_id)
-    counts, edges = np.histogram(window.scores, bins=BINS) if window.scores else ([], [])
+    counts, edges = np.histogram(window.scores, bins=BINS)
     steady = window_config(services.settings).steady_quantile
     return api.Distribution(
         camera=name,
         model_id=model.model_id,
         window=len(window.scores),
-        edges=[float(edge) for edge in edges],
-        counts=[int(count) for count in counts],
+        edges=[float(edge) for edge in edges] if window.scores else [],
+        counts=[int(count) for count in counts] if window.scores else [],
         threshold=window.threshold,
         body=quantile(window.scores, steady) if window.scores else None,
         baseline_body=model.body,

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
 
-from ops.web import login, pages, problems
+from ops.web import health, login, pages, problems
 from ops.web.api import router as api
 from ops.web.guards import BodyLimit, HostCheck, SecurityHeaders
+from ops.web.metrics import HttpMetrics, make_registry
 from ops.web.templating import FOLDER
 
 if TYPE_CHECKING:
@@ -39,8 +40,10 @@ def create_app(services: Services) -> FastAPI:
         lifespan=lifespan,
     )
     app.state.services = services
+    app.state.registry = registry = make_registry(services)
     problems.install(app)
     app.include_router(api, prefix=API)
+    app.include_router(health.router)
     app.include_router(login.router)
     app.include_router(pages.router)
     static = FOLDER / "static"
@@ -50,4 +53,5 @@ def create_app(services: Services) -> FastAPI:
     app.add_middleware(BodyLimit, upload_bytes=services.settings.limits.max_bytes)
     app.add_middleware(HostCheck, access=services.access)
     app.add_middleware(SecurityHeaders)
+    app.add_middleware(HttpMetrics, registry=registry)
     return app

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from storage.tally import (
     camera_names,
+    count_anomalies,
     count_frames,
     count_results,
     first_result_since,
@@ -41,8 +42,8 @@ class Books:
     oldest_pending_at: float | None  #: Unix s; when it was noticed
     last_minute: int  #: results
     last_hour: int  #: results
-    #: frames by camera and outcome since they were first counted; never falls, whatever is
-    #: requeued or deleted
+    #: frames by camera and outcome (`anomaly` counts beside `scored`); never falls while the
+    #: server runs, whatever is requeued or deleted
     totals: dict[tuple[str, str], int] = field(default_factory=dict)
 
 
@@ -80,9 +81,10 @@ class LedgerBooks:
         last = last_result_id(engine)
         minute = first_result_since(engine, now - 60.0)
         hour = first_result_since(engine, now - 3600.0)
-        for outcome, counts in (("scored", scored), *others.items()):
-            if outcome == "pending":
-                continue
+        flagged = {name: n for name in cameras if (n := count_anomalies(engine, name))}
+        counted = {"scored": scored, "anomaly": flagged, **others}
+        del counted["pending"]  # no outcome
+        for outcome, counts in counted.items():
             for camera, number in counts.items():
                 key = (camera, outcome)
                 self._totals[key] += max(0, number - self._seen.get(key, 0))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Final
@@ -101,13 +102,12 @@ class Live:
     async def _look(self) -> None:
         known: News | None = None
         while self._listeners and not self._closed:
-            try:
+            # while the database is away the pages hear so when they ask for something
+            with suppress(StorageError):
                 news = await to_thread.run_sync(latest, self._engine)
-            except StorageError:
-                news = known  # the pages say so themselves when they ask
-            if news is not None and news != known:
-                known = news
-                await self._tell(news)
+                if news != known:
+                    known = news
+                    await self._tell(news)
             await asyncio.sleep(LOOK_S)
         self._number = 0
 

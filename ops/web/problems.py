@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from urllib.parse import quote
 
-from fastapi import FastAPI, Request, Response
+from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, PlainTextResponse, RedirectResponse
 from redis import RedisError
-from starlette.exceptions import HTTPException
+from starlette.exceptions import HTTPException as StarletteHTTPException
 
 from ops.web.templating import has_template, page
 from storage.errors import AmbiguousFrame, DatabaseUnavailable, InvalidCursor
@@ -19,14 +19,11 @@ from storage.errors import AmbiguousFrame, DatabaseUnavailable, InvalidCursor
 log = logging.getLogger(__name__)
 
 
-class Problem(Exception):
+class Problem(HTTPException):
     """A request that cannot be answered; `detail` says why and what to do."""
 
     def __init__(self, status: int, detail: str, headers: Mapping[str, str] | None = None) -> None:
-        self.status = status
-        self.detail = detail
-        self.headers = dict(headers or {})
-        super().__init__(detail)
+        super().__init__(status, detail, dict(headers or {}))
 
 
 class LoginRequired(Problem):
@@ -88,17 +85,12 @@ def _asks_for_page(request: Request) -> bool:
 def install(app: FastAPI) -> None:
     """Let `app` answer every error so."""
 
-    def on_problem(request: Request, error: Exception) -> Response:
-        if not isinstance(error, Problem):
-            raise TypeError(f"not a problem: {error!r}")
+    def on_http(request: Request, error: Exception) -> Response:
+        if not isinstance(error, StarletteHTTPException):
+            raise TypeError(f"not an HTTP error: {error!r}")
         if isinstance(error, LoginRequired) and _asks_for_page(request):
             place = request.url.path + (f"?{request.url.query}" if request.url.query else "")
             return RedirectResponse(f"/login?next={quote(place, safe='')}", status_code=303)
-        return answer(request, error.status, error.detail, error.headers)
-
-    def on_http(request: Request, error: Exception) -> Response:
-        if not isinstance(error, HTTPException):
-            raise TypeError(f"not an HTTP error: {error!r}")
         return answer(request, error.status_code, str(error.detail), error.headers)
 
     def on_invalid(request: Request, error: Exception) -> Response:
@@ -128,8 +120,7 @@ def install(app: FastAPI) -> None:
             request, HTTPStatus.INTERNAL_SERVER_ERROR, "a defect of the server; its log says more"
         )
 
-    app.add_exception_handler(Problem, on_problem)
-    app.add_exception_handler(HTTPException, on_http)
+    app.add_exception_handler(StarletteHTTPException, on_http)
     app.add_exception_handler(RequestValidationError, on_invalid)
     app.add_exception_handler(InvalidCursor, on_bad_value)
     app.add_exception_handler(AmbiguousFrame, on_bad_value)

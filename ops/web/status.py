@@ -40,8 +40,8 @@ def read_status(services: Services) -> api.Status:
         workers=[api.WorkerInfo(**vars(worker)) for worker in queue.workers] if queue else [],
         producers=_producers(queue),
         model=_model(model),
-        disk=_disk(services),
-        drift=_drift(services, model),
+        disk=disk_usage(services),
+        drift=camera_drift(services),
     )
 
 
@@ -91,7 +91,8 @@ def _model(model: ModelFacts | None) -> api.ModelInfo | None:
     )
 
 
-def _disk(services: Services) -> api.Disk | None:
+def disk_usage(services: Services) -> api.Disk | None:
+    """Room on the disk of the state directory; None where there is none."""
     data = services.settings.data
     if data is None or not data.exists():
         return None
@@ -105,7 +106,9 @@ def _disk(services: Services) -> api.Disk | None:
     )
 
 
-def _drift(services: Services, model: ModelFacts | None) -> list[api.Drift]:
+def camera_drift(services: Services) -> list[api.Drift]:
+    """How far each camera's scores have moved from what the active model calls normal."""
+    model = services.model.get()
     if model is None:
         return []
     latest = [(view.name, view.recent[0]) for view in services.wall.get() if view.recent]
