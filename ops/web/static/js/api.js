@@ -57,6 +57,19 @@ export async function get(url, signal = undefined) {
   return response.json();
 }
 
+/** A matrix of float32 as `{buffer, width, height, unit, source}`. */
+export async function getMatrix(url, signal) {
+  const response = await request(url, { signal, headers: { Accept: "application/octet-stream" } });
+  const said = (name) => response.headers.get(name);
+  return {
+    buffer: await response.arrayBuffer(),
+    width: Number(said("X-Width")),
+    height: Number(said("X-Height")),
+    unit: said("X-Unit"),
+    source: said("X-Source"),
+  };
+}
+
 export async function post(url, body = undefined) {
   const headers = { Accept: "application/json", "X-CSRF-Token": TOKEN };
   if (body !== undefined) headers["Content-Type"] = "application/json";

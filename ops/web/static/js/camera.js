@@ -39,8 +39,11 @@ function drawCharts() {
     const all = h("button", { class: "button", type: "button", onclick: () => show({ hours: null }) }, "Show all there is");
     at("scores").replaceChildren(empty("No frame in this time", "The camera sent nothing, or nothing was scored.", all));
     at("temperatures").replaceChildren();
+    at("temperatures-readout").textContent = "";
+    at("scores-readout").textContent = "";
     return;
   }
+  at("scores-readout").textContent = "Move over the chart to read it.";
   const wanted = asked();
   const least = Math.max(1, (points.at(-1).at - points[0].at) * 0.02);
   const shared = {

@@ -105,6 +105,7 @@ async function load() {
   at("table").hidden = page.results.length === 0;
   at("nothing").hidden = page.results.length > 0;
   if (page.results.length === 0) drawNothing(filter);
+  at("pages").hidden = page.results.length === 0 && cursor === null;
   at("older").disabled = nextCursor === null;
   at("newest").disabled = cursor === null;
   at("newer").disabled = cursor === null;

@@ -28,24 +28,18 @@ export function paint(matrix, label) {
   canvas.setAttribute("aria-label", label);
   let low = Infinity;
   let high = -Infinity;
-  for (const row of matrix.rows) {
-    for (const value of row) {
-      low = Math.min(low, value);
-      high = Math.max(high, value);
-    }
+  for (const value of matrix.data) {
+    low = Math.min(low, value);
+    high = Math.max(high, value);
   }
   const span = high - low || 1;
   const palette = Array.from({ length: 256 }, (_, i) => colour(i / 255));
   const context = canvas.getContext("2d");
   const image = context.createImageData(matrix.width, matrix.height);
-  let at = 0;
-  for (const row of matrix.rows) {
-    for (const value of row) {
-      const [r, g, b] = palette[Math.round(((value - low) / span) * 255)];
-      image.data.set([r, g, b, 255], at);
-      at += 4;
-    }
-  }
+  matrix.data.forEach((value, at) => {
+    const [r, g, b] = palette[Math.round(((value - low) / span) * 255)];
+    image.data.set([r, g, b, 255], at * 4);
+  });
   context.putImageData(image, 0, 0);
   return canvas;
 }

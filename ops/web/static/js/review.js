@@ -6,7 +6,6 @@ import { explained } from "./explained.js";
 import { ago, localTime, plural, sigma } from "./format.js";
 import { bindKeys } from "./keys.js";
 import { notify, trouble } from "./notice.js";
-import { cropped, regions } from "./picture.js";
 import { Queue } from "./queue.js";
 import { may, showWaiting } from "./shell.js";
 import { postVerdict } from "./verdicts.js";
@@ -24,11 +23,12 @@ let busy = false;
 let waiting = 0;
 
 function itemOf(result) {
-  const thumb = h("span", { class: "thumb" });
-  if (result.pictures.original) {
-    const { page, image } = regions(result.width, result.height);
-    thumb.append(cropped(result.pictures.original, page, image, ""));
-  }
+  const thumb = h("img", {
+    class: "thumb",
+    src: address("results", result.id, "pictures", "thumbnail"),
+    alt: "",
+    loading: "lazy",
+  });
   const words = result.reasons.map((word) => reason(word)[0]).join(", ");
   return h(
     "li",

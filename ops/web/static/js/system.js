@@ -185,14 +185,14 @@ function quarantineRow(frame) {
     h("td", { class: "wide detail" }, h("span", null, h("span", { class: "mono" }, frame.path), h("br"), h("span", { class: "quiet small" }, frame.detail))),
     h("td", { "data-label": "Size", class: "number" }, bytes(frame.size)),
     h("td", { "data-label": "Set aside" }, localTime(frame.finished_at)),
-    may("admin") ? h("td", null, again) : null,
+    may("reviewer") ? h("td", null, again) : null,
   );
 }
 
 function drawQuarantine() {
   at("more").hidden = quarantineNext === null;
   const head = [["Reason"], ["File"], ["Size", "number"], ["Set aside"]];
-  if (may("admin")) head.push([""]);
+  if (may("reviewer")) head.push([""]);
   at("quarantine").replaceChildren(
     quarantined.length > 0
       ? table(head, quarantined.map(quarantineRow))

@@ -87,7 +87,7 @@ export class Viewer {
     // two requests, each with its own fate: a map may be lost where temperatures are not
     const [temperatures, map] = await Promise.allSettled([
       fetchTemperatures(result.id, signal),
-      fetchAnomalyMap(result.id, signal),
+      fetchAnomalyMap(result, signal),
     ]);
     if (signal.aborted) return;
     this.temperatures = temperatures.value ?? null;

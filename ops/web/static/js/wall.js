@@ -54,17 +54,16 @@ function drawScreen(tile, camera) {
   const { screen, chip, review, age } = tile.parts;
   const last = camera.last;
   const still = [chip, review, age];
-  if (!last?.image) {
+  if (!last) {
     screen.replaceChildren(placeholder(last), ...still);
     return;
   }
   const image = h("img", {
-    src: last.image,
+    src: address("results", last.id, "pictures", "thumbnail"),
     alt: `Latest image of ${camera.name}`,
-    // a picture whose file is gone is no trouble: its numbers are still there
-    onerror: () => image.replaceWith(placeholder(last)),
   });
-  // the old picture stays until the new one is there
+  // The old picture stays until the new one is there. One whose file is gone is no trouble: the
+  // numbers are still there.
   image.decode().then(
     () => tile.resultId === last.id && screen.replaceChildren(image, ...still),
     () => tile.resultId === last.id && screen.replaceChildren(placeholder(last), ...still),
@@ -76,6 +75,7 @@ function drawTile(tile, camera) {
   const { parts, element } = tile;
   const last = camera.last;
   element.dataset.state = camera.state;
+  element.dataset.result = last ? String(last.id) : "";
   parts.chip.className = `chip ${camera.state}`;
   parts.chip.textContent = stateName(camera.state);
   parts.review.hidden = camera.unreviewed === 0;
@@ -163,6 +163,7 @@ async function refresh() {
   const wall = at("wall");
   wall.removeAttribute("aria-busy");
   wall.querySelector(".empty")?.remove();
+  wall.classList.toggle("few", list.cameras.length <= 3);
   arrange(list.cameras);
   drawAges();
   drawTotals(list.cameras);
