@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from http import HTTPStatus
-from pathlib import Path
+from pathlib import PureWindowsPath
 from typing import Annotated, Any
 
 from anyio import to_thread
@@ -13,11 +14,13 @@ from starlette.datastructures import UploadFile
 from ops.web import api_models as api
 from ops.web.deps import ReviewerDep, ServicesDep
 from ops.web.problems import Problem
+from ops.web.services import Services
 from ops.web.uploads import SUFFIXES, find_place, put_in_place, temporary_file
 
 router = APIRouter(tags=["images"])
 
 _FORM = "multipart/form-data"
+_PART = 1 << 20  # bytes of a form's file that are in memory at a time
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
 _BODY: dict[str, Any] = {
     "requestBody": {
@@ -61,31 +64,32 @@ async def upload(
 
     It is scored like any other upload; an answer does not wait for that.
     """
-    settings = services.settings
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    is_form = media_type == _FORM
-    sent = await _file_of_form(request) if is_form else None
-    if sent is not None:
-        media_type = sent.content_type or ""
-        name = name or Path(sent.filename or "").name or None
+    if media_type != _FORM:
+        return await _store(services, camera, name, media_type, request.stream())
+    async with request.form(max_files=1, max_fields=10) as form:
+        sent = form.get("file")
+        if not isinstance(sent, UploadFile):
+            raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "file: the form has no such file")
+        name = name or PureWindowsPath(sent.filename or "").name or None
+        return await _store(services, camera, name, sent.content_type or "", _parts(sent))
+
+
+async def _store(
+    services: Services, camera: str, name: str | None, media_type: str, parts: AsyncIterator[bytes]
+) -> api.Uploaded:
+    settings = services.settings
     place = await to_thread.run_sync(
         find_place, settings, camera, name, media_type, services.clock()
     )
     with temporary_file(place) as temporary:
         with temporary.open("xb") as file:
-            if sent is not None:
-                while part := await sent.read(1 << 20):
-                    file.write(part)
-            else:
-                async for part in request.stream():
-                    file.write(part)
+            async for part in parts:
+                file.write(part)
         size = await to_thread.run_sync(put_in_place, settings, camera, temporary, place)
     return api.Uploaded(camera=camera, path=place.path, size=size)
 
 
-async def _file_of_form(request: Request) -> UploadFile:
-    form = await request.form(max_files=1, max_fields=10)
-    file = form.get("file")
-    if not isinstance(file, UploadFile):
-        raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "file: the form has no such file")
-    return file
+async def _parts(file: UploadFile) -> AsyncIterator[bytes]:
+    while part := await file.read(_PART):
+        yield part

@@ -219,8 +219,8 @@ def matrix(
         "height": height,
         "unit": unit,
         "source": source,
-        # float32 has seven digits; more of them would be noise that makes the answer twice as long
-        "values": [[float(f"{value:.7g}") for value in line] for line in array.tolist()],
+        # nine digits tell all float32 apart; more would make the answer twice as long
+        "values": [[float(f"{value:.9g}") for value in line] for line in array.tolist()],
     }
     text = json.dumps(document, separators=(",", ":"))
     return Response(text, media_type="application/json", headers=headers)

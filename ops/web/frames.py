@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from ops.web.problems import Problem
 from ops.wiring import camera_config
 from storage.audit import find_frame
-from storage.errors import DamagedArtifact, StorageError
+from storage.errors import DamagedArtifact, StorageError, UnsafePath
 from storage.frame_arrays import FrameArrays, decode_arrays
 from storage.paths import open_beneath, text_to_path
 from storage.results import ResultRow
@@ -57,7 +57,10 @@ class FrameSource:
         """Where a stored file lies."""
         if relative is None or self._store is None:
             raise Problem(HTTPStatus.NOT_FOUND, "nothing was kept of this frame")
-        path = self._store.path(relative)
+        try:
+            path = self._store.path(relative)
+        except UnsafePath as error:  # whoever wrote the row was not a worker of ours
+            raise Problem(HTTPStatus.NOT_FOUND, str(error)) from error
         if not path.is_file():
             raise Problem(HTTPStatus.NOT_FOUND, "what was kept of this frame is not there any more")
         return path

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -69,7 +69,7 @@ class Live:
         self._number = 0  # of the message; rises with each
         self._closed = False
 
-    async def events(self) -> AsyncIterator[str]:
+    async def events(self) -> AsyncGenerator[str]:
         """Server-sent events for one listener, beginning with how things are now."""
         self._listeners += 1
         if self._looking is None or self._looking.done():

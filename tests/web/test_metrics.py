@@ -57,7 +57,9 @@ def busy(site: WebSite, bundle: Bundle) -> None:
     register(site.engine, [bad, waiting], now=time.time())
     finish(site.engine, quarantined=[Quarantined(bad.frame_id, "corrupt", "")], now=2.0)
     add_durations(site.redis, {"read": [0.004, 30.0], "commit": [0.2]})
-    root = RootStatus(root="/srv", mode="inotify", scanned_at=5.0, frames=3, settling=2, refused=0)
+    root = RootStatus(
+        root="/srv", mode="inotify", frames=3, refused=0, settling=2, scanned_at=5.0, scan_s=0.1
+    )
     beat(site.redis, Heartbeat("producer-1", 1.0, 1.0, (root,)))
 
 

@@ -2,30 +2,40 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from typing import Any
+
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis.errors import Unsatisfiable
 from schemathesis import APIOperation, Case, GenerationMode
+from schemathesis.core.result import Ok
 
 from tests.web.site import WebSite
 
 #: Requests made up for each operation and kind; all of them together stay below a minute.
 EXAMPLES = 8
+#: Seconds for an answer on a busy machine.
+PATIENCE_S = 120
 HOST = {"Host": "127.0.0.1:8080"}
 
 
 def test_whatever_is_asked_the_server_has_an_answer(site: WebSite) -> None:
     site.commit([{"anomaly": True}, {}])
     schema = schemathesis.openapi.from_asgi("/api/v1/openapi.json", site.app, headers=HOST)
-    operations = [found.ok() for found in schema.get_all_operations()]
+    found = list(schema.get_all_operations())
+    operations = [one.ok() for one in found if isinstance(one, Ok)]
+    assert len(operations) == len(found)
     paths = {(operation.method.upper(), operation.path) for operation in operations}
     assert len(paths) >= 20
     for operation in operations:
         if not operation.path.endswith("/events"):  # its answer has no end
-            for mode in GenerationMode:
-                ask(operation, mode)
+            ask(operation, GenerationMode.POSITIVE)
+            with suppress(Unsatisfiable):  # nothing about it can be wrong
+                ask(operation, GenerationMode.NEGATIVE)
 
 
-def ask(operation: APIOperation, mode: GenerationMode) -> None:
+def ask(operation: APIOperation[Any, Any, Any, Any], mode: GenerationMode) -> None:
     """Ask for an operation as its description has it, or (negative) in spite of it."""
 
     @given(case=operation.as_strategy(generation_mode=mode))
@@ -37,8 +47,8 @@ def ask(operation: APIOperation, mode: GenerationMode) -> None:
         phases=[Phase.explicit, Phase.generate],
         suppress_health_check=list(HealthCheck),
     )
-    def has_an_answer(case: Case) -> None:
-        answer = case.call(headers=HOST)
+    def has_an_answer(case: Case[Any]) -> None:
+        answer = case.call(headers=HOST, timeout=PATIENCE_S)
         assert answer.status_code < 500, (case.as_curl_command(), answer.text)
         (kind, *_) = answer.headers["content-type"]
         if answer.status_code >= 400:
