@@ -22,13 +22,20 @@ class BriefCache(Generic[T]):
         self._lock = threading.Lock()
         self._value: T | None = None
         self._until = float("-inf")
+        self._drops = 0
+        self._dropped = 0  # how many drops there had been when the value was begun
 
     def get(self) -> T:
         """The value, at most `ttl_s` old."""
         with self._lock:
             value = self._value
-            if value is None or self._clock() >= self._until:
+            if value is None or self._clock() >= self._until or self._dropped != self._drops:
+                self._dropped = self._drops
                 value = self._compute()
                 self._value = value
                 self._until = self._clock() + self._ttl_s
             return value
+
+    def drop(self) -> None:
+        """Let no value count that was begun before now. Never waits."""
+        self._drops += 1

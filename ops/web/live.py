@@ -59,9 +59,12 @@ def latest(engine: Engine) -> News:
 class Live:
     """The listeners of one server. All of it runs on the server's event loop."""
 
-    def __init__(self, engine: Engine, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, engine: Engine, clock: Callable[[], float], *, on_news: Callable[[], None]
+    ) -> None:
         self._engine = engine
         self._clock = clock
+        self._on_news = on_news  # called before the listeners are told
         self._changed = asyncio.Condition()
         self._listeners = 0
         self._looking: asyncio.Task[None] | None = None
@@ -114,6 +117,7 @@ class Live:
     async def _tell(self, news: News) -> None:
         values = asdict(news) | {"at": self._clock()}
         del values["results"]
+        self._on_news()
         self._number += 1
         self._message = f"event: update\nid: {self._number}\ndata: {json.dumps(values)}\n\n"
         async with self._changed:

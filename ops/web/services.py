@@ -56,6 +56,7 @@ def make_services(
 ) -> Services:
     """Wire a server's parts; nothing is started."""
     store = ArtifactStore(settings.data.absolute() / "pictures") if settings.data else None
+    wall = BriefCache(lambda: view_cameras(engine, recent=RECENT), WALL_S)
     return Services(
         settings=settings,
         engine=engine,
@@ -63,10 +64,11 @@ def make_services(
         store=store,
         frames=FrameSource(settings, engine, store),
         model=ActiveModel(settings, engine),
-        wall=BriefCache(lambda: view_cameras(engine, recent=RECENT), WALL_S),
+        wall=wall,
         books=LedgerBooks(engine, clock),
         access=Access(engine, loopback=loopback, clock=clock),
         throttle=LoginThrottle(),
-        live=Live(engine, clock),
+        # who asks for the wall because of news gets no answer that is older than them
+        live=Live(engine, clock, on_news=wall.drop),
         clock=clock,
     )
