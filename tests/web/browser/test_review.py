@@ -121,7 +121,7 @@ def test_the_temperature_under_the_cursor_is_the_stored_one(visit: Visit, web: W
             expect(spot).to_have_attribute("data-row", str(line))
             assert float(str(spot.get_attribute("data-value"))) == truth[line, column]
             expect(spot).to_have_text(f"{truth[line, column]} counts")
-    expect(page.locator("#readout")).to_contain_text("raw counts, not degrees")
+    expect(page.locator("#readout")).to_contain_text("not degrees")
     expect(page.locator("#readout")).to_contain_text(re.compile(r"deviation .* σ"))
 
 

@@ -22,7 +22,7 @@ UNNAMED = """() => [...document.querySelectorAll("button, a, input, select, text
   .concat([...document.images])
   .filter((e) => e.offsetParent !== null)
   .filter((e) => e.tagName === "IMG" ? !e.hasAttribute("alt") :
-    !(e.getAttribute("aria-label") || e.labels?.length || e.innerText?.trim() || e.title))
+    !(e.getAttribute("aria-label") || e.labels?.length || e.textContent.trim() || e.title))
   .map((e) => e.outerHTML.slice(0, 120))"""
 
 

@@ -83,6 +83,7 @@ function drawFlags(chart, flags) {
   const { ctx } = chart;
   const ratio = uPlot.pxRatio;
   ctx.save();
+  ctx.setLineDash([]); // the last line drawn may have been dashed
   for (const flag of flags) {
     const x = chart.valToPos(flag.at, "x", true);
     const y = chart.valToPos(flag.value, "y", true);
@@ -203,7 +204,7 @@ export function histogram(box, { edges, counts, marks, height }) {
       cursor: { show: false },
       scales: {
         x: { time: false, range: () => [low - pad, high + pad] },
-        y: { range: (_, _min, max) => [0, (max || 1) * 1.18] },
+        y: { range: (_, _min, max) => [0, (max || 1) * 1.3] },
       },
       axes: [
         axis({ values: (_, values) => values.map((value) => `${value} σ`), space: 60 }),

@@ -5,7 +5,7 @@ const UNKNOWN = "–";
 /** A number with a real minus sign; `decimals` digits after the point. */
 export function number(value, decimals = 0) {
   if (value === null || value === undefined || Number.isNaN(value)) return UNKNOWN;
-  const text = value.toLocaleString("en", {
+  const text = (Math.abs(value) < 0.5 / 10 ** decimals ? 0 : value).toLocaleString("en", {
     minimumFractionDigits: decimals,
     maximumFractionDigits: decimals,
   });

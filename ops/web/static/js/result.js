@@ -57,6 +57,12 @@ async function refresh() {
   }
   trouble(null);
   at("result").hidden = false;
+  if (may("reviewer")) {
+    // an unflagged frame may be one that should have been
+    const flagged = result.prediction === "Anomaly";
+    at("confirm").firstElementChild.textContent = flagged ? "Confirm" : "It is an anomaly";
+    at("false-alarm").hidden = !flagged && result.review !== "confirmed";
+  }
   at("title").textContent = `${result.camera}, ${localTime(result.captured_at)}`;
   at("chips").replaceChildren(...chips(result));
   at("facts").replaceChildren(...explained(result).slice(1));

@@ -71,8 +71,16 @@ function drawQueue() {
   const focused = [...list.children].findIndex((item) => item.contains(document.activeElement));
   list.replaceChildren(...queue.items.map(itemOf));
   if (focused >= 0) list.children[focused]?.querySelector("button").focus();
-  list.children[queue.index()]?.scrollIntoView({ block: "nearest" });
+  scrollTo(list, list.children[queue.index()]);
   at("more").hidden = queue.next === null;
+}
+
+/** Bring an item into view within its list; the page itself stays where it is. */
+function scrollTo(list, item) {
+  if (!item) return;
+  const [top, bottom] = [item.offsetTop - list.offsetTop, item.offsetTop - list.offsetTop + item.offsetHeight];
+  if (top < list.scrollTop) list.scrollTop = top;
+  else if (bottom > list.scrollTop + list.clientHeight) list.scrollTop = bottom - list.clientHeight;
 }
 
 function drawSelection() {

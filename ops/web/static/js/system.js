@@ -90,7 +90,6 @@ function drawModel(model) {
   at("model").replaceChildren(
     facts([
       ["Model", h("span", { class: "mono" }, model.model_id.slice(0, 12))],
-      ["Made", localTime(model.created_at)],
       ["Trained on", `${plural(model.images, "image")} of normal operation`],
       ["Cameras", model.cameras.join(", ") || "any"],
       ["Sees", `${model.width} × ${model.height} px, ${model.unit === "celsius" ? "°C" : "counts"}`],
@@ -181,7 +180,17 @@ function quarantineRow(frame) {
   return h(
     "tr",
     null,
-    h("td", { class: "wide" }, h("b", null, frame.reason.replaceAll("_", " ")), h("br"), h("span", { class: "quiet small" }, quarantineReason(frame.reason))),
+    h(
+      "td",
+      { class: "wide" },
+      h(
+        "span",
+        null,
+        h("b", null, frame.reason.replaceAll("_", " ")),
+        h("br"),
+        h("span", { class: "quiet small" }, quarantineReason(frame.reason)),
+      ),
+    ),
     h("td", { class: "wide detail" }, h("span", null, h("span", { class: "mono" }, frame.path), h("br"), h("span", { class: "quiet small" }, frame.detail))),
     h("td", { "data-label": "Size", class: "number" }, bytes(frame.size)),
     h("td", { "data-label": "Set aside" }, localTime(frame.finished_at)),

@@ -107,6 +107,7 @@ export class Viewer {
     const blends = hasPictures && this.mode === "blend";
     this.blendBar.hidden = !blends;
     this.panes.className = `panes ${blends ? "blend" : hasPictures ? "side" : "blend single"}`;
+    this.panes.style.setProperty("--ratio", this.result.width / this.result.height);
     this.crosses = [];
     if (!hasPictures) this.panes.replaceChildren(...this.withoutPictures());
     else if (blends) this.panes.replaceChildren(this.blendPane());
@@ -120,11 +121,10 @@ export class Viewer {
 
   withoutPictures() {
     if (this.temperatures) {
-      const [title, note] = paneTexts(this.result).original;
+      const { min_temperature: low, max_temperature: high, temperature_unit: unit } = this.result;
+      const note = `drawn from its values: dark is ${temperature(low, unit)}, bright ${temperature(high, unit)}`;
       const label = `Temperatures of ${this.result.image_path}`;
-      return [
-        this.frame(title, `${note}, drawn from its values`, this.touch(paint(this.temperatures, label))),
-      ];
+      return [this.frame("Original", note, this.touch(paint(this.temperatures, label)))];
     }
     const text = this.failed
       ? `No pictures were kept of this frame, and its values cannot be read: ${this.failed.message}`
@@ -250,14 +250,14 @@ export class Viewer {
         ),
       );
       if (this.temperatures.unit !== "celsius") {
-        parts.push(h("span", null, "raw counts, not degrees"));
+        parts.push(h("span", null, "not degrees"));
       }
     }
     this.readout.replaceChildren(...parts.filter(Boolean));
   }
 
   unitWords() {
-    if (this.temperatures.unit !== "celsius") return "counts (not degrees: no scale is declared)";
+    if (this.temperatures.unit !== "celsius") return "counts (no scale declared)";
     return this.result.radiometric ? "temperature (radiometric file)" : "temperature (declared scale)";
   }
 }
