@@ -149,7 +149,7 @@ def _refuse_misspelt(variable: str, known: Mapping[str, Location]) -> None:
 
     Orchestrators put variables of their own (``THERMALWATCH_SERVICE_HOST``) into every process.
     """
-    if not variable.startswith(PREFIX) or variable in RESERVED:
+    if not variable.startswith(PREFIX) or variable in RESERVED or "_SERVICE_" in variable:
         return
     if variable.startswith(f"{PREFIX}CAMERAS"):
         raise SettingsError(f"{variable}: cameras are configured in {CONFIG_NAME}")

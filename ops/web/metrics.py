@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-from prometheus_client import CollectorRegistry, Histogram
+from prometheus_client import CollectorRegistry, Histogram, disable_created_metrics
 from prometheus_client.core import (
     CounterMetricFamily,
     GaugeMetricFamily,
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 def make_registry(services: Services) -> CollectorRegistry:
     """All metrics of a server; nothing is read before somebody asks."""
+    # a series more for each, which says when it was first seen
+    disable_created_metrics()  # type: ignore[no-untyped-call]
     registry = CollectorRegistry()
     registry.register(SystemMetrics(services))
     return registry
