@@ -10,7 +10,7 @@ TORCH ?= $(or $(shell cat $(VENV)/.torch 2>/dev/null),torch==2.13.0)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install demo test soak lint clean FORCE
+.PHONY: help install demo test browser soak lint clean FORCE
 
 help: ## List the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; \
@@ -23,8 +23,17 @@ demo: install ## Run the product on a simulated plant, nothing else needed
 	$(BIN)/thermalwatch demo
 
 # Many tests wait for processes that die and come back, so there are more of them than cores.
-test: lint ## All checks, then all tests, the faults included
-	$(BIN)/pytest -n 4
+# Tests of one group share what is slow to start, so they run in one of the processes.
+test: lint browser ## All checks, then all tests, the faults included
+	$(BIN)/pytest -n 4 --dist loadgroup
+
+browser: ## Install Chromium for the tests of the pages, where that is possible
+	@for name in chromium chromium-browser google-chrome; do \
+	if command -v $$name >/dev/null; then exit 0; fi; done; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq \
+	&& DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium fonts-dejavu-core >/dev/null; \
+	then echo 'installed: chromium'; \
+	else echo 'no Chromium, and it cannot be installed from here: the tests of the pages will be skipped'; fi
 
 SOAK_MINUTES ?= 15
 soak: install ## The whole system with fault after fault for SOAK_MINUTES, then the books

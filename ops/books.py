@@ -70,7 +70,7 @@ def read_status(settings: Settings, *, now: float) -> Status:
     queue, queue_error = None, None
     try:
         with wiring.open_redis(settings, answer_s=ANSWER_S) as redis:
-            queue = _read_queue(redis)
+            queue = read_queue(redis)
     except RedisError as error:
         queue_error = str(error)
     with wiring.open_existing_database(settings) as engine:
@@ -101,7 +101,8 @@ def _read_cameras(engine: Engine, now: float) -> tuple[CameraBooks, ...]:
     )
 
 
-def _read_queue(redis: Redis) -> QueueState:
+def read_queue(redis: Redis) -> QueueState:
+    """Queue, workers and producers. Raises `redis.RedisError`."""
     from rq.worker import Worker
 
     from producer.heartbeat import living_producers

@@ -32,6 +32,8 @@ VERBS: Mapping[str, str] = {
     "model": "ops.verbs_registry:model",
     "produce": "ops.verbs_run:produce",
     "work": "ops.verbs_run:work",
+    "serve": "ops.verbs_serve:serve",
+    "account": "ops.verbs_account:account",
     "results": "ops.verbs_results:results",
     "status": "ops.verbs_books:status",
     "audit": "ops.verbs_books:audit",
@@ -107,8 +109,15 @@ Every verb explains itself: thermalwatch VERB --help""",
 @click.option(
     "--debug", is_flag=True, envvar="THERMALWATCH_DEBUG", help="Show where an error came from."
 )
+@click.option(
+    "--log-format",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    envvar="THERMALWATCH_LOG_FORMAT",
+    help="How log lines look; json has one object a line, with frame ids.",
+)
 @click.version_option(package_name="thermalwatch", message="%(prog)s %(version)s")
-def cli(debug: bool) -> None:
+def cli(debug: bool, log_format: str) -> None:
     """Watch thermal camera directories, score every image, never lose one."""
 
 

@@ -61,6 +61,9 @@ workers = {workers}
 [limits]
 grace_s = {grace_s}
 
+[server]
+enabled = false  # while the demo runs; `thermalwatch serve` shows what it found
+
 {cameras}
 """
 

@@ -6,6 +6,7 @@
     ├── SettingsError       a setting is wrong, unknown or missing; names where it was set
     ├── StateError          the state directory cannot be used (in use, not writable, not ours)
     ├── EmbeddedRedisError  the embedded Redis does not start or does not answer
+    ├── ServerError         the server cannot listen where it should
     ├── ChildError          a child process never became ready
     └── DemoError           the demo cannot run, or did not come to its end
 """
@@ -25,6 +26,10 @@ class StateError(OpsError):
 
 class EmbeddedRedisError(OpsError):
     """The embedded Redis does not start, or does not answer."""
+
+
+class ServerError(OpsError):
+    """The server cannot listen where it should."""
 
 
 class ChildError(OpsError):

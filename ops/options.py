@@ -8,11 +8,12 @@ import sys
 from collections.abc import Callable
 from dataclasses import asdict, is_dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 
 import click
 
 if TYPE_CHECKING:
+    from ops.logs import LogFormat
     from ops.settings import Settings
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -70,6 +71,19 @@ def settings_from(config: Path | None, **options: object) -> Settings:
     from ops.settings_loading import load_settings
 
     return load_settings(options=options, environ=os.environ, config=config)
+
+
+class LogOptions(TypedDict):
+    """What `ops.logs.configure_logging` takes."""
+
+    debug: bool
+    log_format: LogFormat
+
+
+def log_options(ctx: click.Context) -> LogOptions:
+    """The options of the command itself that say how to log."""
+    chosen = ctx.find_root().params
+    return LogOptions(debug=chosen["debug"], log_format=chosen["log_format"])
 
 
 def print_json(value: object) -> None:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TextIO
 
 from producer.naming import WatchRoot
-from storage.artifacts import ArtifactStore, PictureKind
+from storage.artifacts import ArtifactStore
 from storage.export import csv_header, csv_row
 from storage.ledger import LedgerFrame
 from storage.results import ResultRow
@@ -31,7 +31,7 @@ from worker.config import WorkerConfig
 from worker.pictures import keeps_pictures, store_pictures
 from worker.progress import Progress
 from worker.reading import MAX_ATTEMPTS, Decoded, Outcome, Refused, read_frame
-from worker.rows import Inspected, make_row
+from worker.rows import Inspected, Kept, make_row
 
 #: Images that are read and scored together.
 BATCH = 64
@@ -138,14 +138,14 @@ class _FolderScorer:
     def _row(self, item: Inspected) -> ResultRow:
         entry = item.decoded.entry
         decision = self._decide(entry.camera, item.scored.score)
-        pictures: dict[PictureKind, str] = {}
+        kept = Kept()
         if keeps_pictures(self._config, entry.id, decision):
-            pictures = store_pictures(self._store, self._detector.bundle, item, decision)
+            kept = store_pictures(self._store, self._detector.bundle, item, decision)
         return make_row(
             item,
             decision,
             epoch="",  # no window that others share
-            pictures=pictures,
+            kept=kept,
             model_id=self._detector.model_id,
             worker=self._config.name,
             now=time.time(),

@@ -149,6 +149,17 @@ class LimitSettings(Section):
     grace_s: float = Field(default=30.0, ge=0)
 
 
+class ServerSettings(Section):
+    """The dashboard and HTTP API."""
+
+    #: Beyond loopback it starts only when there are accounts.
+    host: str = "127.0.0.1"
+    #: 0 takes any free one.
+    port: int = Field(default=8080, ge=0, le=65535)
+    #: Whether `up` starts it; `serve` does in any case.
+    enabled: bool = True
+
+
 class ScaleSettings(Section):
     """Declared radiometry: ``celsius = gain * counts + offset``."""
 
@@ -207,6 +218,7 @@ class Settings(Section):
     pictures: PictureSettings = PictureSettings()
     retention: RetentionSettings = RetentionSettings()
     limits: LimitSettings = LimitSettings()
+    server: ServerSettings = ServerSettings()
     cameras: dict[str, CameraSettings] = Field(default_factory=dict)
 
     @field_validator("cameras")

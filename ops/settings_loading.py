@@ -25,7 +25,7 @@ CONFIG_NAME = "thermalwatch.toml"
 PREFIX = "THERMALWATCH_"
 
 #: Read by the command itself, not settings.
-RESERVED = frozenset({"THERMALWATCH_DEBUG", "THERMALWATCH_CONFIG"})
+RESERVED = frozenset({"THERMALWATCH_DEBUG", "THERMALWATCH_CONFIG", "THERMALWATCH_LOG_FORMAT"})
 
 #: Settings whose value is never shown as it is.
 SECRET = frozenset({"redis_url", "database_url"})
@@ -149,7 +149,7 @@ def _refuse_misspelt(variable: str, known: Mapping[str, Location]) -> None:
 
     Orchestrators put variables of their own (``THERMALWATCH_SERVICE_HOST``) into every process.
     """
-    if not variable.startswith(PREFIX) or variable in RESERVED:
+    if not variable.startswith(PREFIX) or variable in RESERVED or "_SERVICE_" in variable:
         return
     if variable.startswith(f"{PREFIX}CAMERAS"):
         raise SettingsError(f"{variable}: cameras are configured in {CONFIG_NAME}")

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ops.state import StateDirectory
 
 #: Seconds that each kind of child gets to end; together less than the 90 s that systemd waits.
+SERVER_STOP_S = 8.0
 PRODUCER_STOP_S = 10.0
 WORKER_STOP_S = 45.0
 REDIS_STOP_S = 15.0
@@ -87,7 +88,20 @@ def child_groups(
         stop_timeout_s=PRODUCER_STOP_S,
     )
     groups = [workers, [producer, retention] if settings.retention.configured else [producer]]
+    if settings.server.enabled:
+        groups.append([server_child(settings, shared)])
     return groups if settings.redis_url else [[redis_child(state)], *groups]
+
+
+def server_child(settings: Settings, shared: Sequence[str]) -> ChildSpec:
+    """The dashboard. When it cannot start (its port is taken) scoring goes on without it."""
+    place = ("--host", settings.server.host, "--port", str(settings.server.port))
+    return ChildSpec(
+        "server",
+        verb("serve", *shared, *place),
+        env=child_environment(os.environ),
+        stop_timeout_s=SERVER_STOP_S,
+    )
 
 
 def redis_child(state: StateDirectory) -> ChildSpec:

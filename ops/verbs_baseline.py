@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import click
@@ -35,12 +34,9 @@ def accept(camera: str, data: Path | None, config: Path | None) -> None:
     default) set its level anew and are marked `learning`.
     """
     settings = settings_from(config, data=data)
-    from ops.wiring import open_existing_database, open_redis, window_config
-    from storage.errors import ModelNotFound
-    from storage.models import active_model_id, load_model
+    from ops.baseline import accept as accept_level
+    from ops.wiring import open_existing_database, open_redis
     from storage.queries import list_cameras
-    from storage.streams import Streams
-    from storage.window import RollingWindows, StreamKey
 
     with open_existing_database(settings) as engine, open_redis(settings, answer_s=10.0) as redis:
         known = [found.name for found in list_cameras(engine)]
@@ -48,11 +44,6 @@ def accept(camera: str, data: Path | None, config: Path | None) -> None:
             raise click.BadParameter(
                 f"no camera {camera!r}; there are: {', '.join(known) or 'none yet'}"
             )
-        model_id = active_model_id(engine)
-        if model_id is None:
-            raise ModelNotFound("no model is active, so there is no level to accept")
-        bundle = load_model(engine, model_id)
-        streams = Streams(engine, RollingWindows(redis, window_config(settings)), time.time)
-        first = streams.accept(StreamKey(camera, model_id), bundle)
+        first = accept_level(settings, engine, redis, camera)
     learn = settings.threshold.learn_frames
     note(f"{camera} learns its level from its next {learn} frames, from number {first} on")

@@ -134,5 +134,6 @@ def _summarise(outcome: DemoOutcome, folder: Path, settings: Settings) -> None:
     click.echo(
         f"look around         thermalwatch results list --anomalies --data {folder / 'state'}"
     )
+    click.echo(f"                    thermalwatch serve --data {folder / 'state'}")
     click.echo()
     click.echo("no image was lost" if outcome.audit.passed else "THE BOOKS DO NOT BALANCE")

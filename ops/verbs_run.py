@@ -15,6 +15,7 @@ from ops.options import (
     config_option,
     data_option,
     device_option,
+    log_options,
     note,
     settings_from,
 )
@@ -60,7 +61,7 @@ def up(
     device: str | None,
     config: Path | None,
 ) -> None:
-    """Run everything on this machine: Redis, one producer, N workers.
+    """Run everything on this machine: Redis, one producer, N workers, the dashboard.
 
     A child that dies is started again. SIGTERM or Ctrl-C lets the workers finish their batches
     and then ends; a second one ends at once. The next start goes on where this one stopped.
@@ -75,6 +76,7 @@ def up(
         config, watch=watch, model=model, data=data, workers=workers, device=device
     )
     file = find_config(config, os.environ, None)
+    os.environ["THERMALWATCH_LOG_FORMAT"] = log_options(ctx)["log_format"]  # for the children
     ended_by = run_system(settings, config=file.absolute() if file else None)
     ctx.exit(130 if ended_by == signal.SIGINT else 0)
 
@@ -97,7 +99,7 @@ def produce(
     from ops.logs import configure_logging
     from ops.wiring import make_producer, open_database, open_redis, watch_roots
 
-    configure_logging(debug=ctx.find_root().params["debug"])
+    configure_logging(**log_options(ctx))
     roots = watch_roots(settings)
     with open_database(settings) as engine, open_redis(settings, answer_s=5.0) as redis:
         make_producer(settings, engine, redis, roots=roots).run(_stop_event())
@@ -137,7 +139,7 @@ def work(
     from ops.logs import configure_logging
     from ops.wiring import make_worker, open_database, open_redis
 
-    configure_logging(debug=ctx.find_root().params["debug"])
+    configure_logging(**log_options(ctx))
     with open_database(settings) as engine, open_redis(settings) as redis:
         if not registered:
             _register(settings, engine)

@@ -87,6 +87,12 @@ def picture_path(camera: str, captured_at: float, frame_id: str, kind: PictureKi
     return f"{_directory_name(camera)}/{day:%Y/%m/%d}/{frame_id}-{kind}.png"
 
 
+def map_path(camera: str, captured_at: float, frame_id: str) -> str:
+    """Return where a frame's values and anomaly map are stored, beside its pictures."""
+    original = picture_path(camera, captured_at, frame_id, "original")
+    return f"{original.removesuffix('-original.png')}-map.npz"
+
+
 def _directory_name(camera: str) -> str:
     """Return a name that any file system and URL can hold, another one for each camera.
 

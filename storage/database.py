@@ -17,7 +17,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from alembic import command
 from alembic.config import Config
@@ -64,6 +64,8 @@ POSTGRES_SILENCE_MS = 30_000
 #: Seconds that a Postgres transaction waits for a lock: less than a job may take without progress,
 #: so that a table locked for maintenance is an outage, not a batch that gets stuck.
 POSTGRES_LOCK_S = 25.0
+
+T = TypeVar("T")
 
 _WRITES = "thermalwatch_writes"  # execution option of a connection that is about to write
 _MIGRATIONS = Path(__file__).parent / "migrations"
@@ -230,7 +232,7 @@ def sent_rows(
     return select(*sent.render_derived(with_types=True).c).subquery("sent")
 
 
-def chunks(ids: Sequence[str], *, size: int = 10_000) -> Iterator[Sequence[str]]:
+def chunks(ids: Sequence[T], *, size: int = 10_000) -> Iterator[Sequence[T]]:
     """Parts of `ids` that fit into a statement: SQLite allows 32,766 variables in one."""
     for start in range(0, len(ids), size):
         yield ids[start : start + size]

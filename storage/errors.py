@@ -10,6 +10,9 @@
     ├── InvalidCursor          a page cursor that this release did not make
     ├── AmbiguousFrame         the beginning of a frame id that fits more than one frame
     ├── ModelNotFound          no model with this id is stored
+    ├── DamagedArtifact        a stored file is not what was written
+    ├── AccountExists          an account of this name is there already
+    ├── NoSuchAccount          no account has this name
     ├── InvalidMessage         a job on the queue that is not a message of ours
     └── UnsafePath             a path that would leave its root
 """
@@ -57,6 +60,18 @@ class AmbiguousFrame(StorageError):
 
 class ModelNotFound(StorageError):
     """No model with this id is stored."""
+
+
+class DamagedArtifact(StorageError):
+    """A stored file is not what was written."""
+
+
+class AccountExists(StorageError):
+    """An account of this name is there already."""
+
+
+class NoSuchAccount(StorageError):
+    """No account has this name."""
 
 
 class InvalidMessage(StorageError):

@@ -97,6 +97,8 @@ COLUMNS: Final = (
     _same("heatmap_picture", "text"),
     _same("overlay_picture", "text"),
     _same("sheet_picture", "text"),
+    _same("map_artifact", "text"),
+    _same("review", "text"),
     _same("sha256", "text"),
     _same("model_id", "text"),
     _same("epoch", "text"),

@@ -13,15 +13,16 @@ from sqlalchemy import Engine, select
 
 from storage.artifacts import TEMPORARY_PREFIX, ArtifactStore
 from storage.database import reading
-from storage.schema import results
+from storage.schema import ARTIFACT_COLUMNS, results
 
 #: Seconds that a file must not have changed; a younger one may belong to a batch under way.
 GRACE_S: Final = 86_400.0
 #: Files that are looked up at a time.
 BATCH: Final = 1000
 
-_PICTURE = re.compile(r"([0-9a-f]{32})-(original|reconstruction|heatmap|overlay|sheet)\.png")
-_COLUMNS = ("original", "reconstruction", "heatmap", "overlay", "sheet")
+_PICTURE = re.compile(
+    r"([0-9a-f]{32})-(?:(?:original|reconstruction|heatmap|overlay|sheet)\.png|map\.npz)"
+)
 
 
 def sweep_orphans(engine: Engine, store: ArtifactStore, *, now: float) -> Iterator[int]:
@@ -76,9 +77,10 @@ def _older(path: Path, before: float) -> bool:
 
 def _delete_unnamed(engine: Engine, store: ArtifactStore, paths: Sequence[str], now: float) -> int:
     ids = {match[1] for path in paths if (match := _PICTURE.fullmatch(path.rpartition("/")[2]))}
-    columns = [results.c[f"{kind}_picture"] for kind in _COLUMNS]
     with reading(engine) as connection:
-        rows = connection.execute(select(*columns).where(results.c.frame_id.in_(sorted(ids))))
+        rows = connection.execute(
+            select(*ARTIFACT_COLUMNS).where(results.c.frame_id.in_(sorted(ids)))
+        )
         named = {picture for row in rows for picture in row if picture is not None}
     number = 0
     for path in paths:

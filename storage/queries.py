@@ -36,7 +36,15 @@ from storage.results import (
     decision_of,
     row_from_database,
 )
-from storage.schema import cameras, id_begins, is_anomaly, open_decisions, results
+from storage.schema import (
+    cameras,
+    id_begins,
+    is_anomaly,
+    is_reviewed,
+    is_unreviewed,
+    open_decisions,
+    results,
+)
 from thermal.threshold import Decision
 
 #: Characters of a frame id that are enough to ask for it.
@@ -57,6 +65,8 @@ class ResultQuery:
     prediction: Literal["Normal", "Anomaly"] | None = None
     min_score: float | None = None  #: σ
     model_id: str | None = None
+    #: unreviewed: anomalies that nobody has decided about
+    review: Literal["unreviewed", "confirmed", "false_alarm"] | None = None
 
     def restrict(self, query: Select[Any]) -> Select[Any]:
         """The query with the conditions added."""
@@ -74,6 +84,10 @@ class ResultQuery:
             query = query.where(results.c.score >= self.min_score)
         if self.model_id is not None:
             query = query.where(results.c.model_id == self.model_id)
+        if self.review == "unreviewed":
+            query = query.where(is_unreviewed)
+        elif self.review is not None:
+            query = query.where(results.c.review == self.review, is_reviewed)
         return query
 
 
@@ -122,9 +136,14 @@ class StreamRow:
 
 
 def list_results(
-    engine: Engine, query: ResultQuery, *, after: str | None = None, limit: int = 50
+    engine: Engine,
+    query: ResultQuery,
+    *,
+    after: str | None = None,
+    limit: int = 50,
+    earliest_first: bool = False,
 ) -> Page:
-    """One page of results, latest capture first.
+    """One page of results, latest capture first unless it is to be the other way round.
 
     Pages by key: rows that arrive meanwhile neither repeat nor hide others.
 
@@ -134,8 +153,11 @@ def list_results(
     key = tuple_(results.c.captured_at, results.c.id)
     rows = query.restrict(select(*RESULT_COLUMNS))
     if after is not None:
-        rows = rows.where(key < tuple_(*_decode_cursor(after)))
-    rows = rows.order_by(results.c.captured_at.desc(), results.c.id.desc()).limit(limit + 1)
+        place = tuple_(*_decode_cursor(after))
+        rows = rows.where(key > place if earliest_first else key < place)
+    order = (results.c.captured_at, results.c.id)
+    rows = rows.order_by(*(order if earliest_first else (column.desc() for column in order)))
+    rows = rows.limit(limit + 1)
     with reading(engine) as connection:
         found = [row_from_database(row) for row in connection.execute(rows)]
     last = found[limit - 1] if len(found) > limit else None

@@ -77,6 +77,8 @@ class ResultRow:
     worker: str
     scored_at: float  #: Unix s
     latency_s: float | None = None
+    map_artifact: str | None = None  #: values and anomaly map, as the pictures' paths are
+    review: str | None = None  #: the verdict that counts: confirmed or false_alarm
 
     def __post_init__(self) -> None:
         """Raises `ValueError` for NaN, which SQLite would store as "unknown"."""

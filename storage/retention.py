@@ -43,6 +43,7 @@ from storage.database import reading, take_turns, writing
 from storage.orphans import sweep_orphans
 from storage.retention_policy import RetentionPolicy
 from storage.schema import (
+    ARTIFACT_COLUMNS,
     QUARANTINED,
     SUPERSEDED,
     cameras,
@@ -68,11 +69,7 @@ LEAST_PAUSE_S: Final = 0.05
 #: Ledger rows whose files are looked at between two questions.
 LOOKED_AT: Final = 1000
 
-_PICTURES = tuple(
-    results.c[f"{kind}_picture"]
-    for kind in ("original", "reconstruction", "heatmap", "overlay", "sheet")
-)
-_NO_PICTURE: Final = dict.fromkeys((column.name for column in _PICTURES), None)
+_NO_ARTIFACT: Final = dict.fromkeys((column.name for column in ARTIFACT_COLUMNS), None)
 
 
 @dataclass
@@ -138,14 +135,16 @@ class Retention:
                 count = select(func.count()).select_from(results).where(due)
                 self.report.pictured += connection.scalar(count) or 0
             return
-        oldest = select(results.c.id, *_PICTURES).where(due)
+        oldest = select(results.c.id, *ARTIFACT_COLUMNS).where(due)
         oldest = oldest.order_by(results.c.scored_at, results.c.id).limit(BATCH)
         while rows := self._read(oldest):
             for picture in (name for row in rows for name in row[1:] if name is not None):
                 self._store.remove(picture)
             with self._batch() as connection:
                 ids = [row.id for row in rows]
-                connection.execute(update(results).where(results.c.id.in_(ids)).values(_NO_PICTURE))
+                connection.execute(
+                    update(results).where(results.c.id.in_(ids)).values(_NO_ARTIFACT)
+                )
             self.report.pictured += len(rows)
 
     # Results.

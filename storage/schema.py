@@ -133,6 +133,9 @@ results = Table(
     Column("worker", Text, nullable=False),
     Column("scored_at", Double, nullable=False),
     Column("latency_s", Double),
+    Column("map_artifact", Text),
+    # the verdict that counts, of those in `reviews`: here so that an index can serve it
+    Column("review", Key),
     UniqueConstraint("frame_id", "model_id", name="results_frame_model"),
     UniqueConstraint("camera", "model_id", "seq", name="results_stream"),
     sqlite_autoincrement=True,
@@ -187,6 +190,66 @@ models = Table(
     Column("active", Boolean, nullable=False),
 )
 
+# Every verdict about a result, in their order. They go with their result.
+reviews = Table(
+    "reviews",
+    metadata,
+    Column("id", Counter, Identity(), primary_key=True),
+    Column(
+        "result_id",
+        BigInteger,
+        ForeignKey("results.id", name="reviews_result", ondelete="CASCADE"),
+        nullable=False,
+    ),
+    Column("verdict", Key, nullable=False),
+    Column("note", Text, nullable=False),
+    Column("reviewer", Key, nullable=False),
+    Column("at", Double, nullable=False),
+    CheckConstraint(
+        "verdict IN ('confirmed', 'false_alarm', 'unreviewed')", name="reviews_verdict"
+    ),
+    sqlite_autoincrement=True,
+)
+
+accounts = Table(
+    "accounts",
+    metadata,
+    Column("name", Key, primary_key=True),
+    Column("role", Key, nullable=False),
+    Column("password_hash", Text, nullable=False),
+    Column("created_at", Double, nullable=False),
+    CheckConstraint("role IN ('viewer', 'reviewer', 'admin')", name="accounts_role"),
+)
+
+# Of sessions and API tokens only digests are kept: whoever reads the tables cannot use them.
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("digest", Key, primary_key=True),
+    Column(
+        "account",
+        Key,
+        ForeignKey("accounts.name", name="sessions_account", ondelete="CASCADE"),
+        nullable=False,
+    ),
+    Column("csrf_token", Text, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("expires_at", Double, nullable=False),
+)
+
+api_tokens = Table(
+    "api_tokens",
+    metadata,
+    Column("digest", Key, primary_key=True),
+    Column(
+        "account",
+        Key,
+        ForeignKey("accounts.name", name="api_tokens_account", ondelete="CASCADE"),
+        nullable=False,
+    ),
+    Column("created_at", Double, nullable=False),
+)
+
 # Queries spell out the condition of a partial index: whether it serves a query that has the state
 # as a bound parameter is up to each planner.
 PENDING_SQL: Final = "state = 'pending'"
@@ -195,6 +258,8 @@ ANOMALY_SQL: Final = "anomaly = true"
 ACTIVE_SQL: Final = "active = true"
 EXPIRED_SQL: Final = "expired_at IS NOT NULL"
 PICTURED_SQL: Final = "original_picture IS NOT NULL"
+UNREVIEWED_SQL: Final = "anomaly = true AND review IS NULL"
+REVIEWED_SQL: Final = "review IS NOT NULL"
 
 is_pending = frames.c.state == literal_column("'pending'")
 is_quarantined = frames.c.state == literal_column("'quarantined'")
@@ -202,6 +267,8 @@ is_anomaly = text("results." + ANOMALY_SQL)
 is_active = text("models." + ACTIVE_SQL)
 is_expired = text("frames." + EXPIRED_SQL)
 is_pictured = text("results." + PICTURED_SQL)
+is_unreviewed = text("results.anomaly = true AND results.review IS NULL")
+is_reviewed = text("results." + REVIEWED_SQL)
 
 
 def _index_where(condition: str, name: str, *columns: Column[Any], unique: bool = False) -> None:
@@ -227,6 +294,21 @@ _index_where(
 )
 # Retention's question: which pictures are oldest, of anomalies and of others?
 _index_where(PICTURED_SQL, "results_pictured", results.c.anomaly, results.c.scored_at, results.c.id)
+# Reviewing: the queue, a camera's queue, and each verdict's results by time.
+_index_where(UNREVIEWED_SQL, "results_unreviewed_time", results.c.captured_at, results.c.id)
+_index_where(
+    UNREVIEWED_SQL,
+    "results_camera_unreviewed_time",
+    results.c.camera,
+    results.c.captured_at,
+    results.c.id,
+)
+_index_where(
+    REVIEWED_SQL, "results_review_time", results.c.review, results.c.captured_at, results.c.id
+)
+Index("reviews_result_time", reviews.c.result_id, reviews.c.id)
+# How a server that watches for news notices the latest quarantine.
+_index_where(QUARANTINED_SQL, "frames_quarantined_time", frames.c.finished_at)
 # Postgres' ordered indexes refuse entries over 2,700 bytes, and a path may be longer.
 Index("results_path", results.c.image_path, postgresql_using="hash")
 _index_where(ACTIVE_SQL, "models_active", models.c.active, unique=True)
@@ -235,3 +317,14 @@ _index_where(ACTIVE_SQL, "models_active", models.c.active, unique=True)
 def id_begins(column: Column[str], prefix: str) -> ColumnElement[bool]:
     """Whether an id begins with hexadecimal digits: a range of its index, unlike LIKE."""
     return and_(column >= prefix, column < prefix + "g")  # "g" follows the last digit
+
+
+#: What a result keeps among the artifacts.
+ARTIFACT_COLUMNS: Final = (
+    results.c.original_picture,
+    results.c.reconstruction_picture,
+    results.c.heatmap_picture,
+    results.c.overlay_picture,
+    results.c.sheet_picture,
+    results.c.map_artifact,
+)

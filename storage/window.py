@@ -74,6 +74,14 @@ class Decided:
     open_decisions: Mapping[str, Decision]  #: by frame: of other batches, perhaps not committed
 
 
+@dataclass(frozen=True)
+class WindowView:
+    """A stream's window for people to look at."""
+
+    scores: tuple[float, ...]  #: ascending
+    threshold: float | None  #: None if Redis does not hold the stream
+
+
 class StreamMissing(Exception):
     """Redis does not hold the stream (any more): restore it from the rows, then ask again."""
 
@@ -228,6 +236,23 @@ def _from_reply(reply: tuple[bytes, list[bytes], list[bytes]]) -> Decided:
         open_decisions={
             others[i].decode(): _from_wire(others[i + 1]) for i in range(0, len(others), 2)
         },
+    )
+
+
+def look_at_window(redis: Redis, stream: StreamKey) -> WindowView:
+    """The window as it is; empty for a stream that Redis does not hold.
+
+    Raises:
+        redis.RedisError: Redis cannot be reached.
+    """
+    keys = stream.redis_keys()
+    with redis.pipeline(transaction=True) as pipeline:
+        pipeline.hget(keys[0], "threshold")
+        pipeline.zrange(keys[2], 0, -1, withscores=True)
+        threshold, members = pipeline.execute()
+    return WindowView(
+        scores=tuple(float(score) for _, score in members),
+        threshold=None if threshold is None else float(threshold),
     )
 
 

@@ -6,6 +6,7 @@ import logging
 import time
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -19,6 +20,7 @@ from storage.artifacts import ArtifactStore
 from storage.database import check_writes
 from storage.errors import DatabaseUnavailable, StorageError
 from storage.queue import FrameBatch, address
+from storage.stages import add_durations
 from storage.streams import Streams
 from storage.window import RollingWindows
 from worker.batch import BatchScorer
@@ -135,6 +137,8 @@ class Worker:
         self.totals.scored += report.scored
         self.totals.anomalies += report.anomalies
         self.totals.quarantined += report.quarantined
+        with suppress(RedisError):  # a metric less; the work goes on
+            add_durations(self.redis, self._score.stages.take())
         log.info(
             "batch of %d: %d scored, %d anomalies, %d quarantined, %d superseded, %d later",
             len(batch.frame_ids),
@@ -143,6 +147,7 @@ class Worker:
             report.quarantined,
             report.superseded,
             report.postponed,
+            extra={"frame_ids": list(batch.frame_ids)},
         )
 
     def _wait_for_services(self) -> None:

@@ -14,7 +14,7 @@ from dataclasses import astuple, dataclass
 
 from sqlalchemy import Engine
 
-from storage.artifacts import ArtifactStore, PictureKind
+from storage.artifacts import ArtifactStore
 from storage.errors import StaleEpoch
 from storage.ledger import LedgerFrame, Quarantined, load_pending, postpone
 from storage.queue import FrameBatch
@@ -28,7 +28,8 @@ from worker.inspection import Inspection, InspectionAhead, Inspector
 from worker.models import ModelSource, is_out_of_memory
 from worker.pictures import keeps_pictures, store_pictures
 from worker.progress import Progress
-from worker.rows import Inspected, make_row
+from worker.rows import Inspected, Kept, make_row
+from worker.stages import Stages
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +42,6 @@ PARTS_AHEAD = 1
 DECIDE_ATTEMPTS = 5
 
 Part = Sequence[LedgerFrame]
-Pictures = Mapping[PictureKind, str]
 
 
 @dataclass(frozen=True)
@@ -93,6 +93,8 @@ class BatchScorer:
         self._inspecting = ThreadPoolExecutor(config.threads, thread_name_prefix="inspect")
         self._drawing = ThreadPoolExecutor(config.threads, thread_name_prefix="draw")
         self._inspector = Inspector(config, clock, progress, self._inspecting)
+        #: How long the stages took; whoever runs batches takes it.
+        self.stages = Stages()
 
     def __call__(self, batch: FrameBatch) -> BatchReport:
         """Bring the batch's frames that are still pending to their outcome, part by part.
@@ -103,7 +105,7 @@ class BatchScorer:
             storage.errors.StorageError, redis.RedisError, OSError, DeviceFailed: a service or the
                 device failed; nothing is lost, the batch may be run again.
         """
-        with self.progress.waiting():
+        with self.progress.waiting(), self.stages.timed("load"):
             entries = load_pending(self.engine, batch.frame_ids)
         report, ahead = BatchReport(), deque[_Begun]()
         try:
@@ -130,14 +132,23 @@ class BatchScorer:
 
     def _finish(self, begun: _Begun) -> BatchReport:
         """Give the frames of one part their outcome."""
-        found = self._inspected(begun)
+        with self.stages.timed("inspect"):  # as long as it is not ready when it is wanted
+            found = self._inspected(begun)
         with self.progress.waiting():
             rows = self._decide_and_commit(begun.detector, found)
             for wait in found.later:
                 postpone(self.engine, [wait.entry.id], until=wait.until)
         for file in found.refused:
             log.warning(
-                "quarantined %s of camera %s: %s", file.entry.path, file.entry.camera, file.detail
+                "quarantined %s of camera %s: %s",
+                file.entry.path,
+                file.entry.camera,
+                file.detail,
+                extra={
+                    "frame_id": file.entry.id,
+                    "camera": file.entry.camera,
+                    "reason": file.reason,
+                },
             )
         return BatchReport(
             scored=len(rows),
@@ -167,19 +178,22 @@ class BatchScorer:
         while True:
             attempt += 1
             self.progress.step()
-            decided = self._decide(detector, inspected)
-            rows = self._rows(detector, inspected, decided)
+            with self.stages.timed("decide"):
+                decided = self._decide(detector, inspected)
+            with self.stages.timed("draw"):
+                rows = self._rows(detector, inspected, decided)
             try:
-                commit_results(
-                    self.engine,
-                    rows,
-                    epochs={stream.camera: d.epoch for stream, d in decided.items()},
-                    open_decisions={s.camera: d.open_decisions for s, d in decided.items()},
-                    model_id=detector.model_id,
-                    quarantined=quarantined,
-                    superseded=[r.entry.id for r in found.replaced],
-                    now=self.clock(),
-                )
+                with self.stages.timed("commit"):
+                    commit_results(
+                        self.engine,
+                        rows,
+                        epochs={stream.camera: d.epoch for stream, d in decided.items()},
+                        open_decisions={s.camera: d.open_decisions for s, d in decided.items()},
+                        model_id=detector.model_id,
+                        quarantined=quarantined,
+                        superseded=[r.entry.id for r in found.replaced],
+                        now=self.clock(),
+                    )
             except StaleEpoch as stale:
                 if attempt == DECIDE_ATTEMPTS:
                     raise
@@ -214,14 +228,14 @@ class BatchScorer:
         streams = [StreamKey(i.decoded.entry.camera, detector.model_id) for i in inspected]
         answers = {stream: iter(answer.decisions) for stream, answer in decided.items()}
         decisions = [next(answers[stream]) for stream in streams]
-        pictures = self._draw(detector, list(zip(inspected, decisions, strict=True)))
+        kept = self._draw(detector, list(zip(inspected, decisions, strict=True)))
         now = self.clock()
         return [
             make_row(
                 item,
                 decision,
                 epoch=decided[stream].epoch,
-                pictures=pictures.get(item.decoded.entry.id, {}),
+                kept=kept.get(item.decoded.entry.id, Kept()),
                 model_id=detector.model_id,
                 worker=self.config.name,
                 now=now,
@@ -231,17 +245,17 @@ class BatchScorer:
 
     def _draw(
         self, detector: Detector, decided: Sequence[tuple[Inspected, Decision]]
-    ) -> dict[str, Pictures]:
+    ) -> dict[str, Kept]:
         """Draw and store what is kept, by frame."""
 
-        def draw(item: Inspected, decision: Decision) -> Pictures:
-            pictures = store_pictures(self.store, detector.bundle, item, decision)
+        def draw(item: Inspected, decision: Decision) -> Kept:
+            stored = store_pictures(self.store, detector.bundle, item, decision)
             self.progress.step()
-            return pictures
+            return stored
 
         kept = [(i, d) for i, d in decided if keeps_pictures(self.config, i.decoded.entry.id, d)]
         drawn = list(self._drawing.map(lambda pair: draw(*pair), kept))
-        return {i.decoded.entry.id: paths for (i, _), paths in zip(kept, drawn, strict=True)}
+        return {item.decoded.entry.id: one for (item, _), one in zip(kept, drawn, strict=True)}
 
     def _confirm(self, rows: Sequence[ResultRow], decided: Mapping[StreamKey, Decided]) -> None:
         """Tell the windows which of their decisions are in the database."""

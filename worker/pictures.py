@@ -5,13 +5,14 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Final
 
-from storage.artifacts import ArtifactStore, PictureKind, picture_path
+from storage.artifacts import ArtifactStore, PictureKind, map_path, picture_path
+from storage.frame_arrays import FrameArrays, encode_arrays
 from thermal.bundle import Bundle
 from thermal.panel import Caption
 from thermal.render import display_range, draw, encode_png
 from thermal.threshold import Decision
 from worker.config import WorkerConfig
-from worker.rows import Inspected, reasons_for
+from worker.rows import Inspected, Kept, reasons_for
 
 _KINDS: Final[tuple[PictureKind, ...]] = (
     "original",
@@ -35,8 +36,8 @@ def keeps_pictures(config: WorkerConfig, frame_id: str, decision: Decision) -> b
 
 def store_pictures(
     store: ArtifactStore, bundle: Bundle, item: Inspected, decision: Decision
-) -> dict[PictureKind, str]:
-    """Draw a frame's pictures and store them; return their relative paths by kind.
+) -> Kept:
+    """Draw a frame's pictures and store them with the numbers behind them.
 
     Raises:
         OSError: the disk is full, or away; what was stored is replaced by the next attempt.
@@ -59,4 +60,7 @@ def store_pictures(
     for kind in _KINDS:
         paths[kind] = picture_path(entry.camera, item.captured_at, entry.id, kind)
         store.put(paths[kind], encode_png(getattr(drawn, kind)))
-    return paths
+    arrays = FrameArrays(frame.values, item.scored.anomaly_map)
+    kept_at = map_path(entry.camera, item.captured_at, entry.id)
+    store.put(kept_at, encode_arrays(arrays))
+    return Kept(paths, kept_at)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from storage.artifacts import PictureKind
 from storage.results import ResultRow
@@ -31,6 +31,14 @@ class Inspected:
         return self.decoded.entry.mtime_ns / 1e9
 
 
+@dataclass(frozen=True)
+class Kept:
+    """What was stored of a frame: paths relative to the artifact store."""
+
+    pictures: Mapping[PictureKind, str] = field(default_factory=dict)
+    map: str | None = None  #: values and anomaly map
+
+
 def reasons_for(item: Inspected, decision: Decision) -> tuple[str, ...]:
     """Machine words for all that speaks for an anomaly; empty for a normal frame."""
     return item.scored.drivers if decision.anomaly else ()
@@ -41,15 +49,16 @@ def make_row(
     decision: Decision,
     *,
     epoch: str,
-    pictures: Mapping[PictureKind, str],
+    kept: Kept,
     model_id: str,
     worker: str,
     now: float,
 ) -> ResultRow:
-    """The row of one scored frame; `pictures` holds relative paths by kind."""
+    """The row of one scored frame."""
     entry, frame = item.decoded.entry, item.decoded.frame
     statistics = item.report.statistics
     height, width = frame.shape
+    pictures = kept.pictures
     return ResultRow(
         frame_id=entry.id,
         camera=entry.camera,
@@ -82,4 +91,5 @@ def make_row(
         worker=worker,
         scored_at=now,
         latency_s=max(now - entry.mtime_ns / 1e9, 0.0),
+        map_artifact=kept.map,
     )

@@ -31,6 +31,8 @@ workers = 2
 grace_s = 3
 [watching]
 scan_s = 20
+[server]
+port = 0
 """
 
 

@@ -117,7 +117,7 @@ def test_up_scores_every_real_image_and_processes_by_url_score_them_alike(
 def _run_embedded(model: Path, images: list[Path], folder: Path) -> dict[str, float]:
     watch, state = folder / "watch", folder / "state"
     watch.mkdir(parents=True)
-    env = environment()
+    env = environment(THERMALWATCH_SERVER_PORT="0")
     words = ["up", "--watch", str(watch), "--model", str(model), "--data", str(state)]
     data = ("--data", str(state))
     with running([*words, "--workers", "2"], env, folder / "up.log"):

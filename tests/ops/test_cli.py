@@ -336,7 +336,7 @@ class Up:
         self.watch.mkdir(exist_ok=True)
         self.log = folder / "up.log"
         config = folder / "thermalwatch.toml"
-        config.write_text("[limits]\ngrace_s = 1\n")
+        config.write_text("[limits]\ngrace_s = 1\n[server]\nport = 0\n")
         with self.log.open("ab") as output:
             self.process = subprocess.Popen(
                 [

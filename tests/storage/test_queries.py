@@ -279,6 +279,7 @@ def test_no_question_reads_all_results(engine: Engine) -> None:
         list_results(engine, week, after=page.next, limit=50)
         list_results(engine, ResultQuery(prediction="Anomaly"), after=page.next, limit=5)
         list_results(engine, ResultQuery(camera="camera-1", prediction="Anomaly"), limit=5)
+        list_results(engine, ResultQuery(review="unreviewed"), after=page.next, limit=5)
         count_days(engine, camera="camera-1", since=since, until=until)
         count_days(engine, since=since, until=until)
         count_cameras(engine, since=since, until=until)

@@ -85,6 +85,7 @@ def test_the_picture_policy_decides_what_is_kept(
     ]
     deployment.scorer(pictures=policy)(batch_of(ids))
     assert sum(row.sheet_picture is not None for row in rows(deployment)) == kept
+    assert sum(row.map_artifact is not None for row in rows(deployment)) == kept
 
 
 def test_one_bad_frame_in_a_batch_is_quarantined_alone(deployment: Deployment) -> None:

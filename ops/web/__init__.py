@@ -1,0 +1,1 @@
+"""The dashboard and HTTP API: see `ops.web.app`."""

@@ -1,0 +1,57 @@
+"""The server, put together: API, pages, static files, and what guards them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+from fastapi import FastAPI
+from fastapi.staticfiles import StaticFiles
+
+from ops.web import health, login, pages, problems
+from ops.web.api import router as api
+from ops.web.guards import BodyLimit, HostCheck, SecurityHeaders
+from ops.web.metrics import HttpMetrics, make_registry
+from ops.web.templating import FOLDER
+
+if TYPE_CHECKING:
+    from ops.web.services import Services
+
+API = "/api/v1"
+
+
+def create_app(services: Services) -> FastAPI:
+    """The application for these services."""
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        yield
+        await services.live.close()
+
+    app = FastAPI(
+        title="thermalwatch",
+        version=version("thermalwatch"),
+        description="Cameras, results, pictures, reviews and the state of the system.",
+        openapi_url=f"{API}/openapi.json",
+        docs_url=None,  # their pages load scripts from another machine
+        redoc_url=None,
+        lifespan=lifespan,
+    )
+    app.state.services = services
+    app.state.registry = registry = make_registry(services)
+    problems.install(app)
+    app.include_router(api, prefix=API)
+    app.include_router(health.router)
+    app.include_router(login.router)
+    app.include_router(pages.router)
+    static = FOLDER / "static"
+    if static.is_dir():
+        app.mount("/static", StaticFiles(directory=static), name="static")
+    # the last one added is the first to see a request
+    app.add_middleware(BodyLimit, upload_bytes=services.settings.limits.max_bytes)
+    app.add_middleware(HostCheck, access=services.access)
+    app.add_middleware(SecurityHeaders)
+    app.add_middleware(HttpMetrics, registry=registry)
+    return app

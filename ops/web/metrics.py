@@ -1,0 +1,222 @@
+"""`/metrics`: everything that Prometheus may want to know, gathered when it asks.
+
+Workers and producers have no ports of their own: what they do is in the ledger, and in Redis where
+they report it (their signs of life, and the durations that `storage.stages` adds up). Numbers of
+this server are kept by `HttpMetrics`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter as Tally
+from collections.abc import Iterator
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+from prometheus_client import CollectorRegistry, Histogram, disable_created_metrics
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    InfoMetricFamily,
+    Metric,
+)
+from prometheus_client.registry import Collector
+from redis import RedisError
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from ops.books import QueueState, read_queue
+from ops.web.status import camera_drift, disk_usage
+from storage.stages import BUCKETS_S, StageHistogram, read_durations
+
+if TYPE_CHECKING:
+    from ops.web.services import Services
+
+
+def make_registry(services: Services) -> CollectorRegistry:
+    """All metrics of a server; nothing is read before somebody asks."""
+    # a series more for each, which says when it was first seen
+    disable_created_metrics()  # type: ignore[no-untyped-call]
+    registry = CollectorRegistry()
+    registry.register(SystemMetrics(services))
+    return registry
+
+
+class SystemMetrics(Collector):
+    """The system's metrics. Raises `DatabaseUnavailable`: a scrape fails as a whole."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+
+    def describe(self) -> list[Metric]:
+        """None: so that registering reads nothing."""
+        return []
+
+    def collect(self) -> Iterator[Metric]:
+        """Everything, as it is now."""
+        yield InfoMetricFamily(
+            "thermalwatch_build", "The release.", value={"version": version("thermalwatch")}
+        )
+        yield from self._ledger()
+        yield from self._cameras()
+        yield from self._redis()
+        if disk := disk_usage(self._services):
+            yield GaugeMetricFamily(
+                "thermalwatch_disk_free_bytes",
+                "Room left for pictures and the embedded database.",
+                value=disk.free_bytes,
+            )
+
+    def _ledger(self) -> Iterator[Metric]:
+        books = self._services.books.get()
+        frames = CounterMetricFamily(
+            "thermalwatch_frames",
+            "Frames that got their outcome: scored, quarantined, superseded.",
+            labels=["camera", "outcome"],
+        )
+        anomalies = CounterMetricFamily(
+            "thermalwatch_anomalies", "Frames that were flagged.", labels=["camera"]
+        )
+        for (camera, outcome), number in sorted(books.totals.items()):
+            if outcome == "anomaly":
+                anomalies.add_metric([camera], number)
+            else:
+                frames.add_metric([camera, outcome], number)
+        yield frames
+        yield anomalies
+        yield GaugeMetricFamily(
+            "thermalwatch_queue_frames",
+            "Frames in the ledger that wait to be scored.",
+            value=sum(books.pending.values()),
+        )
+        oldest = books.oldest_pending_at
+        yield GaugeMetricFamily(
+            "thermalwatch_oldest_pending_seconds",
+            "Age of the frame that waits longest; 0 when none waits.",
+            value=0.0 if oldest is None else max(0.0, self._services.clock() - oldest),
+        )
+
+    def _cameras(self) -> Iterator[Metric]:
+        views = self._services.wall.get()
+        gauges = {
+            "thermalwatch_last_frame_timestamp_seconds": (
+                "When a camera's latest frame was noticed, Unix time.",
+                [(view.name, view.last_frame_at) for view in views],
+            ),
+            "thermalwatch_unreviewed_anomalies": (
+                "Flagged frames that nobody has decided about.",
+                [(view.name, float(view.unreviewed)) for view in views],
+            ),
+            "thermalwatch_score_threshold_sigma": (
+                "The threshold that a camera's latest frame met.",
+                [(view.name, view.recent[0].threshold) for view in views if view.recent],
+            ),
+            "thermalwatch_score_drift_ratio": (
+                "Body of a camera's scores by that of the model's held-out scores; 1 is no drift.",
+                [(drift.camera, drift.drift + 1) for drift in camera_drift(self._services)],
+            ),
+        }
+        for name, (text, values) in gauges.items():
+            gauge = GaugeMetricFamily(name, text, labels=["camera"])
+            for camera, value in values:
+                gauge.add_metric([camera], value)
+            yield gauge
+
+    def _redis(self) -> Iterator[Metric]:
+        redis = self._services.redis
+        try:
+            queue, durations = read_queue(redis), read_durations(redis)
+        except RedisError:
+            queue, durations = None, {}
+        yield GaugeMetricFamily(
+            "thermalwatch_redis_up", "1 if Redis answers, else 0.", value=float(queue is not None)
+        )
+        if queue is not None:
+            yield from _processes(queue)
+        yield _stages(durations)
+
+
+def _processes(queue: QueueState) -> Iterator[Metric]:
+    yield GaugeMetricFamily(
+        "thermalwatch_queue_jobs", "Jobs on the queue.", value=queue.waiting_jobs
+    )
+    workers = GaugeMetricFamily(
+        "thermalwatch_workers", "Workers that show signs of life.", labels=["state"]
+    )
+    states = Tally({"idle": 0, "busy": 0})
+    states.update(worker.state for worker in queue.workers)
+    for state, number in sorted(states.items()):
+        workers.add_metric([state], number)
+    yield workers
+    yield GaugeMetricFamily(
+        "thermalwatch_producers",
+        "Producers that show signs of life.",
+        value=len(queue.producers),
+    )
+    settling = GaugeMetricFamily(
+        "thermalwatch_settling_files", "Files that may still be written.", labels=["root"]
+    )
+    scanned = GaugeMetricFamily(
+        "thermalwatch_last_scan_timestamp_seconds",
+        "When a watch directory was last compared with the ledger, Unix time.",
+        labels=["root"],
+    )
+    roots = {root.root: root for producer in queue.producers for root in producer.roots}
+    for name, root in sorted(roots.items()):
+        settling.add_metric([name], root.settling)
+        if root.scanned_at is not None:
+            scanned.add_metric([name], root.scanned_at)
+    yield settling
+    yield scanned
+
+
+def _stages(durations: dict[str, StageHistogram]) -> Metric:
+    family = HistogramMetricFamily(
+        "thermalwatch_stage_duration_seconds",
+        "How long the stages of a batch take, over all workers.",
+        labels=["stage"],
+    )
+    bounds = [*(repr(bound) for bound in BUCKETS_S), "+Inf"]
+    for stage, histogram in sorted(durations.items()):
+        buckets = [
+            (bound, float(number)) for bound, number in zip(bounds, histogram.buckets, strict=True)
+        ]
+        family.add_metric([stage], buckets=buckets, sum_value=histogram.sum_s)
+    return family
+
+
+class HttpMetrics:
+    """Times every answer of this server, by route and status; never by the address asked for."""
+
+    def __init__(self, app: ASGIApp, registry: CollectorRegistry) -> None:
+        self.app = app
+        self._durations = Histogram(
+            "thermalwatch_http_request_duration_seconds",
+            "How long answers of this server take; live news are left out.",
+            labelnames=["method", "route", "status"],
+            registry=registry,
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return await self.app(scope, receive, send)
+        begun, status = time.perf_counter(), 500
+
+        async def send_noting(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self.app(scope, receive, send_noting)
+        finally:
+            route = getattr(scope.get("route"), "path", "other")
+            if not route.endswith("/events"):
+                method = scope["method"] if scope["method"] in _METHODS else "other"
+                took_s = time.perf_counter() - begun
+                self._durations.labels(method, route, str(status)).observe(took_s)
+        return None
+
+
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})

@@ -1,0 +1,124 @@
+"""Runs the server: where it listens, and that nobody gets in who should not."""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+import signal
+import socket
+from types import FrameType
+from typing import TYPE_CHECKING, Final
+
+import uvicorn
+
+from ops.errors import ServerError, SettingsError
+from ops.web.app import create_app
+from ops.web.services import Services, make_services
+from ops.wiring import open_database, open_redis
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+    from ops.settings import Settings
+
+log = logging.getLogger(__name__)
+
+#: Seconds for an answer of Redis.
+ANSWER_S: Final = 3.0
+#: Seconds that requests in progress get when the server ends.
+STOP_S: Final = 3
+#: Connections that wait to be accepted.
+BACKLOG: Final = 256
+
+
+def run_server(settings: Settings) -> None:
+    """Serve until SIGTERM or SIGINT.
+
+    Raises:
+        SettingsError: it would be open to others, and there are no accounts.
+        ServerError: the address cannot be listened on.
+    """
+    host = settings.server.host
+    loopback = is_loopback(host)
+    with open_database(settings) as engine, open_redis(settings, answer_s=ANSWER_S) as redis:
+        if not loopback:
+            require_accounts(engine, host)
+        with listen(host, settings.server.port) as listener:
+            services = make_services(settings, engine, redis, loopback=loopback)
+            log.info("dashboard at %s", address(listener))
+            server = _Server(
+                uvicorn.Config(
+                    create_app(services),
+                    log_config=None,
+                    access_log=False,
+                    server_header=False,
+                    timeout_graceful_shutdown=STOP_S,
+                ),
+                services,
+            )
+            server.run(sockets=[listener])
+
+
+class _Server(uvicorn.Server):
+    """Lets the listeners of live news go before it waits for all connections to end."""
+
+    def __init__(self, config: uvicorn.Config, services: Services) -> None:
+        super().__init__(config)
+        self._services = services
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        await self._services.live.close()
+        await super().shutdown(sockets)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        # uvicorn would raise the signal again after an orderly end, and we would die of it
+        if self.should_exit and sig == signal.SIGINT:
+            self.force_exit = True
+        self.should_exit = True
+
+
+def is_loopback(host: str) -> bool:
+    """Whether nobody but this machine reaches an address."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def require_accounts(engine: Engine, host: str) -> None:
+    """Raises `SettingsError` if everybody who reaches `host` would be let in."""
+    from storage.accounts import any_accounts
+
+    if not any_accounts(engine):
+        raise SettingsError(
+            f"{host} can be reached from other machines, and there are no accounts: add one with "
+            "`thermalwatch account add NAME --role admin`, or serve on 127.0.0.1"
+        )
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket. Raises `ServerError` with what to do."""
+    try:
+        family, _, _, _, place = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listener = socket.socket(family, socket.SOCK_STREAM)
+    except OSError as error:
+        raise ServerError(f"{host}: {error.strerror or error}") from None
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(place)
+        listener.listen(BACKLOG)
+    except OSError as error:
+        listener.close()
+        raise ServerError(
+            f"cannot listen on {host} port {port}: {error.strerror}; give another --port, or "
+            "`port` in the section [server] of thermalwatch.toml"
+        ) from None
+    return listener
+
+
+def address(listener: socket.socket) -> str:
+    """Where a browser finds it."""
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

@@ -1,0 +1,74 @@
+"""What the server works with, made once in `make_services`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ops.web.access import Access
+from ops.web.active_model import ActiveModel
+from ops.web.books import LedgerBooks
+from ops.web.brief_cache import BriefCache
+from ops.web.frames import FrameSource
+from ops.web.live import Live
+from ops.web.throttle import LoginThrottle
+from ops.web.wall import RECENT
+from storage.artifacts import ArtifactStore
+from storage.wall import CameraView, view_cameras
+
+if TYPE_CHECKING:
+    from redis import Redis
+    from sqlalchemy import Engine
+
+    from ops.settings import Settings
+
+#: Seconds for which the wall's answer holds: many pages ask for it at the same news.
+WALL_S = 0.5
+
+
+@dataclass(frozen=True, eq=False)
+class Services:
+    """Everything that a request may need."""
+
+    settings: Settings
+    engine: Engine
+    redis: Redis  #: answers or fails within seconds
+    store: ArtifactStore | None  #: None where no state directory is configured
+    frames: FrameSource
+    model: ActiveModel
+    wall: BriefCache[list[CameraView]]
+    books: LedgerBooks
+    access: Access
+    throttle: LoginThrottle
+    live: Live
+    clock: Callable[[], float]
+
+
+def make_services(
+    settings: Settings,
+    engine: Engine,
+    redis: Redis,
+    *,
+    loopback: bool,
+    clock: Callable[[], float] = time.time,
+) -> Services:
+    """Wire a server's parts; nothing is started."""
+    store = ArtifactStore(settings.data.absolute() / "pictures") if settings.data else None
+    wall = BriefCache(lambda: view_cameras(engine, recent=RECENT), WALL_S)
+    return Services(
+        settings=settings,
+        engine=engine,
+        redis=redis,
+        store=store,
+        frames=FrameSource(settings, engine, store),
+        model=ActiveModel(settings, engine),
+        wall=wall,
+        books=LedgerBooks(engine, clock),
+        access=Access(engine, loopback=loopback, clock=clock),
+        throttle=LoginThrottle(),
+        # who asks for the wall because of news gets no answer that is older than them
+        live=Live(engine, clock, on_news=wall.drop),
+        clock=clock,
+    )

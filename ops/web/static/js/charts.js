@@ -1,0 +1,250 @@
+// Charts over time and the window's histogram, drawn by uPlot in the page's colours.
+
+import uPlot from "../vendor/uplot/uPlot.esm.js";
+
+const NEAR_PX = 14; // a click this near a flagged frame means it
+
+function css(name) {
+  return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+}
+
+// 24 hours, day before month: what plant people write
+const TIMES = [
+  [3600 * 24 * 365, "{YYYY}", null, null, null, null, null, null, 1],
+  [3600 * 24 * 28, "{MMM}", "\n{YYYY}", null, null, null, null, null, 1],
+  [3600 * 24, "{D} {MMM}", "\n{YYYY}", null, null, null, null, null, 1],
+  [3600, "{HH}:{mm}", "\n{D} {MMM} {YYYY}", null, "\n{D} {MMM}", null, null, null, 1],
+  [60, "{HH}:{mm}", "\n{D} {MMM} {YYYY}", null, "\n{D} {MMM}", null, null, null, 1],
+  [1, "{HH}:{mm}:{ss}", "\n{D} {MMM} {YYYY}", null, "\n{D} {MMM}", null, null, null, 1],
+];
+
+function axis(more) {
+  return {
+    stroke: css("--quiet"),
+    grid: { stroke: css("--line"), width: 1 },
+    ticks: { stroke: css("--line"), width: 1, size: 5 },
+    font: "12px system-ui, sans-serif",
+    ...more,
+  };
+}
+
+function sizeOf(box, height) {
+  return { width: Math.max(200, box.clientWidth), height };
+}
+
+/** Grow and shrink with the page. */
+function follow(chart, box, height) {
+  const observer = new ResizeObserver(() => chart.setSize(sizeOf(box, height)));
+  observer.observe(box);
+  return () => {
+    observer.disconnect();
+    chart.destroy();
+  };
+}
+
+/** Drag moves the time instead of zooming while shift is held. */
+function panOrSelect(onRange) {
+  return (chart, target, handler) => (event) => {
+    if (!event.shiftKey) return handler(event);
+    event.preventDefault();
+    const { min, max } = chart.scales.x;
+    const perPx = (max - min) / chart.over.clientWidth;
+    let by = 0;
+    const move = (moved) => {
+      by = (event.clientX - moved.clientX) * perPx;
+      chart.setScale("x", { min: min + by, max: max + by });
+    };
+    const up = () => {
+      document.removeEventListener("mousemove", move);
+      document.removeEventListener("mouseup", up);
+      if (by !== 0) onRange(min + by, max + by);
+    };
+    document.addEventListener("mousemove", move);
+    document.addEventListener("mouseup", up);
+    return null;
+  };
+}
+
+/** The flagged frame nearest to a place in the chart, or null. */
+function flagNear(chart, flags, left, top) {
+  let nearest = null;
+  let least = NEAR_PX;
+  for (const flag of flags) {
+    const far = Math.hypot(
+      chart.valToPos(flag.at, "x") - left,
+      chart.valToPos(flag.value, "y") - top,
+    );
+    if (far <= least) [nearest, least] = [flag, far];
+  }
+  return nearest;
+}
+
+function drawFlags(chart, flags) {
+  const { ctx } = chart;
+  const ratio = uPlot.pxRatio;
+  ctx.save();
+  ctx.setLineDash([]); // the last line drawn may have been dashed
+  for (const flag of flags) {
+    const x = chart.valToPos(flag.at, "x", true);
+    const y = chart.valToPos(flag.value, "y", true);
+    if (x < chart.bbox.left || x > chart.bbox.left + chart.bbox.width) continue;
+    ctx.beginPath();
+    ctx.arc(x, y, 5 * ratio, 0, 2 * Math.PI);
+    // one that was judged a false alarm is hollow
+    ctx.fillStyle = css(flag.hollow ? "--surface" : "--alarm");
+    ctx.fill();
+    ctx.lineWidth = 2 * ratio;
+    ctx.strokeStyle = css("--alarm");
+    ctx.stroke();
+  }
+  ctx.restore();
+}
+
+/**
+ * A chart over time; returns a function that takes it away.
+ *
+ * `lines` are `{label, values, colour, dash, fill}` over `times`; `flags` are `{at, value, id,
+ * hollow}`. `onRange(since, until)` asks for another time, `onHover(index, flag)` reads, `onFlag(id)`
+ * opens a flagged frame, `onAll()` asks for all there is.
+ */
+export function timeChart(box, { range, times, lines, flags, height, sync, onRange, onHover, onFlag, onAll }) {
+  box.replaceChildren();
+  const near = (chart) => flagNear(chart, flags, chart.cursor.left, chart.cursor.top);
+  let pressedAt = null;
+  const chart = new uPlot(
+    {
+      ...sizeOf(box, height),
+      legend: { show: false },
+      scales: {
+        x: { time: true },
+        y: { range: { min: { pad: 0.08, soft: null, mode: 0 }, max: { pad: 0.1, soft: null, mode: 0 } } },
+      },
+      cursor: {
+        sync: { key: sync },
+        drag: { x: true, y: false, setScale: false },
+        points: { size: 7 },
+        bind: {
+          mousedown: panOrSelect(onRange),
+          dblclick: () => () => {
+            onAll();
+            return null;
+          },
+        },
+      },
+      axes: [axis({ values: TIMES, space: 70 }), axis({ size: 54 })],
+      series: [
+        {},
+        ...lines.map((line) => ({
+          label: line.label,
+          stroke: css(line.colour),
+          width: 1.7,
+          dash: line.dash,
+          fill: line.fill ? css(line.fill) : undefined,
+          points: { show: times.length < 60, size: 4, fill: css(line.colour) },
+        })),
+      ],
+      hooks: {
+        draw: [(u) => drawFlags(u, flags)],
+        setCursor: [
+          (u) => {
+            const flag = near(u);
+            u.over.classList.toggle("on-flag", flag !== null);
+            onHover(u.cursor.idx ?? null, flag);
+          },
+        ],
+        setSelect: [
+          (u) => {
+            if (u.select.width < 6) return;
+            const since = u.posToVal(u.select.left, "x");
+            const until = u.posToVal(u.select.left + u.select.width, "x");
+            u.setSelect({ left: 0, width: 0, top: 0, height: 0 }, false);
+            onRange(since, until);
+          },
+        ],
+      },
+    },
+    [times, ...lines.map((line) => line.values)],
+    box,
+  );
+  chart.setScale("x", { min: range[0], max: range[1] });
+  chart.over.addEventListener("mousedown", (event) => {
+    pressedAt = event.clientX;
+  });
+  chart.over.addEventListener("click", (event) => {
+    const flag = near(chart);
+    // the end of a drag is no click
+    if (flag && Math.abs(event.clientX - pressedAt) < 4) onFlag(flag.id);
+  });
+  chart.over.addEventListener(
+    "wheel",
+    (event) => {
+      const by = event.deltaX || (event.shiftKey ? event.deltaY : 0);
+      if (by === 0) return;
+      event.preventDefault();
+      const { min, max } = chart.scales.x;
+      const seconds = (by / chart.over.clientWidth) * (max - min);
+      onRange(min + seconds, max + seconds);
+    },
+    { passive: false },
+  );
+  return follow(chart, box, height);
+}
+
+/** A histogram of `counts` between `edges`, with marks `{value, label, colour}` across it. */
+export function histogram(box, { edges, counts, marks, height }) {
+  box.replaceChildren();
+  const middles = counts.map((_, i) => (edges[i] + edges[i + 1]) / 2);
+  const ends = [edges[0], edges[edges.length - 1], ...marks.map((mark) => mark.value)];
+  const [low, high] = [Math.min(...ends), Math.max(...ends)];
+  const pad = (high - low) * 0.04 || 1;
+  const chart = new uPlot(
+    {
+      ...sizeOf(box, height),
+      legend: { show: false },
+      cursor: { show: false },
+      scales: {
+        x: { time: false, range: () => [low - pad, high + pad] },
+        y: { range: (_, _min, max) => [0, (max || 1) * 1.3] },
+      },
+      axes: [
+        axis({ values: (_, values) => values.map((value) => `${value} σ`), space: 60 }),
+        axis({ size: 54 }),
+      ],
+      series: [
+        {},
+        {
+          stroke: css("--ok"),
+          fill: css("--ok"),
+          paths: uPlot.paths.bars({ size: [0.92, 60], gap: 1 }),
+          points: { show: false },
+        },
+      ],
+      hooks: {
+        draw: [
+          (u) => {
+            const { ctx, bbox } = u;
+            const ratio = uPlot.pxRatio;
+            ctx.save();
+            ctx.font = `${12 * ratio}px system-ui, sans-serif`;
+            marks.forEach((mark, row) => {
+              const x = u.valToPos(mark.value, "x", true);
+              ctx.strokeStyle = ctx.fillStyle = css(mark.colour);
+              ctx.lineWidth = 2 * ratio;
+              ctx.beginPath();
+              ctx.moveTo(x, bbox.top);
+              ctx.lineTo(x, bbox.top + bbox.height);
+              ctx.stroke();
+              const right = x > bbox.left + bbox.width / 2;
+              ctx.textAlign = right ? "right" : "left";
+              ctx.fillText(mark.label, x + (right ? -6 : 6) * ratio, bbox.top + (12 + 15 * row) * ratio);
+            });
+            ctx.restore();
+          },
+        ],
+      },
+    },
+    [middles, counts],
+    box,
+  );
+  return follow(chart, box, height);
+}

@@ -1,0 +1,94 @@
+// Numbers, temperatures and times as people read them. Unknown is a dash, never 0.
+
+const UNKNOWN = "–";
+
+/** A number with a real minus sign; `decimals` digits after the point. */
+export function number(value, decimals = 0) {
+  if (value === null || value === undefined || Number.isNaN(value)) return UNKNOWN;
+  const text = (Math.abs(value) < 0.5 / 10 ** decimals ? 0 : value).toLocaleString("en", {
+    minimumFractionDigits: decimals,
+    maximumFractionDigits: decimals,
+  });
+  return text.replace("-", "\u2212");
+}
+
+/** The unit as it is written: °C only where the file is radiometric or the scale was declared. */
+export function unitName(unit) {
+  return unit === "celsius" ? "°C" : "counts";
+}
+
+export function temperature(value, unit) {
+  if (value === null || value === undefined) return UNKNOWN;
+  return `${number(value, unit === "celsius" ? 1 : 0)} ${unitName(unit)}`;
+}
+
+export function sigma(value, decimals = 2) {
+  return value === null || value === undefined ? UNKNOWN : `${number(value, decimals)} σ`;
+}
+
+export function percent(share, decimals = 0) {
+  return share === null || share === undefined ? UNKNOWN : `${number(share * 100, decimals)} %`;
+}
+
+/** A duration: 8 s, 5 min, 3 h, 12 d. */
+export function duration(seconds) {
+  if (seconds === null || seconds === undefined) return UNKNOWN;
+  const s = Math.max(0, seconds);
+  if (s < 1) return "0 s";
+  if (s < 90) return `${Math.round(s)} s`;
+  if (s < 5400) return `${Math.round(s / 60)} min`;
+  if (s < 129600) return `${Math.round(s / 3600)} h`;
+  return `${Math.round(s / 86400)} d`;
+}
+
+export function bytes(count) {
+  if (count === null || count === undefined) return UNKNOWN;
+  const units = ["B", "kB", "MB", "GB", "TB"];
+  let value = count;
+  let unit = 0;
+  while (value >= 1000 && unit < units.length - 1) {
+    value /= 1000;
+    unit += 1;
+  }
+  return `${number(value, value < 10 && unit > 0 ? 1 : 0)} ${units[unit]}`;
+}
+
+function pad(value) {
+  return String(value).padStart(2, "0");
+}
+
+/** An instant as Date: RFC 3339 text or Unix seconds. */
+export function instant(value) {
+  if (value === null || value === undefined || value === "") return null;
+  const date = typeof value === "number" ? new Date(value * 1000) : new Date(value);
+  return Number.isNaN(date.getTime()) ? null : date;
+}
+
+/** Local time, to the second: 2026-07-01 14:03:22. */
+export function localTime(value) {
+  const date = instant(value);
+  if (date === null) return UNKNOWN;
+  const day = `${date.getFullYear()}-${pad(date.getMonth() + 1)}-${pad(date.getDate())}`;
+  return `${day} ${pad(date.getHours())}:${pad(date.getMinutes())}:${pad(date.getSeconds())}`;
+}
+
+/** The same in UTC, for a tooltip. */
+export function utcTime(value) {
+  const date = instant(value);
+  return date === null ? "" : `${date.toISOString().slice(0, 19)}Z`;
+}
+
+/** Seconds since an instant. */
+export function ageOf(value) {
+  const date = instant(value);
+  return date === null ? null : (Date.now() - date.getTime()) / 1000;
+}
+
+export function ago(value) {
+  const age = ageOf(value);
+  return age === null ? UNKNOWN : `${duration(age)} ago`;
+}
+
+export function plural(count, one, many = `${one}s`) {
+  return `${number(count)} ${count === 1 ? one : many}`;
+}

@@ -1,0 +1,159 @@
+// History: results by filter, page by page; the filter lives in the address, to be kept or sent.
+
+import { address, get, query } from "./api.js";
+import { at, empty, h } from "./dom.js";
+import { localTime, plural, sigma, temperature, utcTime } from "./format.js";
+import { bindKeys } from "./keys.js";
+import { trouble } from "./notice.js";
+import { followNews } from "./waiting.js";
+import { verdictName } from "./words.js";
+
+const PAGE = 50;
+const NAMES = ["camera", "since", "until", "prediction", "min_score", "review"];
+const form = at("filters");
+let nextCursor = null;
+let asking = null;
+
+/** The filter as the form has it: times are local, as they are typed. */
+function fromForm() {
+  const data = new FormData(form);
+  return Object.fromEntries(NAMES.map((name) => [name, String(data.get(name) ?? "").trim()]));
+}
+
+/** The filter as the API takes it: times are Unix seconds. */
+function forApi(filter) {
+  const seconds = (text) => (text ? new Date(text).getTime() / 1000 : "");
+  return { ...filter, since: seconds(filter.since), until: seconds(filter.until) };
+}
+
+function fromAddress() {
+  const asked = new URLSearchParams(location.search);
+  for (const name of NAMES) {
+    const field = form.elements[name];
+    const value = asked.get(name) ?? "";
+    // a camera that is not in the list yet is a camera all the same
+    if (name === "camera" && value && ![...field.options].some((option) => option.value === value)) {
+      field.append(h("option", { value }, value));
+    }
+    field.value = value;
+  }
+  return asked.get("cursor");
+}
+
+function rowOf(result) {
+  const anomaly = result.prediction === "Anomaly";
+  const link = `/results/${result.id}`;
+  const cell = (label, content, name = null) => h("td", { "data-label": label, class: name }, content);
+  return h(
+    "tr",
+    {
+      class: "linked",
+      onclick: (event) => {
+        if (!event.target.closest("a")) location.assign(link);
+      },
+    },
+    cell(
+      "Captured",
+      h("a", { class: "row-link", href: link, title: utcTime(result.captured_at) }, localTime(result.captured_at)),
+      "wide",
+    ),
+    cell("Camera", h("span", null, result.camera), "wide"),
+    cell("Prediction", h("span", { class: anomaly ? "chip anomaly" : "chip ok" }, result.prediction), "wide"),
+    cell("Score", sigma(result.score), "number"),
+    cell("Limit", sigma(result.threshold), "number"),
+    cell("Max", temperature(result.max_temperature, result.temperature_unit), "number"),
+    cell("Review", anomaly || result.review ? verdictName(result.review) : "–"),
+    cell("Image", h("span", { class: "mono", title: result.image_path }, result.image_path), "image wide"),
+  );
+}
+
+function drawNothing(filter) {
+  const filtered = NAMES.some((name) => filter[name]);
+  at("nothing").replaceChildren(
+    filtered
+      ? empty(
+          "No result fits this filter",
+          "Widen the time, lower the score, or clear the filter.",
+          h("button", { class: "button primary", type: "button", onclick: clear }, "Clear the filter"),
+        )
+      : empty(
+          "No results yet",
+          "Every image that is scored gets a row here. The wall shows the cameras, System what waits.",
+          h("a", { class: "button", href: "/system" }, "To the system page"),
+        ),
+  );
+}
+
+async function load() {
+  const cursor = fromAddress();
+  const filter = fromForm();
+  const api = forApi(filter);
+  at("csv").href = address("results", "export.csv") + query(api);
+  at("parquet").href = address("results", "export.parquet") + query(api);
+  asking?.abort();
+  asking = new AbortController();
+  let page;
+  try {
+    page = await get(address("results") + query({ ...api, cursor, limit: PAGE }), asking.signal);
+  } catch (error) {
+    if (error.name !== "AbortError") trouble(error, load);
+    return;
+  }
+  trouble(null);
+  nextCursor = page.next;
+  at("rows").replaceChildren(...page.results.map(rowOf));
+  at("table").hidden = page.results.length === 0;
+  at("nothing").hidden = page.results.length > 0;
+  if (page.results.length === 0) drawNothing(filter);
+  at("pages").hidden = page.results.length === 0 && cursor === null;
+  at("older").disabled = nextCursor === null;
+  at("newest").disabled = cursor === null;
+  at("newer").disabled = cursor === null;
+  at("shown").textContent =
+    page.results.length > 0
+      ? `${plural(page.results.length, "result")}${nextCursor ? ", and more" : ""} · times of this device`
+      : "";
+}
+
+function go(values) {
+  history.pushState(null, "", `/history${query(values)}`);
+  load();
+}
+
+function clear() {
+  go({});
+}
+
+async function drawCameras() {
+  const list = await get(address("cameras"));
+  const known = new Set([...at("camera").options].map((option) => option.value));
+  at("camera").append(
+    ...list.cameras
+      .filter((camera) => !known.has(camera.name))
+      .map((camera) => h("option", { value: camera.name }, camera.name)),
+  );
+}
+
+const older = () => nextCursor && go({ ...fromForm(), cursor: nextCursor });
+const newer = () => new URLSearchParams(location.search).has("cursor") && history.back();
+
+form.addEventListener("change", () => go(fromForm()));
+form.addEventListener("submit", (event) => {
+  event.preventDefault();
+  go(fromForm());
+});
+window.addEventListener("popstate", load);
+at("clear").addEventListener("click", clear);
+at("older").addEventListener("click", older);
+at("newer").addEventListener("click", newer);
+at("newest").addEventListener("click", () => go(fromForm()));
+bindKeys({ ArrowRight: older, ArrowLeft: newer });
+
+load();
+drawCameras().catch((error) => trouble(error));
+// the latest page stays the latest; an older one stays as it was opened
+followNews(async () => {
+  if (!new URLSearchParams(location.search).has("cursor") && !form.contains(document.activeElement)) {
+    await load();
+  }
+});

@@ -1,0 +1,18 @@
+// Keys without modifiers, which do nothing while somebody types or a dialog is open.
+
+/** `bindings`: key (as `KeyboardEvent.key`) to function. Space and Enter stay the browser's. */
+export function bindKeys(bindings) {
+  document.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
+    if (document.querySelector("dialog[open]")) return;
+    const field = event.target.closest?.("input, textarea, select");
+    if (field) {
+      if (event.key === "Escape") field.blur();
+      if (field.type !== "checkbox") return;
+    }
+    const action = bindings[event.key];
+    if (!action) return;
+    event.preventDefault();
+    action();
+  });
+}

@@ -1,0 +1,66 @@
+// Server-sent events: "there is news". Pages fetch what they show; bursts are drawn together.
+
+import { at } from "./dom.js";
+
+const LEAST_GAP_MS = 400;
+const RETRY_MS = 10000;
+const STATES = { live: "Live", away: "Reconnecting…" };
+
+function show(state) {
+  const box = at("live");
+  if (!box) return;
+  box.dataset.state = state;
+  box.textContent = STATES[state];
+}
+
+/**
+ * Call `refresh` on every piece of news, at most every 0.4 s and never twice at once; also after a
+ * lost connection came back, and when the page is looked at again.
+ */
+export function onNews(refresh) {
+  let wanted = false;
+  let busy = false;
+  let last = 0;
+
+  async function run() {
+    if (busy || !wanted || document.hidden) return;
+    busy = true;
+    wanted = false;
+    const wait = last + LEAST_GAP_MS - Date.now();
+    if (wait > 0) await new Promise((resolve) => setTimeout(resolve, wait));
+    last = Date.now();
+    try {
+      await refresh();
+    } finally {
+      busy = false;
+      if (wanted) run();
+    }
+  }
+
+  function ask() {
+    wanted = true;
+    run();
+  }
+
+  document.addEventListener("visibilitychange", run);
+  connect(ask);
+  return ask;
+}
+
+function connect(ask, again = false) {
+  const source = new EventSource("/api/v1/events");
+  let lost = again;
+  source.addEventListener("open", () => {
+    show("live");
+    if (lost) ask();
+    lost = false;
+  });
+  source.addEventListener("error", () => {
+    show("away");
+    lost = true;
+    // a lost stream is opened again by the browser itself; a refused one is closed for good
+    if (source.readyState === EventSource.CLOSED) setTimeout(() => connect(ask, true), RETRY_MS);
+  });
+  source.addEventListener("update", ask);
+  window.addEventListener("pagehide", () => source.close());
+}

@@ -1,0 +1,45 @@
+// A frame without stored pictures, drawn here from its temperatures.
+
+// Inferno (matplotlib, CC0), the palette of the stored pictures, at nine places.
+const INFERNO = [
+  [0, 0, 4],
+  [31, 12, 72],
+  [85, 15, 109],
+  [136, 34, 106],
+  [186, 54, 85],
+  [227, 89, 51],
+  [249, 140, 10],
+  [249, 201, 50],
+  [252, 255, 164],
+];
+
+function colour(share) {
+  const place = Math.min(1, Math.max(0, share)) * (INFERNO.length - 1);
+  const below = Math.min(INFERNO.length - 2, Math.floor(place));
+  return INFERNO[below].map((channel, i) => channel + (INFERNO[below + 1][i] - channel) * (place - below));
+}
+
+/** A canvas of `matrix`, from its lowest to its highest value. */
+export function paint(matrix, label) {
+  const canvas = document.createElement("canvas");
+  canvas.width = matrix.width;
+  canvas.height = matrix.height;
+  canvas.setAttribute("role", "img");
+  canvas.setAttribute("aria-label", label);
+  let low = Infinity;
+  let high = -Infinity;
+  for (const value of matrix.data) {
+    low = Math.min(low, value);
+    high = Math.max(high, value);
+  }
+  const span = high - low || 1;
+  const palette = Array.from({ length: 256 }, (_, i) => colour(i / 255));
+  const context = canvas.getContext("2d");
+  const image = context.createImageData(matrix.width, matrix.height);
+  matrix.data.forEach((value, at) => {
+    const [r, g, b] = palette[Math.round(((value - low) / span) * 255)];
+    image.data.set([r, g, b, 255], at * 4);
+  });
+  context.putImageData(image, 0, 0);
+  return canvas;
+}

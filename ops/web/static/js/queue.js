@@ -1,0 +1,75 @@
+// The list of frames that wait for a verdict: which there are, which is shown, which are selected.
+
+import { address, get, query } from "./api.js";
+
+const PAGE = 50;
+
+export class Queue {
+  constructor(camera) {
+    this.camera = camera;
+    this.items = [];
+    this.next = null;
+    this.current = null; // the result that is shown
+    this.selected = new Set(); // ids
+  }
+
+  #url(cursor, limit) {
+    const filter = { camera: this.camera, prediction: "Anomaly", review: "unreviewed" };
+    return address("results") + query({ ...filter, cursor, limit });
+  }
+
+  /** Fetch the head of the list anew; what is shown stays shown while it waits for a verdict. */
+  async refresh() {
+    const limit = Math.min(200, Math.max(PAGE, this.items.length));
+    const page = await get(this.#url(null, limit));
+    const place = this.index();
+    this.items = page.results;
+    this.next = page.next;
+    const ids = new Set(this.items.map((item) => item.id));
+    for (const id of this.selected) if (!ids.has(id)) this.selected.delete(id);
+    if (this.current && ids.has(this.current.id)) return;
+    this.current = this.items[Math.min(Math.max(0, place), this.items.length - 1)] ?? null;
+  }
+
+  async loadMore() {
+    if (!this.next) return;
+    const page = await get(this.#url(this.next, PAGE));
+    const known = new Set(this.items.map((item) => item.id));
+    this.items.push(...page.results.filter((item) => !known.has(item.id)));
+    this.next = page.next;
+  }
+
+  index() {
+    return this.current ? this.items.findIndex((item) => item.id === this.current.id) : -1;
+  }
+
+  /** Show the item `by` places on; whether there is one. */
+  step(by) {
+    const item = this.items[this.index() + by];
+    if (!item) return false;
+    this.current = item;
+    return true;
+  }
+
+  toggle(id) {
+    if (!this.selected.delete(id)) this.selected.add(id);
+  }
+
+  /** What a verdict is about: the selected items, else the one that is shown. */
+  targets() {
+    if (this.selected.size > 0) return this.items.filter((item) => this.selected.has(item.id));
+    return this.current ? [this.current] : [];
+  }
+
+  /** Take items out; the one that follows the shown one is shown. */
+  remove(ids) {
+    const gone = new Set(ids);
+    const place = this.index();
+    const after = this.items.slice(Math.max(0, place)).find((item) => !gone.has(item.id));
+    this.items = this.items.filter((item) => !gone.has(item.id));
+    for (const id of gone) this.selected.delete(id);
+    if (!this.current || gone.has(this.current.id)) {
+      this.current = after ?? this.items[this.items.length - 1] ?? null;
+    }
+  }
+}

@@ -1,0 +1,269 @@
+// Review: leaf through unreviewed anomalies, look, decide.
+
+import { address, get, query } from "./api.js";
+import { at, empty, h } from "./dom.js";
+import { explained } from "./explained.js";
+import { ago, localTime, plural, sigma } from "./format.js";
+import { bindKeys } from "./keys.js";
+import { notify, trouble } from "./notice.js";
+import { Queue } from "./queue.js";
+import { may, showWaiting } from "./shell.js";
+import { postVerdict } from "./verdicts.js";
+import { Viewer } from "./viewer.js";
+import { onNews } from "./live.js";
+import { reason, verdictName } from "./words.js";
+
+const asked = new URLSearchParams(location.search);
+const queue = new Queue(asked.get("camera") ?? "");
+const viewer = new Viewer(at("viewer"));
+const decides = may("reviewer");
+const decided = []; // ids of each verdict, latest last: what undo takes back
+let shownId = null;
+let busy = false;
+let waiting = 0;
+
+function itemOf(result) {
+  const thumb = h("img", {
+    class: "thumb",
+    src: address("results", result.id, "pictures", "thumbnail"),
+    alt: "",
+    loading: "lazy",
+  });
+  const words = result.reasons.map((word) => reason(word)[0]).join(", ");
+  return h(
+    "li",
+    { class: "item", "aria-current": String(result.id === queue.current?.id) },
+    decides
+      ? h("input", {
+          type: "checkbox",
+          checked: queue.selected.has(result.id),
+          "aria-label": `Select ${result.image_path}`,
+          onchange: () => {
+            queue.toggle(result.id);
+            draw();
+          },
+        })
+      : null,
+    h(
+      "button",
+      {
+        type: "button",
+        title: `${result.image_path}, ${localTime(result.captured_at)}`,
+        onclick: () => {
+          queue.current = result;
+          draw();
+        },
+      },
+      thumb,
+      h(
+        "span",
+        null,
+        h("b", null, result.camera),
+        h("small", null, `${sigma(result.score, 1)} · ${ago(result.captured_at)}`),
+        h("small", null, words),
+      ),
+    ),
+  );
+}
+
+function drawQueue() {
+  const list = at("queue");
+  const focused = [...list.children].findIndex((item) => item.contains(document.activeElement));
+  list.replaceChildren(...queue.items.map(itemOf));
+  if (focused >= 0) list.children[focused]?.querySelector("button").focus();
+  scrollTo(list, list.children[queue.index()]);
+  at("more").hidden = queue.next === null;
+}
+
+/** Bring an item into view within its list; the page itself stays where it is. */
+function scrollTo(list, item) {
+  if (!item) return;
+  const [top, bottom] = [item.offsetTop - list.offsetTop, item.offsetTop - list.offsetTop + item.offsetHeight];
+  if (top < list.scrollTop) list.scrollTop = top;
+  else if (bottom > list.scrollTop + list.clientHeight) list.scrollTop = bottom - list.clientHeight;
+}
+
+function drawSelection() {
+  if (!decides) return;
+  const count = queue.selected.size;
+  at("selected").textContent = count > 0 ? `${count} selected` : "";
+  at("all").checked = count > 0 && count === queue.items.length;
+  at("all").indeterminate = count > 0 && count < queue.items.length;
+  at("confirm").firstElementChild.textContent = count > 0 ? `Confirm ${count}` : "Confirm";
+  at("false-alarm").firstElementChild.textContent =
+    count > 0 ? `${count} false alarm${count > 1 ? "s" : ""}` : "False alarm";
+}
+
+function drawNothing() {
+  at("nothing").replaceChildren(
+    empty(
+      "Nothing to review",
+      "Every flagged frame has its verdict. New ones show up here by themselves.",
+      h(
+        "div",
+        { class: "row" },
+        h("a", { class: "button primary", href: "/" }, "To the wall"),
+        h("a", { class: "button", href: "/history?prediction=Anomaly" }, "Earlier anomalies"),
+      ),
+    ),
+  );
+}
+
+function draw() {
+  const { current } = queue;
+  at("review").hidden = current === null;
+  at("nothing").hidden = current !== null;
+  at("undo").hidden = decided.length === 0;
+  if (current === null) {
+    at("position").textContent = "";
+    shownId = null;
+    drawNothing();
+    return;
+  }
+  const place = queue.index();
+  const total = Math.max(waiting, queue.items.length);
+  at("position").textContent = `${place + 1} of ${total} unreviewed`;
+  at("previous").disabled = place <= 0;
+  at("next").disabled = place >= queue.items.length - 1;
+  drawQueue();
+  drawSelection();
+  if (shownId === current.id) return;
+  shownId = current.id;
+  viewer.show(current);
+  at("facts").replaceChildren(
+    ...explained(current),
+    h("p", { class: "small" }, h("a", { href: `/results/${current.id}` }, "All about this frame")),
+  );
+  if (queue.next && place > queue.items.length - 5) loadMore();
+}
+
+async function refresh() {
+  try {
+    const [list] = await Promise.all([get(address("cameras")), queue.refresh()]);
+    trouble(null);
+    const all = list.cameras.reduce((sum, camera) => sum + camera.unreviewed, 0);
+    showWaiting(all);
+    const one = list.cameras.find((camera) => camera.name === queue.camera);
+    waiting = queue.camera ? (one?.unreviewed ?? 0) : all;
+    drawCameras(list.cameras);
+  } catch (error) {
+    trouble(error, refresh);
+    return;
+  }
+  draw();
+}
+
+function drawCameras(cameras) {
+  const select = at("only");
+  const names = cameras.map((camera) => camera.name);
+  if (select.options.length === names.length + 1) return;
+  select.replaceChildren(
+    h("option", { value: "" }, "All cameras"),
+    ...names.map((name) => h("option", { value: name }, name)),
+  );
+  select.value = queue.camera;
+}
+
+async function loadMore() {
+  try {
+    await queue.loadMore();
+    draw();
+  } catch (error) {
+    notify(error.message, { error: true });
+  }
+}
+
+function step(by) {
+  if (queue.step(by)) draw();
+}
+
+/** Give a verdict on what is selected, else on what is shown, and go on to the next. */
+async function decide(verdict) {
+  if (!decides || busy) return;
+  const targets = queue.targets();
+  if (targets.length === 0) return;
+  busy = true;
+  const note = at("note").value.trim();
+  try {
+    const ids = await postVerdict(targets.map((item) => item.id), verdict, note);
+    decided.push(ids);
+    queue.remove(ids);
+    waiting = Math.max(0, waiting - ids.length);
+    at("note").value = "";
+    draw();
+    const what = ids.length === 1 ? targets[0].camera : plural(ids.length, "frame");
+    notify(`${verdictName(verdict)}: ${what}`, { action: ["Undo", undo] });
+  } catch (error) {
+    notify(`The verdict was not stored. ${error.message}`, { error: true });
+  } finally {
+    busy = false;
+  }
+}
+
+/** Take the last verdict back: a new entry in the frame's reviews that makes it wait again. */
+async function undo() {
+  const ids = decided.at(-1);
+  if (!ids || busy) return;
+  busy = true;
+  try {
+    await postVerdict(ids, "unreviewed");
+    decided.pop();
+    await queue.refresh();
+    queue.current = queue.items.find((item) => item.id === ids[0]) ?? queue.current;
+    waiting += ids.length;
+    draw();
+    notify(ids.length === 1 ? "Verdict taken back" : `${ids.length} verdicts taken back`);
+  } catch (error) {
+    notify(`The verdict still stands. ${error.message}`, { error: true });
+  } finally {
+    busy = false;
+  }
+}
+
+function toggleSelected() {
+  if (!decides || !queue.current) return;
+  queue.toggle(queue.current.id);
+  draw();
+}
+
+const KEYS = [
+  ["j →", "next frame", ["j", "ArrowRight"], () => step(1)],
+  ["k ←", "previous frame", ["k", "ArrowLeft"], () => step(-1)],
+  ["b", "side by side, or blended", ["b"], () => viewer.toggleMode()],
+  ["?", "this list", ["?"], () => at("keys").showModal()],
+];
+if (decides) {
+  KEYS.splice(
+    2,
+    0,
+    ["c", "confirm the selected, else the one shown", ["c"], () => decide("confirmed")],
+    ["f", "false alarm", ["f"], () => decide("false_alarm")],
+    ["n", "write a note; Esc leaves it", ["n"], () => at("note").focus()],
+    ["x", "select, for one verdict on many", ["x"], toggleSelected],
+    ["u", "undo the last verdict", ["u"], undo],
+  );
+  at("confirm").addEventListener("click", () => decide("confirmed"));
+  at("false-alarm").addEventListener("click", () => decide("false_alarm"));
+  at("all").addEventListener("change", (event) => {
+    queue.selected = new Set(event.target.checked ? queue.items.map((item) => item.id) : []);
+    draw();
+  });
+}
+bindKeys(Object.fromEntries(KEYS.flatMap(([, , keys, run]) => keys.map((key) => [key, run]))));
+at("key-list").append(
+  ...KEYS.flatMap(([keys, text]) => [
+    h("dt", null, ...keys.split(" ").flatMap((key) => [h("kbd", null, key), " "])),
+    h("dd", null, text),
+  ]),
+);
+at("help").addEventListener("click", () => at("keys").showModal());
+at("undo").addEventListener("click", undo);
+at("previous").addEventListener("click", () => step(-1));
+at("next").addEventListener("click", () => step(1));
+at("more").addEventListener("click", loadMore);
+at("only").addEventListener("change", (event) => {
+  location.assign(`/review${query({ camera: event.target.value })}`);
+});
+
+refresh();
+onNews(refresh);

@@ -1,0 +1,263 @@
+// The pictures of one frame: side by side or blended, with the temperature under the cursor.
+
+import { h } from "./dom.js";
+import { number, plural, sigma, temperature } from "./format.js";
+import { paint } from "./paint.js";
+import { cropped, regions } from "./picture.js";
+import { fetchAnomalyMap, fetchTemperatures } from "./values.js";
+
+const BLEND_START = 50;
+
+function paneTexts(result) {
+  const unit = result.temperature_unit;
+  const found =
+    result.hotspot_count > 0
+      ? `${plural(result.hotspot_count, "hotspot")}, ${number(result.hotspot_area)} px`
+      : "none";
+  return {
+    original: [
+      "Original",
+      `${temperature(result.min_temperature, unit)} to ${temperature(result.max_temperature, unit)}`,
+    ],
+    reconstruction: ["Reconstruction", "what the model expects"],
+    heatmap: ["Heatmap", "deviation from it, outlined over 5 σ"],
+    overlay: ["Hotspots", `${found} over ${temperature(result.hotspot_threshold, unit)}`],
+  };
+}
+
+/** Shows one frame at a time in `container`. */
+export class Viewer {
+  constructor(container) {
+    this.container = container;
+    this.mode = "side";
+    this.blend = BLEND_START;
+    this.result = null;
+    this.spot = null;
+    this.loading = null;
+    this.readout = h("div", { class: "readout-line", role: "status", id: "readout" });
+    this.panes = h("div", { class: "panes" });
+    this.modeButtons = ["side", "blend"].map((mode) =>
+      h(
+        "button",
+        { type: "button", dataset: { mode }, onclick: () => this.setMode(mode) },
+        mode === "side" ? "Side by side" : "Blend",
+      ),
+    );
+    this.slider = h("input", {
+      type: "range",
+      min: 0,
+      max: 100,
+      value: this.blend,
+      id: "blend",
+      "aria-label": "From original to heatmap",
+      oninput: () => {
+        this.blend = Number(this.slider.value);
+        this.applyBlend();
+      },
+    });
+    this.blendBar = h("div", { class: "blend-bar" }, "Original", this.slider, "Heatmap");
+    container.replaceChildren(
+      h(
+        "div",
+        { class: "viewer-bar" },
+        h("div", { class: "modes", role: "group", "aria-label": "Layout" }, this.modeButtons),
+        this.readout,
+      ),
+      this.blendBar,
+      this.panes,
+    );
+  }
+
+  setMode(mode) {
+    this.mode = mode;
+    this.draw();
+  }
+
+  toggleMode() {
+    this.setMode(this.mode === "side" ? "blend" : "side");
+  }
+
+  /** Show a result. Its numbers follow; until they are there the readout says so. */
+  async show(result) {
+    this.loading?.abort();
+    this.loading = new AbortController();
+    const { signal } = this.loading;
+    Object.assign(this, { result, spot: null, temperatures: null, map: null, failed: null });
+    this.draw();
+    // two requests, each with its own fate: a map may be lost where temperatures are not
+    const [temperatures, map] = await Promise.allSettled([
+      fetchTemperatures(result.id, signal),
+      fetchAnomalyMap(result, signal),
+    ]);
+    if (signal.aborted) return;
+    this.temperatures = temperatures.value ?? null;
+    this.map = map.value ?? null;
+    this.failed = temperatures.reason ?? null;
+    if (!result.pictures.original) this.draw();
+    this.drawReadout();
+  }
+
+  draw() {
+    if (!this.result) return;
+    const hasPictures = Boolean(this.result.pictures.original);
+    for (const button of this.modeButtons) {
+      button.setAttribute("aria-pressed", String(button.dataset.mode === this.mode));
+      button.parentElement.hidden = !hasPictures;
+    }
+    const blends = hasPictures && this.mode === "blend";
+    this.blendBar.hidden = !blends;
+    this.panes.className = `panes ${blends ? "blend" : hasPictures ? "side" : "blend single"}`;
+    this.panes.style.setProperty("--ratio", this.result.width / this.result.height);
+    this.crosses = [];
+    if (!hasPictures) this.panes.replaceChildren(...this.withoutPictures());
+    else if (blends) this.panes.replaceChildren(this.blendPane());
+    else {
+      const kinds = Object.entries(paneTexts(this.result));
+      this.panes.replaceChildren(...kinds.map(([kind, texts]) => this.pane(kind, texts)));
+    }
+    this.drawCross();
+    this.drawReadout();
+  }
+
+  withoutPictures() {
+    if (this.temperatures) {
+      const { min_temperature: low, max_temperature: high, temperature_unit: unit } = this.result;
+      const note = `drawn from its values: dark is ${temperature(low, unit)}, bright ${temperature(high, unit)}`;
+      const label = `Temperatures of ${this.result.image_path}`;
+      return [this.frame("Original", note, this.touch(paint(this.temperatures, label)))];
+    }
+    const text = this.failed
+      ? `No pictures were kept of this frame, and its values cannot be read: ${this.failed.message}`
+      : "Reading the frame's values…";
+    return [h("p", { class: "no-pictures" }, text)];
+  }
+
+  part(kind, which, alt) {
+    const { page, image, scale } = regions(this.result.width, this.result.height);
+    return cropped(this.result.pictures[kind], page, which === "scale" ? scale : image, alt);
+  }
+
+  scale(kind) {
+    return h("div", { class: "scale" }, this.part(kind, "scale", ""));
+  }
+
+  frame(title, note, ...framed) {
+    return h(
+      "figure",
+      { class: "pane" },
+      h("figcaption", null, h("b", null, title), h("span", { title: note }, note)),
+      h("div", { class: "framed" }, framed),
+    );
+  }
+
+  pane(kind, [title, note]) {
+    if (!this.result.pictures[kind]) {
+      return this.frame(title, note, h("p", { class: "no-pictures" }, "Not kept."));
+    }
+    const touch = this.touch(this.part(kind, "image", `${title}: ${note}`));
+    touch.dataset.kind = kind;
+    return this.frame(title, note, touch, this.scale(kind));
+  }
+
+  blendPane() {
+    this.upper = h("div", { class: "blended" }, this.part("heatmap", "image", "Heatmap"));
+    const touch = this.touch(this.part("original", "image", "Original"), this.upper);
+    touch.dataset.kind = "blend";
+    this.scales = [this.scale("original"), this.scale("heatmap")];
+    this.applyBlend();
+    return this.frame("Original and heatmap", this.result.image_path, touch, ...this.scales);
+  }
+
+  applyBlend() {
+    if (this.upper) this.upper.style.opacity = String(this.blend / 100);
+  }
+
+  /** An image with the crosshair; moving over it, or arrow keys on it, moves the crosshair of all. */
+  touch(...layers) {
+    const cross = h("div", { class: "cross", hidden: true });
+    const move = (event) => {
+      const box = element.getBoundingClientRect();
+      const inside = (share) => Math.min(0.999999, Math.max(0, share));
+      this.setSpot(
+        inside((event.clientX - box.left) / box.width),
+        inside((event.clientY - box.top) / box.height),
+      );
+    };
+    const element = h(
+      "div",
+      {
+        class: "touch",
+        tabindex: 0,
+        role: "application",
+        "aria-label": "Image; the arrow keys move the measuring spot",
+        onpointermove: move,
+        onpointerdown: move,
+        onkeydown: (event) => this.nudge(event),
+      },
+      layers,
+      cross,
+    );
+    this.crosses.push(cross);
+    return element;
+  }
+
+  nudge(event) {
+    const steps = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+    const step = steps[event.key];
+    if (!step) return;
+    event.preventDefault();
+    event.stopPropagation(); // on an image the arrows do not leaf through the queue
+    const { width, height } = this.result;
+    const [x, y] = this.spot ?? [0.5, 0.5];
+    const moved = (share, by, size) => {
+      const pixel = Math.min(size - 1, Math.max(0, Math.floor(share * size) + by));
+      return (pixel + 0.5) / size;
+    };
+    this.setSpot(moved(x, step[0], width), moved(y, step[1], height));
+  }
+
+  setSpot(x, y) {
+    this.spot = [x, y];
+    this.drawCross();
+    this.drawReadout();
+  }
+
+  drawCross() {
+    for (const cross of this.crosses ?? []) {
+      cross.hidden = this.spot === null;
+      if (this.spot) {
+        cross.style.left = `${this.spot[0] * 100}%`;
+        cross.style.top = `${this.spot[1] * 100}%`;
+      }
+    }
+  }
+
+  drawReadout() {
+    const parts = [];
+    if (this.failed) parts.push(h("span", null, `No temperatures: ${this.failed.message}`));
+    else if (!this.temperatures) parts.push(h("span", null, "Reading temperatures…"));
+    else if (!this.spot) {
+      parts.push(h("span", null, `Point at a picture to read its ${this.unitWords()}`));
+    } else {
+      const { value, column, row } = this.temperatures.at(...this.spot);
+      parts.push(
+        h("span", null, `x ${column}, y ${row}`),
+        this.map ? h("span", null, `deviation ${sigma(this.map.at(...this.spot).value, 1)}`) : null,
+        h(
+          "strong",
+          { id: "spot", dataset: { value, column, row } },
+          temperature(value, this.temperatures.unit),
+        ),
+      );
+      if (this.temperatures.unit !== "celsius") {
+        parts.push(h("span", null, "not degrees"));
+      }
+    }
+    this.readout.replaceChildren(...parts.filter(Boolean));
+  }
+
+  unitWords() {
+    if (this.temperatures.unit !== "celsius") return "counts (no scale declared)";
+    return this.result.radiometric ? "temperature (radiometric file)" : "temperature (declared scale)";
+  }
+}

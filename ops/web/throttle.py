@@ -1,0 +1,58 @@
+"""Holds up who guesses passwords."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict, deque
+from collections.abc import Callable, Hashable
+from typing import Final
+
+#: Failed logins of one account from one address within `WINDOW_S`, after which it must wait.
+FAILURES_OF_PAIR: Final = 5
+#: The same for one address, whatever the accounts.
+FAILURES_OF_ADDRESS: Final = 30
+WINDOW_S: Final = 300.0
+#: Accounts and addresses that are remembered at a time; who guesses cannot fill the memory.
+REMEMBERED: Final = 10_000
+
+
+class LoginThrottle:
+    """Failed logins of the last minutes, in this process: there is one server."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._failures: OrderedDict[Hashable, deque[float]] = OrderedDict()
+
+    def wait_s(self, account: str, address: str) -> float:
+        """Seconds until another attempt is allowed; 0 if it is now."""
+        now = self._clock()
+        with self._lock:
+            return max(
+                self._wait_s((account, address), FAILURES_OF_PAIR, now),
+                self._wait_s(address, FAILURES_OF_ADDRESS, now),
+            )
+
+    def failed(self, account: str, address: str) -> None:
+        """Note an attempt; it counts as failed until `succeeded` says otherwise."""
+        now = self._clock()
+        with self._lock:
+            for key in ((account, address), address):
+                times = self._failures.setdefault(key, deque(maxlen=FAILURES_OF_ADDRESS))
+                times.append(now)
+                self._failures.move_to_end(key)
+            while len(self._failures) > REMEMBERED:
+                self._failures.popitem(last=False)
+
+    def succeeded(self, account: str, address: str) -> None:
+        """Take back the attempt that was noted, and forget the failures of this account."""
+        with self._lock:
+            self._failures.pop((account, address), None)
+            if times := self._failures.get(address):
+                times.pop()
+
+    def _wait_s(self, key: Hashable, limit: int, now: float) -> float:
+        times = self._failures.get(key, deque())
+        recent = [at for at in times if now - at < WINDOW_S]
+        return WINDOW_S - (now - recent[-limit]) if len(recent) >= limit else 0.0

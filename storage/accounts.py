@@ -1,0 +1,169 @@
+"""Accounts, their sessions and API tokens. Secrets are stored as digests only.
+
+Passwords come here as hashes already. Session and token secrets are random and long, so a plain
+SHA-256 of them is enough: nobody can guess what it was made of.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Final, Literal, cast, get_args
+
+from sqlalchemy import Engine, delete, insert, select, update
+
+from storage.database import reading, writing
+from storage.errors import AccountExists, NoSuchAccount
+from storage.schema import accounts, api_tokens, sessions
+
+Role = Literal["viewer", "reviewer", "admin"]
+#: Each role may do what those before it may.
+ROLES: Final[tuple[Role, ...]] = get_args(Role)
+
+
+@dataclass(frozen=True)
+class Account:
+    """An account without its secrets."""
+
+    name: str
+    role: Role
+    created_at: float  #: Unix s
+
+
+@dataclass(frozen=True)
+class Session:
+    """A login that is not over."""
+
+    name: str
+    role: Role
+    csrf_token: str
+
+
+def _digest(secret: str) -> str:
+    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def add_account(engine: Engine, name: str, role: Role, password_hash: str, *, now: float) -> None:
+    """Add an account. Raises `AccountExists`."""
+    with writing(engine) as connection:
+        if connection.scalar(select(accounts.c.name).where(accounts.c.name == name)):
+            raise AccountExists(f"there is an account {name!r} already")
+        connection.execute(
+            insert(accounts).values(
+                name=name, role=role, password_hash=password_hash, created_at=now
+            )
+        )
+
+
+def change_password(engine: Engine, name: str, password_hash: str) -> None:
+    """Set another password, and end all sessions. Raises `NoSuchAccount`."""
+    with writing(engine) as connection:
+        changed = connection.execute(
+            update(accounts).where(accounts.c.name == name).values(password_hash=password_hash)
+        )
+        _require(changed.rowcount, name)
+        connection.execute(delete(sessions).where(sessions.c.account == name))
+
+
+def remove_account(engine: Engine, name: str) -> None:
+    """Remove an account with its sessions and tokens. Raises `NoSuchAccount`."""
+    with writing(engine) as connection:
+        _require(connection.execute(delete(accounts).where(accounts.c.name == name)).rowcount, name)
+
+
+def list_accounts(engine: Engine) -> list[Account]:
+    """All accounts, by name."""
+    query = select(accounts.c.name, accounts.c.role, accounts.c.created_at)
+    with reading(engine) as connection:
+        rows = connection.execute(query.order_by(accounts.c.name))
+        return [Account(row.name, cast(Role, row.role), row.created_at) for row in rows]
+
+
+def any_accounts(engine: Engine) -> bool:
+    """Whether there is at least one account."""
+    with reading(engine) as connection:
+        return connection.scalar(select(accounts.c.name).limit(1)) is not None
+
+
+def password_hash(engine: Engine, name: str) -> str | None:
+    """The stored hash of the account's password; None if there is no such account."""
+    with reading(engine) as connection:
+        return connection.scalar(
+            select(accounts.c.password_hash).where(accounts.c.name == _storable(name))
+        )
+
+
+def open_session(
+    engine: Engine, name: str, secret: str, *, csrf_token: str, now: float, expires_at: float
+) -> None:
+    """Begin a session of an account; sessions that are over go."""
+    with writing(engine) as connection:
+        connection.execute(delete(sessions).where(sessions.c.expires_at <= now))
+        connection.execute(
+            insert(sessions).values(
+                digest=_digest(secret),
+                account=name,
+                csrf_token=csrf_token,
+                created_at=now,
+                expires_at=expires_at,
+            )
+        )
+
+
+def find_session(engine: Engine, secret: str, *, now: float) -> Session | None:
+    """The session with this secret, if it is not over."""
+    query = (
+        select(accounts.c.name, accounts.c.role, sessions.c.csrf_token)
+        .join(accounts, accounts.c.name == sessions.c.account)
+        .where(sessions.c.digest == _digest(secret), sessions.c.expires_at > now)
+    )
+    with reading(engine) as connection:
+        row = connection.execute(query).one_or_none()
+    return Session(row.name, cast(Role, row.role), row.csrf_token) if row else None
+
+
+def close_session(engine: Engine, secret: str) -> None:
+    """End a session; one that is not there is no error."""
+    with writing(engine) as connection:
+        connection.execute(delete(sessions).where(sessions.c.digest == _digest(secret)))
+
+
+def add_token(engine: Engine, name: str, token: str, *, now: float) -> None:
+    """Let an API token act for an account. Raises `NoSuchAccount`."""
+    with writing(engine) as connection:
+        found = connection.scalar(select(accounts.c.name).where(accounts.c.name == name))
+        _require(found is not None, name)
+        connection.execute(
+            insert(api_tokens).values(digest=_digest(token), account=name, created_at=now)
+        )
+
+
+def revoke_tokens(engine: Engine, name: str) -> int:
+    """Revoke all API tokens of an account; returns their number. Raises `NoSuchAccount`."""
+    with writing(engine) as connection:
+        found = connection.scalar(select(accounts.c.name).where(accounts.c.name == name))
+        _require(found is not None, name)
+        revoked = connection.execute(delete(api_tokens).where(api_tokens.c.account == name))
+        return int(revoked.rowcount)
+
+
+def find_token(engine: Engine, token: str) -> Account | None:
+    """The account that an API token acts for."""
+    query = (
+        select(accounts.c.name, accounts.c.role, accounts.c.created_at)
+        .join(api_tokens, accounts.c.name == api_tokens.c.account)
+        .where(api_tokens.c.digest == _digest(token))
+    )
+    with reading(engine) as connection:
+        row = connection.execute(query).one_or_none()
+    return Account(row.name, cast(Role, row.role), row.created_at) if row else None
+
+
+def _require(found: object, name: str) -> None:
+    if not found:
+        raise NoSuchAccount(f"there is no account {name!r}; see `thermalwatch account list`")
+
+
+def _storable(name: str) -> str:
+    # a login may send any text; Postgres takes neither NUL nor halves of surrogate pairs
+    return name.encode("utf-8", "replace").decode().replace("\0", "\ufffd")
