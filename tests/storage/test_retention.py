@@ -15,20 +15,27 @@ from typing import Any, cast
 
 import pytest
 from redis import Redis
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Engine, func, insert, select, update
+from sqlalchemy import text as sql
 
 from storage.artifacts import ArtifactStore, PictureKind, picture_path
 from storage.audit import audit, find_frame
-from storage.database import reading
+from storage.database import reading, writing
 from storage.ledger import NewFrame, Quarantined, finish, known, ledger_mtime_ns, register
 from storage.models import save_model
 from storage.replay import ReplayReport, replay_all
 from storage.results import commit_results
 from storage.retention import LEAST_PAUSE_S, Retention, RetentionReport
 from storage.retention_policy import RetentionPolicy
-from storage.schema import frames, results
+from storage.schema import frames, results, streams
 from storage.streams import Streams
 from storage.window import RollingWindows, StreamKey
+from tests.storage.examples import (
+    finished_frame,
+    open_streams,
+    recorded_statements,
+    stored_row,
+)
 from tests.storage.rows import result_row
 from thermal.bundle import Bundle
 from thermal.threshold import HOLD_FRAMES, WindowConfig
@@ -386,3 +393,39 @@ def test_an_age_that_cannot_be_meant_is_refused(ages: dict[str, float]) -> None:
 def test_nothing_is_deleted_unless_it_was_asked_for(year: Site) -> None:
     assert not RetentionPolicy().deletes
     assert year.retain(RetentionPolicy()) == RetentionReport()
+
+
+def test_retention_reads_no_whole_table(engine: Engine, tmp_path: Path) -> None:
+    open_streams(engine, *(f"camera-{number}" for number in range(5)))
+    with writing(engine) as connection:
+        ids = [f"{number:032x}" for number in range(20_000)]
+        connection.execute(insert(frames), [finished_frame(frame_id) for frame_id in ids])
+        connection.execute(
+            insert(results),
+            [
+                stored_row(
+                    frame_id,
+                    number // 5 + 1,
+                    camera=f"camera-{number % 5}",
+                    anomaly=number % 200 == 0,
+                    scored_at=number * 60.0,
+                    original_picture="a.png" if number % 200 == 0 else None,
+                )
+                for number, frame_id in enumerate(ids)
+            ],
+        )
+        connection.execute(update(streams).values(config="[200]"))
+        if engine.dialect.name == "postgresql":
+            connection.execute(sql("ANALYZE"))
+    policy = RetentionPolicy(normal_days=13.5, picture_days=13, quarantine_days=1)
+    run = Retention(
+        engine, ArtifactStore(tmp_path), policy, now=20_000 * 60.0, pause=lambda _seconds: None
+    )
+    with recorded_statements(engine) as statements:
+        report = run.run()
+    assert (report.normal > 500, report.held) == (True, 0)
+    plans = statements.plans(engine)
+    for table in ("frames", "results"):
+        assert f"SCAN {table}" not in plans.splitlines()
+        assert f"Seq Scan on {table}" not in plans
+    assert "results_pictured" in plans

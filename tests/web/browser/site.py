@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 from urllib.parse import urlsplit
 
-import httpx
+import httpx2
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request
 
 from ops.web.access import hash_password
@@ -60,8 +60,8 @@ class WebSite:
     def answers(self) -> bool:
         """Whether the server takes requests."""
         try:
-            return httpx.get(f"{self.url}/healthz", timeout=1).is_success
-        except httpx.HTTPError:
+            return httpx2.get(f"{self.url}/healthz", timeout=1).is_success
+        except httpx2.HTTPError:
             return False
 
     def results(self, **conditions: object) -> list[ResultRow]:
