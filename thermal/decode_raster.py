@@ -35,6 +35,9 @@ _DEFLATE_EXPANSION = 1032
 #: is there, whatever the header says, and these could become 256 MB, a second of its time.
 _MUCH_PACKED_BYTES = 1 << 18
 
+#: Unpacked bytes that are kept for the decoder; more are unpacked twice.
+_MUCH_UNPACKED_BYTES = 1 << 26
+
 #: PNG colour type → (channels, bit depths that the standard allows).
 _PNG_COLOUR: Mapping[int, tuple[int, tuple[int, ...]]] = {
     0: (1, (1, 2, 4, 8, 16)),
@@ -112,24 +115,42 @@ def checked_png(data: bytes, max_pixels: int) -> bytes:
         raise CorruptImage("cut off: the PNG holds too few bytes for the size that it claims")
     # A row has a byte of its own and up to one of padding; interlacing makes two rows of one.
     most_bytes = 2 * pixel_bytes + 4 * int.from_bytes(data[20:24], "big") + 4096
-    if packed_bytes > _MUCH_PACKED_BYTES and _unpacks_to_more_than(most_bytes, packed):
-        raise CorruptImage("damaged: the PNG unpacks to far more than the size that it claims")
+    if packed_bytes > _MUCH_PACKED_BYTES:
+        pixels = _unpack(packed, most_bytes)
+        if pixels is not None:
+            return _stored(kept, pixels)
     return b"".join(kept)
 
 
-def _unpacks_to_more_than(most_bytes: int, packed: Sequence[memoryview]) -> bool:
-    inflater, unpacked_bytes = zlib.decompressobj(), 0
+def _unpack(packed: Sequence[memoryview], most_bytes: int) -> bytes | None:
+    """What the packed data become, if they are whole and that is little enough to keep.
+
+    Raises CorruptImage if they become more than `most_bytes`.
+    """
+    inflater, unpacked, unpacked_bytes = zlib.decompressobj(), list[bytes](), 0
     for part in packed:
         rest: memoryview | bytes = part
         while rest and not inflater.eof:
             try:
-                unpacked_bytes += len(inflater.decompress(rest, 1 << 20))
+                unpacked.append(inflater.decompress(rest, 1 << 20))
             except zlib.error:
-                return False  # libpng stops here too
+                return None  # libpng stops here too
+            unpacked_bytes += len(unpacked[-1])
             if unpacked_bytes > most_bytes:
-                return True
+                raise CorruptImage("damaged: the PNG unpacks to far more than its size says")
+            if unpacked_bytes > _MUCH_UNPACKED_BYTES:
+                unpacked.clear()
             rest = inflater.unconsumed_tail
-    return False
+    whole = inflater.eof and unpacked_bytes <= _MUCH_UNPACKED_BYTES
+    return b"".join(unpacked) if whole else None
+
+
+def _stored(chunks: Sequence[memoryview], pixels: bytes) -> bytes:
+    """The PNG with its unpacked data in place of the packed: libpng need not do that again."""
+    content = b"IDAT" + zlib.compress(pixels, 0)
+    data = [struct.pack(">I", len(content) - 4), content, struct.pack(">I", zlib.crc32(content))]
+    others = [chunk for chunk in chunks if bytes(chunk[4:8]) != b"IDAT"]
+    return b"".join([*others[:-1], *data, others[-1]])
 
 
 def _png_pixel_bytes(kind: bytes, header: bytes, max_pixels: int) -> int:
