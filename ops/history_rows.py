@@ -154,6 +154,8 @@ def _results(history: History) -> Iterator[tuple[Any, ...]]:
             "heatmap_picture": picture and picture + "heatmap.png",
             "overlay_picture": picture and picture + "overlay.png",
             "sheet_picture": picture and picture + "sheet.png",
+            "map_artifact": picture and picture + "map.npz",
+            "review": None,
             "scored_at": at + 1.0,
             "latency_s": 0.5 + noise / 13,
         }
