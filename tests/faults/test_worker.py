@@ -21,9 +21,9 @@ from worker.rq_worker import EXIT_STUCK
 #: The steps of a batch in their order; a worker is killed after each.
 STEPS = (
     "after worker.batch.load_pending 1",
-    "after worker.batch.read_frame 3",
+    "after worker.inspection.read_frame 3",
     "after thermal.detector.Detector.score 1",
-    "after storage.streams.Streams.decide 1",
+    "after storage.streams.Streams.decide_all 1",
     "after worker.batch.store_pictures 1",
     "before worker.batch.commit_results 1",
     "before storage.results._record 1",  # in the transaction: frames are scored, rows are not there
@@ -31,7 +31,7 @@ STEPS = (
     "after storage.window.RollingWindows.confirm 1",
 )
 
-KILLED_BY_POISON = "before worker.batch.read_frame with:poison kill"
+KILLED_BY_POISON = "before worker.inspection.read_frame with:poison kill"
 
 
 def test_a_worker_killed_after_any_step_loses_nothing_and_doubles_nothing(site: Site) -> None:
@@ -137,7 +137,7 @@ def test_a_frame_that_fails_alone_is_quarantined_and_holds_up_no_other(
     site.upload(20)
     poison(site)
     site.upload(20)
-    site.start_worker(fault=f"before worker.batch.read_frame with:poison {fault}")
+    site.start_worker(fault=f"before worker.inspection.read_frame with:poison {fault}")
     site.start_producer()
     wait_until(lambda: site.scored() == 40, START_S, "the rows of the others")
     wait_until(lambda: quarantined_while_work_goes_on(site), RECOVERY_S, "the quarantine")
