@@ -126,7 +126,7 @@ def measure(url: str, path: str, repeats: int) -> tuple[float, float]:
     """Median and 95th percentile of the answers to one question, ms; caches run out between."""
     times_ms = []
     for _ in range(repeats):
-        time.sleep(0.55 if path in ("cameras", "status") else 0.0)
+        time.sleep(1.05 if path in ("cameras", "status") else 0.0)
         begun = time.perf_counter()
         with urllib.request.urlopen(f"{url}/api/v1/{path}") as answer:  # noqa: S310 (ours)
             answer.read()

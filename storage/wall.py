@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final, cast
 
 from sqlalchemy import Engine, bindparam, func, literal_column, select
 
@@ -86,7 +86,7 @@ def view_cameras(engine: Engine, *, recent: int) -> list[CameraView]:
                 first_seen_at=row.first_seen_at,
                 last_frame_at=row.last_frame_at,
                 recent=tuple(
-                    Glimpse(**found._asdict())
+                    Glimpse(*cast("tuple[Any, ...]", found))
                     for found in connection.execute(latest, {"camera": row.name})
                 ),
                 pending=connection.scalar(waiting, {"camera": row.name}) or 0,

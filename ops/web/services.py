@@ -14,7 +14,7 @@ from ops.web.brief_cache import BriefCache
 from ops.web.frames import FrameSource
 from ops.web.live import Live
 from ops.web.throttle import LoginThrottle
-from ops.web.wall import RECENT
+from ops.web.wall import RECENT, wall_as_json
 from storage.artifacts import ArtifactStore
 from storage.wall import CameraView, view_cameras
 
@@ -39,6 +39,7 @@ class Services:
     frames: FrameSource
     model: ActiveModel
     wall: BriefCache[list[CameraView]]
+    wall_answer: BriefCache[bytes]  #: the same as JSON
     books: LedgerBooks
     access: Access
     throttle: LoginThrottle
@@ -57,6 +58,12 @@ def make_services(
     """Wire a server's parts; nothing is started."""
     store = ArtifactStore(settings.data.absolute() / "pictures") if settings.data else None
     wall = BriefCache(lambda: view_cameras(engine, recent=RECENT), WALL_S)
+    wall_answer = BriefCache(lambda: wall_as_json(wall.get(), clock()), WALL_S)
+
+    def drop_wall() -> None:
+        wall.drop()
+        wall_answer.drop()
+
     return Services(
         settings=settings,
         engine=engine,
@@ -65,10 +72,11 @@ def make_services(
         frames=FrameSource(settings, engine, store),
         model=ActiveModel(settings, engine),
         wall=wall,
+        wall_answer=wall_answer,
         books=LedgerBooks(engine, clock),
         access=Access(engine, loopback=loopback, clock=clock),
         throttle=LoginThrottle(),
         # who asks for the wall because of news gets no answer that is older than them
-        live=Live(engine, clock, on_news=wall.drop),
+        live=Live(engine, clock, on_news=drop_wall),
         clock=clock,
     )

@@ -62,6 +62,12 @@ def camera_tile(view: CameraView, now: float) -> api.Camera:
     )
 
 
+def wall_as_json(views: Sequence[CameraView], now: float) -> bytes:
+    """All cameras as the API shows them: an `api_models.CameraList`."""
+    tiles = [camera_tile(view, now) for view in views]
+    return api.CameraList(now=now, cameras=tiles).model_dump_json().encode()
+
+
 def _last(glimpse: Glimpse) -> api.LastResult:
     return api.LastResult.model_validate(
         {
