@@ -11,7 +11,7 @@ from typing import Final, Literal
 
 from ops.bench_database import NewDatabase
 from ops.bench_jobs import running_jobs
-from ops.bench_processes import ask, await_ready, process, python
+from ops.bench_processes import ask, await_ready, cpu_s, process, python
 from ops.bench_site import Site, running_site
 from ops.wiring import available_cores
 from thermal.bundle import Bundle
@@ -32,16 +32,23 @@ class Contender:
 
     name: str
     run: Callable[[int], float] = field(repr=False)  #: images → images/s
+    pids: Sequence[int] = field(repr=False)  #: of its processes
     workers: int = 1
     threads: int = 1  #: of each worker
     database: str | None = None
     images: int = 0  #: in a round
     rounds: list[float] = field(default_factory=list)  #: images/s
+    cpu_ms_rounds: list[float] = field(default_factory=list)  #: of all its processes, an image
 
     @property
     def images_per_s(self) -> float:
         """The median of the rounds."""
         return median(self.rounds)
+
+    @property
+    def cpu_ms(self) -> float:
+        """Milliseconds of one core for an image, the median of the rounds."""
+        return median(self.cpu_ms_rounds)
 
     def over(self, other: Contender) -> float:
         """How many times as fast as the other one: the median of the rounds' ratios."""
@@ -55,7 +62,9 @@ class Contender:
 
     def measure(self) -> None:
         """Add a round."""
+        before = cpu_s(self.pids)
         self.rounds.append(self.run(self.images))
+        self.cpu_ms_rounds.append(1000 * (cpu_s(self.pids) - before) / self.images)
 
 
 @dataclass(frozen=True)
@@ -112,7 +121,7 @@ def _child(stack: ExitStack, inputs: Inputs, name: str, threads: int) -> Contend
         process(python("ops.bench_child", *words), log=log, threads=threads)
     )
     await_ready(child, log)
-    return Contender(name, lambda count: count / ask(child, count), threads=threads)
+    return Contender(name, lambda count: count / ask(child, count), [child.pid], threads=threads)
 
 
 def _site(
@@ -136,7 +145,7 @@ def _site(
             device=inputs.device,
         )
     )
-    return site, Contender(THERMALWATCH, site.burst, workers, threads, database)
+    return site, Contender(THERMALWATCH, site.burst, site.pids, workers, threads, database)
 
 
 def _jobs(
@@ -156,4 +165,4 @@ def _jobs(
         )
     )
     name = WARM_RQ if kind == "warm" else TEXTBOOK_RQ
-    return Contender(name, jobs.run, database="sqlite", images=images)
+    return Contender(name, jobs.run, jobs.pids, database="sqlite", images=images)

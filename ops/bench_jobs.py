@@ -28,6 +28,7 @@ class Jobs:
     paths: Sequence[Path]
     device: str
     log: Path
+    pids: Sequence[int]  #: of the worker and of Redis
     _enqueued: int = field(default=0)
 
     def run(self, count: int) -> float:
@@ -66,9 +67,10 @@ def running_jobs(
     database, log = folder / "results.db", folder / "worker.log"
     make_table(database)
     with (
-        redis_server(folder) as url,
+        redis_server(folder) as (url, redis_pid),
         Redis.from_url(url) as redis,
-        process(python("ops.bench_rq", url, kind), log=log, threads=threads),
+        process(python("ops.bench_rq", url, kind), log=log, threads=threads) as worker,
     ):
         until(lambda: bool(Worker.count(redis)), START_S, "worker", log)
-        yield Jobs(kind, redis, database, model, paths, device, log)
+        pids = (worker.pid, redis_pid)
+        yield Jobs(kind, redis, database, model, paths, device, log, pids)

@@ -81,13 +81,26 @@ def await_ready(child: subprocess.Popen[str], log: Path) -> None:
 
 
 @contextmanager
-def redis_server(state: Path) -> Iterator[str]:
-    """The embedded Redis of a state directory, as `up` runs it; its URL."""
+def redis_server(state: Path) -> Iterator[tuple[str, int]]:
+    """The embedded Redis of a state directory, as `up` runs it; its URL and process id."""
     embedded.prepare(state)
     log = state / "redis.log"
-    with process(embedded.redis_command(state), log=log, threads=1):
-        until(lambda: embedded.answers(state), START_S, "an answer of Redis", log)
-        yield embedded.urls_for(state).redis_url
+    with process(embedded.redis_command(state), log=log, threads=1) as server:
+        until(lambda: embedded.answers(state), START_S, "answer of Redis", log)
+        yield embedded.urls_for(state).redis_url, server.pid
+
+
+def cpu_s(pids: Sequence[int]) -> float:
+    """Seconds that processes have spent on cores, ended children included; NaN if unknown."""
+    ticks = 0
+    for pid in pids:
+        try:
+            status = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+        except OSError:  # not on Linux
+            return float("nan")
+        fields = status.rpartition(")")[2].split()
+        ticks += sum(map(int, fields[11:15]))  # utime, stime, cutime, cstime: proc(5)
+    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 def until(condition: Callable[[], bool], timeout_s: float, what: str, log: Path) -> None:

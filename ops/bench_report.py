@@ -36,6 +36,7 @@ def _size_as_json(size: SizeReport) -> dict[str, object]:
                 "images_per_s": contender.images_per_s,
                 "rounds": contender.rounds,
                 "of_ceiling": of_ceiling(size, contender),
+                "cpu_ms": contender.cpu_ms,
             }
             for contender in size.contenders
         ],
@@ -78,16 +79,16 @@ def as_text(report: Report) -> Iterator[str]:
         yield ""
         yield f"{size.kind.described}, {size.file_bytes:,} bytes a file"
         yield ""
-        yield "| contender | workers × threads | database | images/s | of the ceiling |"
-        yield "|---|---|---|---|---|"
+        yield "| contender | workers × threads | database | images/s | of ceiling | core ms |"
+        yield "|---|---|---|---|---|---|"
         for contender in size.contenders:
             yield (
                 f"| {contender.name} | {contender.workers} × {contender.threads} "
                 f"| {contender.database or ''} | {_digits(contender.images_per_s)} "
-                f"| {of_ceiling(size, contender):.1%} |"
+                f"| {of_ceiling(size, contender):.1%} | {_digits(contender.cpu_ms)} |"
             )
         if "postgres" in report.plan.databases and not report.postgres:
-            yield f"| {THERMALWATCH} | | postgres | {NOT_INSTALLED} | |"
+            yield f"| {THERMALWATCH} | | postgres | {NOT_INSTALLED} | | |"
         yield ""
         yield from _details(size)
 

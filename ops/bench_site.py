@@ -51,6 +51,7 @@ class Site:
     engine: Engine
     stage_files: Sequence[Path]
     files: Sequence[Path]  #: images to upload again and again
+    pids: list[int] = field(default_factory=list)  #: of workers, producer and Redis
     _number: int = field(default=0)
 
     def burst(self, count: int) -> float:
@@ -59,7 +60,7 @@ class Site:
         last_id = self._last_id()
         for hidden, final in staged:
             hidden.rename(final)
-        log = self.stage_files[0].with_suffix(".log")
+        log = self.watch.parent / "processes.log"
         until(lambda: self._last_id() >= last_id + count, RUN_S, "row for each image", log)
         with reading(self.engine) as connection:
             times = connection.scalars(
@@ -160,22 +161,23 @@ def running_site(
     names = [f"worker-{number}" for number in range(1, workers + 1)]
     with ExitStack() as stack:
         stack.callback(engine.dispose)
-        redis_url = stack.enter_context(redis_server(state))
+        redis_url, redis_pid = stack.enter_context(redis_server(state))
         environment = {
             "REDIS_URL": redis_url,
             "DATABASE_URL": database_url,
             "THERMALWATCH_DATA": str(state),
             "THERMALWATCH_PICTURES_KEEP": "none",
         }
-        site = Site(watch, engine, [folder / f"{name}.json" for name in names], files)
-        for name, file in zip(names, site.stage_files, strict=True):
-            words = ("work", "--name", name, "--device", device, "--registered")
-            argv = python("ops.bench_worker", file, *words)
-            log = folder / f"{name}.log"
-            stack.enter_context(process(argv, log=log, threads=threads, environment=environment))
-        producer = python("ops", "produce", "--watch", watch)
-        log = folder / "producer.log"
-        stack.enter_context(process(producer, log=log, threads=1, environment=environment))
+        site = Site(watch, engine, [folder / f"{name}.json" for name in names], files, [redis_pid])
+        argvs = [
+            python("ops.bench_worker", file, "work", "--name", name, "--device", device)
+            for name, file in zip(names, site.stage_files, strict=True)
+        ]
+        argvs.append(python("ops", "produce", "--watch", watch))
+        log = folder / "processes.log"
+        for argv in argvs:
+            started = process(argv, log=log, threads=threads, environment=environment)
+            site.pids.append(stack.enter_context(started).pid)
         until(lambda: _ready(redis_url, workers), START_S, "system that is ready", log)
         yield site
 
