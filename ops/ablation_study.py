@@ -32,6 +32,8 @@ from thermal.score import SIGNALS, Scorer
 
 Floats = NDArray[np.float64]
 
+_PLAIN = DecodeOptions()
+
 #: Seeds of the models that figures are the mean of.
 SEEDS = 3
 
@@ -69,12 +71,12 @@ def _per_pixel(scorer: Scorer, image: Tensor) -> Tensor:
 
 
 def _signals(*names: str) -> Way:
-    """The signals named, each as its evidence, combined with their weights."""
-    places = [list(SIGNALS).index(name) for name in names]
+    """The signals named, each as its evidence, combined as all are in the score."""
+    places = [SIGNALS.index(name) for name in names]
 
     def score(scorer: Scorer, image: Tensor) -> Tensor:
         evidence = scorer.evidence(scorer.observe(image).values)
-        return evidence[:, places] @ scorer.weights[places]
+        return scorer.combine(evidence[:, places])
 
     return score
 
@@ -96,11 +98,19 @@ WAYS: dict[str, Way] = {
 }
 
 
-def trained(place: Path, images: Sequence[Path], seed: int) -> Bundle:
+def trained(
+    place: Path,
+    images: Sequence[Path],
+    seed: int,
+    *,
+    size: tuple[int, int] | None = None,
+    options: DecodeOptions = _PLAIN,
+) -> Bundle:
     """The model at `place`; trained on `images` and kept there if there is none."""
     if not (place / "model.json").is_file():
         started = time.monotonic()
-        bundle = run_training(images, cameras=(), options=DecodeOptions(), chosen={"seed": seed})
+        chosen = {"seed": seed, "size": size}
+        bundle = run_training(images, cameras=(), options=options, chosen=chosen)
         save_bundle(bundle, place)
         print(f"trained {place} in {time.monotonic() - started:.0f} s", file=sys.stderr)
     return load_bundle(place)

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 MARKER = ".thermalwatch-demo"
 
 #: Passes over the training images: about half a minute on two cores.
-EPOCHS = 15
+EPOCHS = 30
 
 #: Seconds for the system to start, and to deal with the last file after it was uploaded.
 START_S = 60.0

@@ -2,8 +2,8 @@
 
 ``python -m ops.robustness_study WHAT DATASET --work DIR`` prints a table of docs/detection.md; WHAT
 is ``planted`` (small hot spots on normal images, found by pixels), ``contaminated`` (faults among
-the training images), ``small`` (few training images) or ``cost`` (against the autoencoder alone).
-Models are kept in DIR, and shared with `ops.ablation_study`.
+the training images), ``small`` (few training images), ``scene`` (the simulated plant) or ``cost``
+(against the autoencoder alone). Models are kept in DIR, and shared with `ops.ablation_study`.
 """
 
 from __future__ import annotations
@@ -13,20 +13,23 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from ops.ablation_study import Floats, trained
+from ops.demo_input import simulated_plant
+from ops.plant import CAMERAS, SCALE, Plant, encode_png
 from thermal.bundle import Bundle
 from thermal.dataset import list_images, read_test_set, training_folder
-from thermal.decode import decode
+from thermal.decode import DecodeOptions, decode
 from thermal.detector import Detector
 from thermal.evaluate import TARGET_FAR
 from thermal.frame import Frame
 from thermal.pixel_metrics import aupro, auroc, pixel_auroc
-from thermal.score import Scorer
+from thermal.score import SIGNALS, Scorer
 from thermal.train import choose_architecture
 
 #: Diameters of planted spots, px, and their peaks in standard deviations of the image's noise.
@@ -37,6 +40,8 @@ CONTAMINATION = 0.02
 #: Sizes of small training folders, and how many of each are drawn.
 SMALL_FOLDERS = (15, 30, 60, 200)
 DRAWS = 3
+#: Frames of each simulated camera, and the share of them with a fault.
+SCENE_STREAM = (500, 0.12)
 #: Size and number of frames whose cost is measured, and how often.
 COST_SIZE, COST_BATCH, COST_ROUNDS = (128, 128), 32, 30
 
@@ -52,10 +57,22 @@ def planted(dataset: Path, work: Path) -> str:
     for diameter in DIAMETERS_PX:
         cells = []
         for peak in PEAKS:
-            maps, masks = plant(detector, frames, diameter, peak * sigma)
+            count = len(frames)
+            maps, masks = plant(detector, frames, [diameter] * count, [peak * sigma] * count)
             cells.append(f"{aupro(maps, masks):.3f} ({pixel_auroc(maps, masks):.3f})")
         lines.append(f"| {diameter} px | {' | '.join(cells)} |")
-    return "\n".join([f"AUPRO (pixel AUROC); σ is {sigma:.1f} {bundle.preparation.unit}", *lines])
+    random = np.random.default_rng(0)
+    diameters = random.integers(min(DIAMETERS_PX), max(DIAMETERS_PX) + 1, len(frames))
+    peaks = sigma * random.uniform(min(PEAKS), max(PEAKS), len(frames))
+    maps, masks = plant(detector, frames, diameters, peaks)
+    lines.append(
+        f"\nAll of {min(DIAMETERS_PX)} to {max(DIAMETERS_PX)} px and +{min(PEAKS)} to "
+        f"+{max(PEAKS)} σ together: AUPRO {aupro(maps, masks):.3f}, "
+        f"pixel AUROC {pixel_auroc(maps, masks):.3f}"
+    )
+    return "\n".join(
+        [f"AUPRO (pixel AUROC); σ is {sigma:.1f} {bundle.preparation.unit}", "", *lines]
+    )
 
 
 def noise_of(detector: Detector, frames: Sequence[Frame]) -> float:
@@ -65,12 +82,15 @@ def noise_of(detector: Detector, frames: Sequence[Frame]) -> float:
 
 
 def plant(
-    detector: Detector, frames: Sequence[Frame], diameter_px: int, peak: float
+    detector: Detector,
+    frames: Sequence[Frame],
+    diameters_px: Sequence[int] | NDArray[np.int64],
+    peaks: Sequence[float] | Floats,
 ) -> tuple[list[NDArray[np.float32]], list[NDArray[np.bool_]]]:
-    """Maps and masks of frames with one round spot each, `peak` above what was there."""
-    random = np.random.default_rng(diameter_px)
+    """Maps and masks of frames with one round spot each, of its peak above what was there."""
+    random = np.random.default_rng(0)
     spotted, masks = [], []
-    for frame in frames:
+    for frame, diameter_px, peak in zip(frames, diameters_px, peaks, strict=True):
         height, width = frame.shape
         middle = (diameter_px - 1) / 2
         top, left = (random.integers(0, side - diameter_px + 1) for side in (height, width))
@@ -91,16 +111,17 @@ def contaminated(dataset: Path, work: Path) -> str:
     chosen = {faults[i] for i in random.choice(len(faults), count, replace=False)}
     mixed = sorted([*good, *chosen], key=lambda path: path.name)
     left = [path for path in faults if path not in chosen]
+    clean, dirty = clean_model(dataset, work), trained(work / "contaminated", mixed, seed=0)
+    suspects = {Path(suspect.path).name for suspect in dirty.training.suspects}
+    found = len(suspects & {path.name for path in chosen})
     lines = ["| training images | image AUROC | faults among the suspects |", "|---|---|---|"]
-    for name, bundle in {
-        f"{len(good)} normal": clean_model(dataset, work),
-        f"{len(good)} normal and {count} faults": trained(work / "contaminated", mixed, seed=0),
-    }.items():
+    for name, bundle, listed in (
+        (f"{len(good)} normal", clean, ""),
+        (f"and {count} faults", dirty, f"{found} of {count}; {len(suspects)} are listed"),
+    ):
         detector = Detector(bundle, "cpu")
         value = auroc(scores_of(detector, tests.normal), scores_of(detector, left))
-        suspects = {Path(suspect.path).name for suspect in bundle.training.suspects}
-        found = len(suspects & {path.name for path in chosen})
-        lines.append(f"| {name} | {value:.3f} | {found} of {count}, {len(suspects)} listed |")
+        lines.append(f"| {name} | {value:.3f} | {listed} |")
     return "\n".join(lines)
 
 
@@ -155,6 +176,24 @@ def cost(dataset: Path, work: Path) -> str:
     )
 
 
+def scene(_dataset: Path, work: Path) -> str:
+    """Image AUROC of score and signals on the simulated plant, whose scenes are larger."""
+    plant, options = Plant(seed=0), DecodeOptions(scale=SCALE)
+    with TemporaryDirectory() as folder:
+        source = simulated_plant(Path(folder), seed=0)
+        bundle = trained(work / "scene", source.training, 0, size=source.size, options=options)
+    shown = [one for camera in CAMERAS for one in plant.stream(camera, *SCENE_STREAM)]
+    frames = [decode(encode_png(one.counts), suffix=".png", options=options) for one in shown]
+    faulty = np.array([one.truth is not None for one in shown])
+    scored = Detector(bundle, "cpu").score(frames)
+    columns = {"score": np.array([one.score for one in scored])} | {
+        f"`{name}` alone": np.array([one.signals[name] for one in scored]) for name in SIGNALS
+    }
+    lines = [f"| {len(frames)} frames, {faulty.sum()} with a fault | image AUROC |", "|---|---|"]
+    lines += [f"| {n} | {auroc(v[~faulty], v[faulty]):.3f} |" for n, v in columns.items()]
+    return "\n".join(lines)
+
+
 def clean_model(dataset: Path, work: Path) -> Bundle:
     """The ablation's model of seed 0."""
     return trained(work / "seed-0", list_images(training_folder(dataset)), seed=0)
@@ -170,7 +209,13 @@ def scores_of(detector: Detector, paths: Sequence[Path]) -> Floats:
     return np.array([scored.score for scored in detector.score(read_frames(paths))])
 
 
-STUDIES = {"planted": planted, "contaminated": contaminated, "small": small, "cost": cost}
+STUDIES = {
+    "planted": planted,
+    "contaminated": contaminated,
+    "small": small,
+    "scene": scene,
+    "cost": cost,
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -5,8 +5,8 @@ the autoencoder could not redraw, in one place. `structure` is the inspector's l
 `level` is how far the image as a whole lies from the normal images most like it. Each is turned
 into what it means among held-out normal images: its evidence e = −ln p of its tail probability p,
 continued linearly beyond them, so that the scores of clear anomalies still differ. The score is
-the weighted quadratic mean of z = √(2e), about the standard deviations that a normal variable has
-at that p: Fisher's method of combining tests (1925), with weights.
+the quadratic mean of z = √(2e), about the standard deviations that a normal variable has at that
+p: Fisher's method of combining tests (1925).
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from thermal.bundle import Architecture
 from thermal.density import LocalDensity
 from thermal.network import FEATURES, Autoencoder, Inspector, fault_log_odds
 
-#: Signals and their weights in the score. The residual alone is the weakest of the three.
-SIGNALS = {"hotspot": 0.5, "structure": 1.0, "level": 1.0}
+#: The signals, in the order of all tensors that hold one number for each.
+SIGNALS = ("hotspot", "structure", "level")
 
 #: Standard deviation of the Gaussian that smooths the residual, px of the network's input.
 _SMOOTHING_PX = 0.7
@@ -65,7 +65,6 @@ class Scorer(nn.Module):
     smooth_columns: Tensor
     knots: Tensor
     knot_evidence: Tensor
-    weights: Tensor
 
     def __init__(
         self, architecture: Architecture, components: int = 1, references: int = 2
@@ -81,8 +80,6 @@ class Scorer(nn.Module):
         self.register_buffer("knot_evidence", torch.zeros(_BODY_KNOTS + 1))
         self.register_buffer("smooth_rows", gaussian_matrix(height), persistent=False)
         self.register_buffer("smooth_columns", gaussian_matrix(width), persistent=False)
-        weights = torch.tensor(list(SIGNALS.values()))
-        self.register_buffer("weights", weights / weights.sum(), persistent=False)
 
     def forward(self, image: Tensor) -> BatchScores:
         """(B, 1, H, W) prepared images → scores."""
@@ -129,7 +126,7 @@ class Scorer(nn.Module):
 
     def combine(self, evidence: Tensor) -> Tensor:
         """(B, 3) evidence → scores, (B,) σ, > 0."""
-        return (2 * evidence @ self.weights).sqrt()
+        return (2 * evidence).mean(1).sqrt()
 
     def calibrate_map(self, residual: Tensor) -> None:
         """Estimate the statistics of each pixel from residuals (N, H, W) of held-out normals."""
@@ -191,11 +188,9 @@ def drivers(evidence: Tensor) -> list[tuple[str, ...]]:
 
     `evidence` is (B, 3); with three signals there is always one.
     """
-    share = evidence * evidence.new_tensor(list(SIGNALS.values()))
-    share = share / share.sum(1, keepdim=True)
-    names = list(SIGNALS)
+    share = evidence / evidence.sum(1, keepdim=True)
     order = share.argsort(1, descending=True).tolist()
     return [
-        tuple(names[i] for i in strongest if row[i] >= 1 / 3)
+        tuple(SIGNALS[i] for i in strongest if row[i] >= 1 / 3)
         for strongest, row in zip(order, share.tolist(), strict=True)
     ]

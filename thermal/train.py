@@ -32,7 +32,7 @@ FEW_IMAGES = 200
 _HELD_OUT_SHARE = 0.2
 _HELD_OUT_IMAGES = 20  # wanted of a small folder too, as long as that is at most a third of it
 _RUN_IMAGES = 16  # neighbouring files that are held out together, fewer of a small folder
-_SUSPECTS_SHARE, _SUSPECTS = 0.06, 50  # of the images, and at least
+_SUSPECTS_SHARE, _SUSPECTS = 0.08, 50  # of the images, and at least
 
 
 @dataclass(frozen=True)

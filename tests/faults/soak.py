@@ -106,7 +106,8 @@ class Soak:
             self.system.start()
             self._started = time.monotonic()
             with self.stream:
-                self._go_on_until(self._started + self.report.minutes * 60)
+                self._wait(lambda: self.stream.uploaded > 0 and not self.stream.waiting, START_S)
+                self._go_on_until(time.monotonic() + self.report.minutes * 60)
             self._wait(lambda: not self.stream.waiting, RECOVERY_S + START_S)
             self._check()
         finally:
@@ -114,7 +115,6 @@ class Soak:
         return self.report
 
     def _go_on_until(self, end: float) -> None:
-        self._wait(lambda: self.stream.uploaded > 0 and not self.stream.waiting, START_S)
         while (now := time.monotonic()) < end:
             calm_s = end - now if self.calm else self.chance.uniform(*CALM_S)
             self._wait(lambda: False, min(calm_s, end - now))

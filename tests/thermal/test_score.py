@@ -55,15 +55,14 @@ def test_a_signal_that_never_varied_does_not_break_the_evidence() -> None:
     assert found[0] < found[2]
 
 
-def test_the_score_is_the_weighted_quadratic_mean_of_sigmas() -> None:
-    # z = 1, 2, 3 means e = z²/2; weights 0.5, 1, 1: (0.5·1 + 4 + 9) / 2.5.
-    scorer = Scorer(ARCHITECTURE)
-    assert list(SIGNALS.values()) == [0.5, 1.0, 1.0]
-    score = scorer.combine(torch.tensor([[0.5, 2.0, 4.5]]))
-    assert float(score) == pytest.approx(math.sqrt(13.5 / 2.5))
+def test_the_score_is_the_quadratic_mean_of_sigmas() -> None:
+    # z = 1, 2, 3 means e = z²/2; (1 + 4 + 9) / 3.
+    score = Scorer(ARCHITECTURE).combine(torch.tensor([[0.5, 2.0, 4.5]]))
+    assert float(score) == pytest.approx(math.sqrt(14 / 3))
 
 
 def test_drivers_are_the_signals_with_a_third_of_the_score() -> None:
+    assert SIGNALS == ("hotspot", "structure", "level")
     evidence = torch.tensor([[8.0, 1.0, 1.0], [0.0, 2.0, 9.0], [1.0, 5.0, 5.5]])
     assert drivers(evidence) == [("hotspot",), ("level",), ("level", "structure")]
 
