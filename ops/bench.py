@@ -39,9 +39,9 @@ class Plan:
     postgres_url: str | None = None
     device: str = "cpu"
     rounds: int = 3
-    run_s: float = 5.0  #: length that a run is aimed at
+    run_s: float = 3.0  #: length that a run is aimed at
     cold_jobs: int = 3  #: of textbook RQ in a round; each takes seconds
-    latency_s: float = 15.0
+    latency_s: float = 10.0
 
 
 #: A look whether everything runs; too short to believe its numbers.

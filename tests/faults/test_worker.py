@@ -15,6 +15,7 @@ from storage.schema import frames
 from tests.faults.conftest import MakeSite
 from tests.faults.site import RECOVERY_S, START_S, Site, wait_until
 from tests.scene import picture
+from worker.batch import PART_FRAMES
 from worker.isolation import MAX_FAILURES
 from worker.rq_worker import EXIT_STUCK
 
@@ -28,7 +29,7 @@ STEPS = (
     "before worker.batch.commit_results 1",
     "before storage.results._record 1",  # in the transaction: frames are scored, rows are not there
     "after worker.batch.commit_results 1",
-    "after storage.window.RollingWindows.confirm 1",
+    "after storage.window.RollingWindows.confirm_all 1",
 )
 
 KILLED_BY_POISON = "before worker.inspection.read_frame with:poison kill"
@@ -49,6 +50,21 @@ def test_a_worker_killed_after_any_step_loses_nothing_and_doubles_nothing(site: 
     site.wait_until_settled()
     site.check_books()
     assert site.scored() == 20 * (len(STEPS) + 1)
+
+
+def test_a_worker_killed_between_the_parts_of_a_batch_loses_nothing(make_site: MakeSite) -> None:
+    # to see it fail: let `load_pending` give frames that are scored already
+    site = make_site()
+    site.upload(400)  # jobs of 100, each in two parts
+    site.start_worker(fault="before worker.batch.commit_results 2 kill")
+    site.start_producer()
+    assert site.wait_for_death("worker-1") == -signal.SIGKILL
+    assert site.scored() == PART_FRAMES
+    site.start_worker("survivor")
+    wait_until(lambda: site.scored() > PART_FRAMES, START_S, "the first row of the survivor")
+    site.wait_until_settled()
+    site.check_books()
+    assert site.scored() == 400
 
 
 def test_a_worker_that_is_told_to_stop_under_load_finishes_its_batch(make_site: MakeSite) -> None:

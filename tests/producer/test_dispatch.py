@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -224,3 +225,13 @@ def test_a_frame_in_a_running_job_gets_no_second_one(
     clock.now += CONFIG.lease_s
     dispatcher.top_up()
     assert queue.depth() == 0
+
+
+def test_frames_that_come_together_are_shared_out_to_several_workers(
+    engine: Engine, queue: FrameQueue, clock: Clock, database: Outage, redis_outage: Outage
+) -> None:
+    config = replace(CONFIG, max_batch=256, max_depth=32)
+    dispatcher = Dispatcher(engine, queue, config, clock, database=database, redis=redis_outage)
+    dispatcher.submit(frames(100))
+    dispatcher.submit(frames(600, start=100))
+    assert [len(job) for job in queued(queue)] == [64, 36, 150, 150, 150, 150]

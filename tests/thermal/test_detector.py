@@ -38,6 +38,15 @@ def test_the_same_frame_scores_the_same_in_any_batch(detector: Detector) -> None
         np.testing.assert_allclose(alone.anomaly_map, in_batch.anomaly_map, atol=1e-3)
 
 
+def test_it_does_not_show_in_how_many_passes_frames_were_scored() -> None:
+    detector = Detector.from_bundle(trained_bundle(), "cpu")
+    images = np.concatenate([plates(20, seed=40), hot_cells(10, seed=41)])
+    in_one = scores(detector, images)
+    detector.images_a_pass = 7
+    np.testing.assert_allclose(scores(detector, images), in_one, rtol=1e-4)
+    assert len(in_one) == 30
+
+
 def test_scores_are_positive_and_all_different(detector: Detector) -> None:
     found = scores(detector, np.concatenate([plates(60, seed=32), hot_cells(60, seed=33)]))
     assert (found > 0).all()

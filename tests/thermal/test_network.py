@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from thermal.bundle import Architecture
-from thermal.network import FEATURES, Autoencoder, Inspector, fault_log_odds
+from thermal.network import FEATURES, Autoencoder, Inspector, fault_log_odds, fold_normalisation
 from thermal.synthetic import FAULTS
 
 ARCHITECTURE = Architecture(height=40, width=24, channels=(4, 8, 16), latent=5)
@@ -31,6 +31,22 @@ def test_the_inspector_sees_a_single_hot_pixel_anywhere() -> None:
         spotted = flat.clone()
         spotted[0, 0, y, x] = 5
         assert (model.describe(spotted, flat) - quiet).abs().max() > 0.05
+
+
+def test_a_folded_network_computes_the_same() -> None:
+    torch.manual_seed(0)
+    autoencoder, inspector = Autoencoder(ARCHITECTURE), Inspector()
+    images = torch.randn(16, 1, 40, 24)
+    for _ in range(3):  # the normalisations learn some statistics
+        inspector(images, autoencoder(images))
+    autoencoder.eval()
+    inspector.eval()
+    redrawn, logits = autoencoder(images), inspector(images, images)
+    for network in (autoencoder, inspector):
+        fold_normalisation(network)
+        assert not any(isinstance(m, torch.nn.BatchNorm2d) for m in network.modules())
+    torch.testing.assert_close(autoencoder(images), redrawn, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(inspector(images, images), logits, rtol=1e-4, atol=1e-5)
 
 
 def test_there_is_a_logit_for_normal_and_one_a_fault() -> None:

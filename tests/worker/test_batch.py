@@ -10,14 +10,16 @@ import numpy as np
 import pytest
 from sqlalchemy import select
 
+from storage.artifacts import ArtifactStore
 from storage.database import reading
-from storage.ledger import counts
+from storage.ledger import LedgerFrame, counts
 from storage.results import RESULT_COLUMNS, ResultRow, row_from_database
 from storage.schema import frames
 from storage.window import StreamKey
 from tests.scene import picture
 from tests.worker.conftest import Deployment, batch_of
 from thermal.bundle import Bundle
+from worker.batch import PART_BYTES, PART_FRAMES, parts_of
 
 
 def rows(deployment: Deployment) -> list[ResultRow]:
@@ -238,3 +240,40 @@ def test_a_full_disk_for_pictures_fails_the_batch_and_loses_nothing(
     (tmp_path / "pictures").unlink()
     assert deployment.scorer()(batch_of(ids)).scored == 1
     assert rows(deployment)[0].seq == 1
+
+
+def test_a_large_batch_is_committed_part_by_part(
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # to see it fail: let PART_FRAMES be 1024; nothing is scored then when the disk fails
+    ids = [deployment.upload(f"cam-a/{n:03}.png", picture(n)) for n in range(PART_FRAMES + 5)]
+    kept = type(deployment.store).put
+
+    def fail_on_last(store: ArtifactStore, relative: str, data: bytes) -> None:
+        if ids[-1] in relative:
+            raise OSError("the disk is full")
+        kept(store, relative, data)
+
+    monkeypatch.setattr(type(deployment.store), "put", fail_on_last)
+    with pytest.raises(OSError):
+        deployment.scorer(pictures="all")(batch_of(ids))
+    assert counts(deployment.engine).scored == PART_FRAMES
+    monkeypatch.undo()
+    assert deployment.scorer(pictures="none")(batch_of(ids)).scored == 5
+    assert [row.seq for row in rows(deployment)] == list(range(1, len(ids) + 1))
+
+
+def test_parts_are_bounded_in_frames_and_in_bytes() -> None:
+    def entries(*sizes: int) -> list[LedgerFrame]:
+        return [
+            LedgerFrame(str(n), "cam", "/root", f"{n}.png", 0, size, 0, 0.0)
+            for n, size in enumerate(sizes)
+        ]
+
+    def lengths(found: list[LedgerFrame]) -> list[int]:
+        return [len(part) for part in parts_of(found)]
+
+    assert lengths([]) == []
+    assert lengths(entries(*[1] * (2 * PART_FRAMES + 1))) == [PART_FRAMES, PART_FRAMES, 1]
+    half = PART_BYTES // 2
+    assert lengths(entries(half, half, 1, 2 * PART_BYTES, 1)) == [2, 1, 1, 1]
