@@ -77,9 +77,11 @@ def status_mib(pid: int, name: str) -> float:
 
 
 def make_tree(tree: Path, number: int) -> None:
-    """Many empty files, as quickly as the file system makes them."""
+    """Many empty files of an hour ago: a scan takes a file that is seconds old for an upload."""
+    then = time.time() - 3600
     for path in _places(tree, 0, number):
         os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o644))
+        os.utime(path, (then, then))
 
 
 def upload(tree: Path, number: int, *, first: int, content: bytes) -> None:

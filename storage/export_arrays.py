@@ -1,0 +1,203 @@
+"""Results as pyarrow arrays, a column each: for millions of rows, no Python object for a value."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Final, cast
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+from pyarrow import compute
+from pyarrow.csv import ConvertOptions, ParseOptions, ReadOptions, open_csv
+from sqlalchemy import Engine, select
+
+from storage.database import masked_url, reading
+from storage.errors import DatabaseUnavailable
+from storage.export_columns import COLUMNS, FORMULA_STARTS, instant_to_text, to_datetime
+from storage.queries import ResultQuery, iterate_columns
+from storage.schema import results
+
+#: Rows that are read from SQLite at a time.
+ROWS: Final = 2000
+#: Bytes of CSV from Postgres in one part, over 1,000 rows; pyarrow reads up to 32 parts ahead.
+BLOCK: Final = 1 << 20
+
+#: Unix s between which instants are turned into text many at a time: within the years 1 to 9999.
+_FAST_FROM: Final = -62_000_000_000.0
+_FAST_TO: Final = 253_000_000_000.0
+
+_TYPES: Final = {
+    "text": pa.string(),
+    "float": pa.float64(),
+    "integer": pa.int64(),
+    "boolean": pa.bool_(),
+    "instant": pa.timestamp("us", tz="UTC"),
+}
+#: As they are stored: instants are Unix s, a prediction is a truth value.
+_STORED: Final = {
+    column.stored: pa.bool_()
+    if column.name == "prediction"
+    else pa.float64()
+    if column.kind == "instant"
+    else _TYPES[column.kind]
+    for column in COLUMNS
+}
+_FORMULA: Final = f"^[{''.join(FORMULA_STARTS).replace('-', chr(92) + '-')}]"
+
+
+def schema() -> Any:
+    """The pyarrow schema of exported Parquet files."""
+    return pa.schema([(column.name, _TYPES[column.kind]) for column in COLUMNS])
+
+
+def stored_arrays(engine: Engine, query: ResultQuery) -> Iterator[list[Any]]:
+    """What the results that are asked for hold, earliest capture first, in parts.
+
+    Each part has an array for each of `COLUMNS`, times still as Unix s.
+
+    Raises:
+        DatabaseUnavailable: the database cannot be reached or cannot work.
+    """
+    parts = _copied(engine, query) if engine.dialect.name == "postgresql" else _read(engine, query)
+    for part in parts:
+        arrays = list(part)
+        for index, column in enumerate(COLUMNS):
+            if column.name == "prediction":
+                arrays[index] = compute.if_else(arrays[index], "Anomaly", "Normal")
+            elif column.name == "reasons":
+                arrays[index] = _words(arrays[index])
+        yield arrays
+
+
+def _read(engine: Engine, query: ResultQuery) -> Iterator[Iterable[Any]]:
+    columns = [results.c[name] for name in _STORED]
+    for part in iterate_columns(engine, query, columns, size=ROWS):
+        yield map(pa.array, part, _STORED.values())
+
+
+def _copied(engine: Engine, query: ResultQuery) -> Iterator[Iterable[Any]]:
+    """Postgres writes CSV and pyarrow reads it: several times as fast as values one by one."""
+    rows = query.restrict(select(*(results.c[name] for name in _STORED)))
+    rows = rows.order_by(results.c.captured_at, results.c.id)
+    compiled = rows.compile(engine)
+    with reading(engine) as connection:
+        raw: Any = connection.connection.driver_connection
+        try:
+            with (
+                raw.cursor() as cursor,
+                cursor.copy(f"COPY ({compiled}) TO STDOUT (FORMAT csv)", compiled.params) as copy,
+            ):
+                stream = io.BufferedReader(_Stream(copy), BLOCK)
+                if stream.peek(1):  # pyarrow takes no file without rows
+                    for batch in _open(stream):
+                        yield batch.columns
+        except engine.dialect.loaded_dbapi.OperationalError as error:
+            raise DatabaseUnavailable(
+                f"the database {masked_url(engine.url)} cannot be used: {str(error).strip()}"
+            ) from error
+
+
+def _open(stream: Any) -> Iterator[Any]:
+    reader: Iterator[Any] = open_csv(
+        stream,
+        ReadOptions(column_names=list(_STORED), block_size=BLOCK, use_threads=False),
+        ParseOptions(newlines_in_values=True),
+        ConvertOptions(
+            column_types=_STORED,
+            null_values=[""],
+            true_values=["t"],
+            false_values=["f"],
+            strings_can_be_null=True,
+            quoted_strings_can_be_null=False,
+        ),
+    )
+    return reader
+
+
+class _Stream(io.RawIOBase):
+    """The blocks of a COPY as a file."""
+
+    def __init__(self, blocks: Iterable[bytes | bytearray | memoryview]):
+        self._blocks = iter(blocks)
+        self._rest = memoryview(b"")
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        if not self._rest:
+            self._rest = memoryview(next(self._blocks, b""))
+        number = min(len(buffer), len(self._rest))
+        buffer[:number] = self._rest[:number]
+        self._rest = self._rest[number:]
+        return number
+
+
+def _words(lists: Any) -> Any:
+    """JSON lists of words as words with spaces between them; there are few different ones."""
+    encoded = lists.dictionary_encode()
+    words = [" ".join(json.loads(text)) for text in encoded.dictionary.to_pylist()]
+    return pa.array(words, pa.string()).take(encoded.indices)
+
+
+def typed(arrays: Sequence[Any]) -> list[Any]:
+    """The arrays as a Parquet file holds them: an instant that no calendar has is null."""
+    return [
+        pa.array(map(to_datetime, array.to_pylist()), _TYPES["instant"])
+        if column.kind == "instant"
+        else array
+        for column, array in zip(COLUMNS, arrays, strict=True)
+    ]
+
+
+def csv_lines(arrays: Sequence[Any]) -> str:
+    """Lines as `csv` writes them, made column by column.
+
+    Floats are as exact as those of `repr`; whole ones have no ``.0``.
+    """
+    cells = []
+    for column, array in zip(COLUMNS, arrays, strict=True):
+        if column.kind == "text":
+            text = _quoted(_harmless(array))
+        elif column.kind == "instant":
+            text = _instants(array.to_numpy(zero_copy_only=False))
+        else:
+            text = array.cast(pa.string())
+        cells.append(compute.fill_null(text, ""))
+    lines = compute.binary_join_element_wise(*cells, ",").to_pylist()
+    return "\n".join([*lines, ""])
+
+
+def _harmless(texts: Any) -> Any:
+    """No text that a spreadsheet would run."""
+    formulas = compute.match_substring_regex(texts, _FORMULA)
+    if not compute.any(formulas).as_py():
+        return texts
+    return compute.if_else(formulas, compute.binary_join_element_wise("'", texts, ""), texts)
+
+
+def _quoted(texts: Any) -> Any:
+    """In quotes where a text holds a comma, a quote or a line break."""
+    special = compute.match_substring_regex(texts, '[",\r\n]')
+    if not compute.any(special).as_py():
+        return texts
+    doubled = compute.replace_substring(texts, '"', '""')
+    quoted = compute.binary_join_element_wise('"', doubled, '"', "")
+    return compute.if_else(special, quoted, texts)
+
+
+def _instants(instants: NDArray[np.float64]) -> Any:
+    if not ((instants > _FAST_FROM) & (instants < _FAST_TO)).all():
+        return pa.array(map(instant_to_text, instants.tolist()), pa.string())
+    moments = _microseconds(instants).view("datetime64[us]")
+    texts = cast("list[str]", np.datetime_as_string(moments, timezone="UTC").tolist())
+    return pa.array(texts, pa.string())
+
+
+def _microseconds(instants: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Rounded as `timedelta` does: the fraction for itself, halves to even."""
+    fraction, whole = np.modf(instants)
+    return whole.astype(np.int64) * 1_000_000 + np.rint(fraction * 1e6).astype(np.int64)
