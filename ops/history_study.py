@@ -10,14 +10,13 @@ from __future__ import annotations
 import argparse
 import os
 import random
-import resource
-import shutil
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -26,26 +25,28 @@ from sqlalchemy import Engine, func, select
 
 from ops.history_rows import DAY_S, START, History, fill
 from storage.database import connect, migrate, reading
+from storage.export import export_csv
 from storage.queries import ResultQuery, count_days, find_results, get_result, list_results
 from storage.schema import frames
 
 #: Different questions of each kind, and pages that are read of each list.
 QUESTIONS = 100
 PAGES = 3
-#: Share of the rows that the smaller of two exports holds, for the memory.
-SHARE = 0.1
+#: Parts in which all rows are exported and dumped, in turns: what else the machine does meanwhile
+#: changes by the minute.
+PARTS = 10
+#: Shares of the rows of two exports whose memory is compared.
+SHARES = (0.02, 0.2)
 
 EXPORT = """
-import resource, sys, time
+import resource, sys
 from pathlib import Path
 from storage.database import connect
 from storage.export import export_csv
 from storage.queries import ResultQuery
 url, target, until = sys.argv[1:]
-began = time.perf_counter()
-rows = export_csv(connect(url), ResultQuery(until=float(until)), Path(target))
-seconds = time.perf_counter() - began
-print(rows, seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+export_csv(connect(url), ResultQuery(until=float(until)), Path(target))
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 """
 
 
@@ -60,13 +61,13 @@ class Answer:
 
 @dataclass(frozen=True)
 class Speed:
-    """The export beside the database's own."""
+    """The export beside the database's own; medians of the parts."""
 
     rows: int
     export_rows_s: float
-    dump_rows_s: float | None  #: None where there is no program that dumps
-    export_mib: float  #: peak memory
-    small_export_mib: float  #: of an export of a tenth of the rows
+    dump_rows_s: float
+    ratio: float  #: of each part's own
+    peak_mib: tuple[float, ...]  #: memory of exports of `SHARES` of the rows
 
 
 def ask(engine: Engine, history: History, questions: int = QUESTIONS) -> list[Answer]:
@@ -134,42 +135,51 @@ def ask(engine: Engine, history: History, questions: int = QUESTIONS) -> list[An
 
 
 def export(engine: Engine, history: History) -> Speed:
-    """Export everything in a process of its own, and dump the table with the database's means."""
+    """Export all rows and dump them with the database's own means, part by part."""
     url = engine.url.render_as_string(hide_password=False)
+    rows, export_rows_s, dump_rows_s = 0, [], []
     with tempfile.TemporaryDirectory() as directory:
         target = Path(directory) / "results.csv"
-        _, _, small_mib = _export(url, target, START + SHARE * history.days * DAY_S)
-        rows, seconds, mib = _export(url, target, history.end + DAY_S)
-        target.unlink()
-        dump_s = _dump(engine, target)
-    return Speed(int(rows), rows / seconds, dump_s and rows / dump_s, mib, small_mib)
+        peaks = tuple(_peak_mib(url, target, START + s * history.days * DAY_S) for s in SHARES)
+        ends = START + np.linspace(0, history.days * DAY_S, PARTS + 1)
+        for number, (since, until) in enumerate(pairwise(map(float, ends))):
+            began = time.perf_counter()
+            found = export_csv(engine, ResultQuery(since=since, until=until), target)
+            export_rows_s.append(found / (time.perf_counter() - began))
+            first, last = (history.rows * n // PARTS for n in (number, number + 1))
+            began = time.perf_counter()
+            part = f"id > {first} AND id <= {last}"
+            _dump(engine, target, f"SELECT * FROM results WHERE {part}")  # noqa: S608 (numbers)
+            dump_rows_s.append((last - first) / (time.perf_counter() - began))
+            rows += found
+    ratios = np.divide(export_rows_s, dump_rows_s)
+    return Speed(
+        rows,
+        export_rows_s=float(np.median(export_rows_s)),
+        dump_rows_s=float(np.median(dump_rows_s)),
+        ratio=float(np.median(ratios)),
+        peak_mib=peaks,
+    )
 
 
-def _export(url: str, target: Path, until: float) -> tuple[float, ...]:
+def _peak_mib(url: str, target: Path, until: float) -> float:
     words = [sys.executable, "-c", EXPORT, url, str(target), str(until)]
-    done = subprocess.run(words, check=True, capture_output=True, text=True)
-    return tuple(map(float, done.stdout.split()))
+    return float(subprocess.run(words, check=True, capture_output=True, text=True).stdout)
 
 
-def _dump(engine: Engine, target: Path) -> float | None:
-    """Seconds for the database's own dump; None if there is none."""
-    began = time.perf_counter()
-    if engine.dialect.name == "postgresql":
-        with reading(engine) as connection, target.open("wb") as file:
-            raw: Any = connection.connection.driver_connection
-            with (
-                raw.cursor() as cursor,
-                cursor.copy("COPY results TO STDOUT WITH (FORMAT csv, HEADER)") as copy,
-            ):
-                for block in copy:
-                    file.write(block)
-        return time.perf_counter() - began
-    if (program := shutil.which("sqlite3")) is None:
-        return None
-    words = [program, "-csv", "-header", str(engine.url.database), "SELECT * FROM results"]
+def _dump(engine: Engine, target: Path, query: str) -> None:
+    """Write rows with the means of the database."""
     with target.open("wb") as file:
-        subprocess.run(words, stdout=file, check=True)
-    return time.perf_counter() - began
+        if engine.dialect.name == "sqlite":
+            words = ["sqlite3", "-csv", "-header", str(engine.url.database), query]
+            subprocess.run(words, stdout=file, check=True)
+            return
+        with reading(engine) as connection:
+            raw: Any = connection.connection.driver_connection
+            copy = f"COPY ({query}) TO STDOUT WITH (FORMAT csv, HEADER)"
+            with raw.cursor() as cursor, cursor.copy(copy) as blocks:
+                for block in blocks:
+                    file.write(block)
 
 
 def report(engine: Engine, answers: Sequence[Answer], speed: Speed) -> None:
@@ -178,16 +188,12 @@ def report(engine: Engine, answers: Sequence[Answer], speed: Speed) -> None:
     print("| question | p50 ms | p95 ms |\n|---|---|---|")
     for answer in answers:
         print(f"| {answer.question} | {answer.median_ms:.1f} | {answer.p95_ms:.1f} |")
-    print("\n| | rows/s |\n|---|---|")
+    print("\n| | rows/s, median of parts |\n|---|---|")
     print(f"| `results export` | {speed.export_rows_s:.0f} |")
-    if speed.dump_rows_s:
-        print(f"| the database's own CSV dump | {speed.dump_rows_s:.0f} |")
-        print(f"| ratio | {speed.export_rows_s / speed.dump_rows_s:.2f} |")
-    print(
-        f"\npeak memory of the export: {speed.export_mib:.0f} MiB, "
-        f"of a tenth of it: {speed.small_export_mib:.0f} MiB; "
-        f"of this program: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MiB"
-    )
+    print(f"| the database's own CSV dump | {speed.dump_rows_s:.0f} |")
+    print(f"| ratio | {speed.ratio:.2f} |")
+    for share, mib in zip(SHARES, speed.peak_mib, strict=True):
+        print(f"| peak memory of an export of {share:.0%} | {mib:.0f} MiB |")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

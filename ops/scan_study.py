@@ -115,15 +115,19 @@ def wait_until(condition: Callable[[], bool], memory: Memory) -> float:
 @contextmanager
 def running(study: Study, *words: str) -> Iterator[subprocess.Popen[bytes]]:
     """A verb of the command while the block lasts."""
-    process = subprocess.Popen(
-        verb(*words, "--data", str(study.state)), env=study.environment(), stderr=subprocess.PIPE
-    )
+    with (study.state / "logs" / f"{words[0]}.log").open("ab") as log:
+        process = subprocess.Popen(
+            verb(*words, "--data", str(study.state)),
+            env=study.environment(),
+            stdout=log,
+            stderr=log,
+        )
     try:
         yield process
     finally:
         process.send_signal(signal.SIGTERM)
         try:
-            process.communicate(timeout=60)
+            process.wait(60)
         except subprocess.TimeoutExpired:
             process.kill()
 
