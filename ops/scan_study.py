@@ -145,12 +145,15 @@ def scanned(study: Study, files: int) -> RootStatus | None:
     return None
 
 
-def scan(study: Study, files: int) -> tuple[float, Memory]:
-    """Start a producer and wait for its first scan; return its length and the memory."""
+def scan(study: Study, engine: Engine, files: int) -> tuple[float, Memory]:
+    """Start a producer and wait for its first scan; return its length and the memory.
+
+    The last files that were made may settle for two seconds more before they are registered.
+    """
     study.redis.flushall()
     with running(study, *producer(study)) as process:
         memory = Memory({"producer": process.pid})
-        wait_until(lambda: scanned(study, files) is not None, memory)
+        wait_until(lambda: scanned(study, files) is not None and _rows(engine) >= files, memory)
         root = scanned(study, files)
         return (root.scan_s if root and root.scan_s else 0.0), memory
 
@@ -208,7 +211,7 @@ def _burst(
     ]
     for name in pids:
         before, peak = memory.first[name], memory.peak[name]
-        lines.append(f"| {name}: before, at most | {before:.0f} MiB, {peak:.0f} MiB |")
+        lines.append(f"| {name}: at the start, at most | {before:.0f} MiB, {peak:.0f} MiB |")
     return lines
 
 
@@ -217,11 +220,11 @@ def study_scan(study: Study, engine: Engine, files: int) -> list[str]:
     began = time.monotonic()
     make_tree(study.tree, files)
     made_s = time.monotonic() - began
-    first_s, first = scan(study, files)
+    first_s, first = scan(study, engine, files)
     registered = _rows(engine)
     with writing(engine) as connection:  # nobody scores them: give them another outcome
         connection.execute(update(frames).values(state=SUPERSEDED, finished_at=0.0))
-    again_s, again = scan(study, files)
+    again_s, again = scan(study, engine, files)
     return [
         f"| files made in | {made_s:.0f} s |",
         f"| first scan: all are new | {first_s:.1f} s, {first.peak['producer']:.0f} MiB |",
