@@ -139,10 +139,9 @@ def _run_size(
             for contender in field.contenders:
                 contender.measure()
         say(f"{kind.described}: latency")
-        latencies = [
-            field.site.latency(rate, plan.latency_s)
-            for rate in (QUIET_IMAGES_PER_S, BUSY_SHARE * field.site_contender.images_per_s)
-        ]
+        latencies = [field.site.latency(QUIET_IMAGES_PER_S, plan.latency_s)]
+        capacity = field.site.burst(field.site_contender.images)  # of this minute
+        latencies.append(field.site.latency(BUSY_SHARE * capacity, plan.latency_s))
     stages = per_image_ms(field.site.stage_seconds(), field.site.uploaded)
     return SizeReport(size, kind, paths[0].stat().st_size, field.contenders, latencies, stages)
 
