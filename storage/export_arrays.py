@@ -5,7 +5,8 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Final, cast
+from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import numpy as np
 import pyarrow as pa
@@ -17,8 +18,12 @@ from sqlalchemy import Engine, select
 from storage.database import masked_url, reading
 from storage.errors import DatabaseUnavailable
 from storage.export_columns import COLUMNS, FORMULA_STARTS, instant_to_text, to_datetime
-from storage.queries import ResultQuery, iterate_columns
+from storage.queries import ResultQuery
 from storage.schema import results
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine.interfaces import Compiled
+    from sqlalchemy.sql.compiler import SQLCompiler
 
 #: Rows that are read from SQLite at a time.
 ROWS: Final = 2000
@@ -61,7 +66,9 @@ def stored_arrays(engine: Engine, query: ResultQuery) -> Iterator[list[Any]]:
     Raises:
         DatabaseUnavailable: the database cannot be reached or cannot work.
     """
-    parts = _copied(engine, query) if engine.dialect.name == "postgresql" else _read(engine, query)
+    rows = query.restrict(select(*(results.c[name] for name in _STORED)))
+    compiled = rows.order_by(results.c.captured_at, results.c.id).compile(engine)
+    parts = (_copied if engine.dialect.name == "postgresql" else _fetched)(engine, compiled)
     for part in parts:
         arrays = list(part)
         for index, column in enumerate(COLUMNS):
@@ -72,28 +79,35 @@ def stored_arrays(engine: Engine, query: ResultQuery) -> Iterator[list[Any]]:
         yield arrays
 
 
-def _read(engine: Engine, query: ResultQuery) -> Iterator[Iterable[Any]]:
-    columns = [results.c[name] for name in _STORED]
-    for part in iterate_columns(engine, query, columns, size=ROWS):
-        yield map(pa.array, part, _STORED.values())
+def _fetched(engine: Engine, query: Compiled) -> Iterator[list[Any]]:
+    """Past SQLAlchemy's rows: without them it takes a fifth less time."""
+    values = [query.params[name] for name in cast("SQLCompiler", query).positiontup or ()]
+    with _raw(engine) as raw, closing(raw.cursor()) as cursor:
+        cursor.execute(str(query), values)
+        while rows := cursor.fetchmany(ROWS):
+            yield [
+                # SQLite's truth values are numbers
+                pa.array(part, pa.int8()).cast(kind) if kind == pa.bool_() else pa.array(part, kind)
+                for part, kind in zip(zip(*rows, strict=True), _STORED.values(), strict=True)
+            ]
 
 
-def _copied(engine: Engine, query: ResultQuery) -> Iterator[Iterable[Any]]:
+def _copied(engine: Engine, query: Compiled) -> Iterator[list[Any]]:
     """Postgres writes CSV and pyarrow reads it: several times as fast as values one by one."""
-    rows = query.restrict(select(*(results.c[name] for name in _STORED)))
-    rows = rows.order_by(results.c.captured_at, results.c.id)
-    compiled = rows.compile(engine)
-    with reading(engine) as connection:
-        raw: Any = connection.connection.driver_connection
+    copy = f"COPY ({query}) TO STDOUT (FORMAT csv)"
+    with _raw(engine) as raw, raw.cursor() as cursor, cursor.copy(copy, query.params) as blocks:
+        stream = io.BufferedReader(_Stream(blocks), BLOCK)
+        if stream.peek(1):  # pyarrow takes no file without rows
+            for batch in _open(stream):
+                yield batch.columns
+
+
+@contextmanager
+def _raw(engine: Engine) -> Iterator[Any]:
+    """The driver's own connection, in a transaction that only reads."""
+    with reading(engine) as connection, connection.begin():
         try:
-            with (
-                raw.cursor() as cursor,
-                cursor.copy(f"COPY ({compiled}) TO STDOUT (FORMAT csv)", compiled.params) as copy,
-            ):
-                stream = io.BufferedReader(_Stream(copy), BLOCK)
-                if stream.peek(1):  # pyarrow takes no file without rows
-                    for batch in _open(stream):
-                        yield batch.columns
+            yield connection.connection.driver_connection
         except engine.dialect.loaded_dbapi.OperationalError as error:
             raise DatabaseUnavailable(
                 f"the database {masked_url(engine.url)} cannot be used: {str(error).strip()}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final, Literal
@@ -174,21 +174,6 @@ def iterate_results(engine: Engine, query: ResultQuery) -> Iterator[ResultRow]:
         streaming = connection.execution_options(yield_per=_BATCH)
         with streaming.execute(rows) as found:
             yield from map(row_from_database, found)
-
-
-def iterate_columns(
-    engine: Engine, query: ResultQuery, columns: Sequence[ColumnElement[Any]], *, size: int
-) -> Iterator[list[Sequence[Any]]]:
-    """Values of all results that are asked for, one tuple a column, `size` results at a time.
-
-    Earliest capture first. Made for millions: no object for each result.
-    """
-    rows = query.restrict(select(*columns)).order_by(results.c.captured_at, results.c.id)
-    with reading(engine) as connection:
-        streaming = connection.execution_options(yield_per=size)
-        with streaming.execute(rows) as found:
-            for part in found.partitions():
-                yield list(zip(*part, strict=True))
 
 
 def get_result(engine: Engine, result_id: int) -> ResultRow | None:
