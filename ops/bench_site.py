@@ -56,12 +56,10 @@ class Site:
 
     def burst(self, count: int) -> float:
         """Upload `count` images at once; images per second of the steady state."""
-        staged = [self._stage() for _ in range(count)]
-        last_id = self._last_id()
-        for hidden, final in staged:
-            hidden.rename(final)
+        last_id = self.last_id()
+        self.upload(count)
         log = self.watch.parent / "processes.log"
-        until(lambda: self._last_id() >= last_id + count, RUN_S, "row for each image", log)
+        until(lambda: self.last_id() >= last_id + count, RUN_S, "row for each image", log)
         with reading(self.engine) as connection:
             times = connection.scalars(
                 select(results.c.scored_at)
@@ -72,12 +70,17 @@ class Site:
         after = sum(at > first for at in times)
         return after / (times[-1] - first) if after else float("nan")
 
+    def upload(self, count: int) -> None:
+        """Upload `count` images at once."""
+        for hidden, final in [self._stage() for _ in range(count)]:
+            hidden.rename(final)
+
     def latency(self, images_per_s: float, seconds: float) -> Latencies:
         """Write images at a steady rate, and see when their rows are there."""
         count = max(1, round(images_per_s * seconds))
         closed: dict[str, float] = {}
         found: dict[str, float] = {}
-        last_id = self._last_id()
+        last_id = self.last_id()
         begun = time.monotonic()
         deadline = begun + seconds + RUN_S
         while len(found) < count and time.monotonic() < deadline:
@@ -109,7 +112,8 @@ class Site:
             found[row.image_path] = now
         return rows[-1].id if rows else last_id
 
-    def _last_id(self) -> int:
+    def last_id(self) -> int:
+        """Number of the latest row."""
         with reading(self.engine) as connection:
             return int(connection.scalar(select(func.max(results.c.id))) or 0)
 

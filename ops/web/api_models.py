@@ -258,6 +258,7 @@ class QuarantinedFrame(BaseModel):
     detail: str
     seen_at: float
     finished_at: float
+    picture: str | None
 
 
 class QuarantinePage(BaseModel):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Path, Query, Response
 from fastapi.responses import StreamingResponse
 
 from ops.web import api_models as api
@@ -13,8 +13,9 @@ from ops.web.api_cameras import Instant
 from ops.web.api_results import is_storable
 from ops.web.deps import ReviewerDep, ServicesDep, UserDep
 from ops.web.problems import Problem
+from ops.web.services import Services
 from ops.web.status import read_status
-from storage.audit import find_frame, list_quarantined
+from storage.audit import FrameRecord, find_frame, list_quarantined
 from storage.history import camera_days
 from storage.ledger import requeue as try_again
 
@@ -22,6 +23,10 @@ router = APIRouter(tags=["system"])
 
 #: Days of a summary that says neither from when nor to when.
 SUMMARY_S = 30 * 86_400.0
+#: Reasons of quarantine that leave nothing to look at.
+NOTHING_TO_SEE = {"empty", "missing", "not_regular", "outside_root", "too_large", "unreadable"}
+
+FrameId = Annotated[str, Path(pattern=r"^[0-9a-f]{32}$")]
 
 
 @router.get("/me", response_model=api.Me)
@@ -70,25 +75,34 @@ def quarantine(
     shown = found[:limit]
     return api.QuarantinePage(
         frames=[
-            api.QuarantinedFrame.model_validate({**vars(record), "frame_id": record.id})
+            api.QuarantinedFrame.model_validate(
+                {**vars(record), "frame_id": record.id, "picture": picture_of(record)}
+            )
             for record in shown
         ],
         next=str(shown[-1].arrival) if len(found) > limit else None,
     )
 
 
+def picture_of(record: FrameRecord) -> str | None:
+    """Address of a quarantined frame's picture, where there may be one."""
+    shows = record.reason not in NOTHING_TO_SEE
+    return f"/api/v1/quarantine/{record.id}/picture" if shows else None
+
+
+@router.get("/quarantine/{frame_id}/picture", response_class=Response)
+def quarantined_picture(frame_id: FrameId, services: ServicesDep) -> Response:
+    """The file as it was uploaded, if it is a PNG, JPEG or BMP: as much as a browser can draw."""
+    data, media_type = services.frames.quarantined(require_quarantined(services, frame_id))
+    # whoever opens it as a page of its own gets a picture and nothing that acts
+    headers = {"Content-Security-Policy": "default-src 'none'; sandbox"}
+    return Response(data, media_type=media_type, headers=headers)
+
+
 @router.post("/quarantine/{frame_id}/requeue", response_model=api.Requeued)
-def requeue(
-    frame_id: Annotated[str, Path(pattern=r"^[0-9a-f]{32}$")],
-    services: ServicesDep,
-    _user: ReviewerDep,
-) -> api.Requeued:
+def requeue(frame_id: FrameId, services: ServicesDep, _user: ReviewerDep) -> api.Requeued:
     """Give a quarantined frame another try (role reviewer)."""
-    record = find_frame(services.engine, frame_id)
-    if record is None:
-        raise Problem(HTTPStatus.NOT_FOUND, f"no frame has the id {frame_id}")
-    if record.state != "quarantined":
-        raise Problem(HTTPStatus.CONFLICT, f"the frame is {record.state}, not quarantined")
+    require_quarantined(services, frame_id)
     return api.Requeued(requeued=try_again(services.engine, [frame_id], now=services.clock()))
 
 
@@ -104,3 +118,13 @@ async def events(services: ServicesDep) -> StreamingResponse:
         media_type="text/event-stream",
         headers={"X-Accel-Buffering": "no"},
     )
+
+
+def require_quarantined(services: Services, frame_id: str) -> FrameRecord:
+    """The frame; raises `Problem` if there is none of this id, or it is not in quarantine."""
+    record = find_frame(services.engine, frame_id)
+    if record is None:
+        raise Problem(HTTPStatus.NOT_FOUND, f"no frame has the id {frame_id}")
+    if record.state != "quarantined":
+        raise Problem(HTTPStatus.CONFLICT, f"the frame is {record.state}, not quarantined")
+    return record

@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 
 from ops.web.problems import Problem
 from ops.wiring import camera_config
-from storage.audit import find_frame
+from storage.audit import FrameRecord, find_frame
 from storage.errors import DamagedArtifact, StorageError, UnsafePath
 from storage.frame_arrays import FrameArrays, decode_arrays
+from storage.ledger import ledger_mtime_ns
 from storage.paths import open_beneath, text_to_path
 from storage.results import ResultRow
 from thermal.errors import ThermalError
@@ -32,6 +33,12 @@ if TYPE_CHECKING:
 
 #: Thumbnails that are kept in memory: a wall of cameras that many people look at.
 THUMBNAILS: Final = 256
+#: First bytes → media type of the quarantined files that are shown.
+PICTURES: Final = {
+    b"\x89PNG\r\n\x1a\n": "image/png",
+    b"\xff\xd8\xff": "image/jpeg",
+    b"BM": "image/bmp",
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,9 +119,7 @@ class FrameSource:
             raise Problem(HTTPStatus.NOT_FOUND, "the ledger does not hold this frame any more")
         options = camera_config(self._settings, row.camera).decode
         try:
-            descriptor = open_beneath(text_to_path(frame.root), text_to_path(frame.path))
-            with os.fdopen(descriptor, "rb") as file:
-                data = file.read(options.max_bytes + 1)
+            _, data = _watched_file(frame, options.max_bytes)
         except (OSError, StorageError):
             raise Problem(
                 HTTPStatus.NOT_FOUND,
@@ -131,3 +136,29 @@ class FrameSource:
         if decoded.unit != row.temperature_unit:
             raise Problem(HTTPStatus.NOT_FOUND, "the camera's settings have changed since")
         return np.asarray(decoded.values, np.float32)
+
+    def quarantined(self, frame: FrameRecord) -> tuple[bytes, str]:
+        """A quarantined file as it lies there, and its media type: the browser draws what it can.
+
+        Nothing is decoded here: the file may be the one that workers die of.
+        """
+        limit = camera_config(self._settings, frame.camera).decode.max_bytes
+        try:
+            status, data = _watched_file(frame, limit)
+        except (OSError, StorageError):
+            raise Problem(
+                HTTPStatus.NOT_FOUND, "its file is not there (any more) on this machine"
+            ) from None
+        if (ledger_mtime_ns(status), len(data)) != (frame.mtime_ns, frame.size):
+            raise Problem(HTTPStatus.NOT_FOUND, "its file was overwritten since, or is too large")
+        for start, media_type in PICTURES.items():
+            if data.startswith(start):
+                return data, media_type
+        raise Problem(HTTPStatus.NOT_FOUND, "the file holds no picture that a browser can show")
+
+
+def _watched_file(frame: FrameRecord, max_bytes: int) -> tuple[os.stat_result, bytes]:
+    """A frame's file as it is now; of a larger one, a byte more than `max_bytes`."""
+    descriptor = open_beneath(text_to_path(frame.root), text_to_path(frame.path))
+    with os.fdopen(descriptor, "rb") as file:
+        return os.fstat(descriptor), file.read(max_bytes + 1)

@@ -1,7 +1,7 @@
 """News for open pages: one look at the database serves all who listen.
 
-Every `LOOK_S` seconds, while anybody listens, one task asks for the latest result, quarantine and
-review (three index seeks) and wakes the listeners when one of them moved.
+While anybody listens, one task asks for the latest result, quarantine and review now and then
+(three index seeks) and wakes the listeners when one of them moved.
 """
 
 from __future__ import annotations
@@ -21,8 +21,10 @@ from storage.database import reading
 from storage.errors import StorageError
 from storage.schema import frames, is_quarantined, results, reviews
 
-#: Seconds between two looks at the database.
-LOOK_S: Final = 0.5
+#: Seconds between two looks at the database …
+LOOK_S: Final = 0.4
+#: … and after news: open pages fetch at each what they show.
+NEWS_GAP_S: Final = 1.0
 #: Seconds after which a listener without news gets a comment, so that nothing between us and it
 #: takes the connection for dead, and a dead one is noticed.
 KEEP_ALIVE_S: Final = 15.0
@@ -105,13 +107,14 @@ class Live:
     async def _look(self) -> None:
         known: News | None = None
         while self._listeners and not self._closed:
+            pause_s = LOOK_S
             # while the database is away the pages hear so when they ask for something
             with suppress(StorageError):
                 news = await to_thread.run_sync(latest, self._engine)
                 if news != known:
-                    known = news
+                    known, pause_s = news, NEWS_GAP_S
                     await self._tell(news)
-            await asyncio.sleep(LOOK_S)
+            await asyncio.sleep(pause_s)
         self._number = 0
 
     async def _tell(self, news: News) -> None:

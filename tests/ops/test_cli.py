@@ -6,6 +6,7 @@ import csv
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -331,12 +332,12 @@ def test_demo_replaces_nothing_but_an_earlier_demo(tmp_path: Path) -> None:
 class Up:
     """A running `thermalwatch up`, and its state."""
 
-    def __init__(self, folder: Path, model: Path) -> None:
+    def __init__(self, folder: Path, model: Path, port: int) -> None:
         self.watch, self.state = folder / "watch", folder / "state"
         self.watch.mkdir(exist_ok=True)
         self.log = folder / "up.log"
         config = folder / "thermalwatch.toml"
-        config.write_text("[limits]\ngrace_s = 1\n[server]\nport = 0\n")
+        config.write_text(f"[limits]\ngrace_s = 1\n[server]\nport = {port}\n")
         with self.log.open("ab") as output:
             self.process = subprocess.Popen(
                 [
@@ -363,11 +364,11 @@ class Up:
 
 
 @pytest.fixture
-def up(model: Path, tmp_path: Path) -> Iterator[Callable[[], Up]]:
+def up(model: Path, tmp_path: Path) -> Iterator[Callable[..., Up]]:
     systems: list[Up] = []
 
-    def start() -> Up:
-        systems.append(Up(tmp_path, model))
+    def start(port: int = 0) -> Up:
+        systems.append(Up(tmp_path, model, port))
         return systems[-1]
 
     yield start
@@ -377,7 +378,7 @@ def up(model: Path, tmp_path: Path) -> Iterator[Callable[[], Up]]:
 
 
 def test_up_scores_what_is_uploaded_stops_in_order_and_goes_on(
-    up: Callable[[], Up], images: Path, tmp_path: Path
+    up: Callable[..., Up], images: Path, tmp_path: Path
 ) -> None:
     first = up()
     images.rename(first.watch / "images")
@@ -423,7 +424,7 @@ def test_up_scores_what_is_uploaded_stops_in_order_and_goes_on(
     assert [entry["active"] for entry in models] == [True]
 
 
-def test_reader_that_goes_away_is_no_failure(up: Callable[[], Up]) -> None:
+def test_reader_that_goes_away_is_no_failure(up: Callable[..., Up]) -> None:
     system = up()
     for number in range(3):
         (system.watch / f"{number}.png").write_bytes(picture(number))
@@ -439,3 +440,14 @@ def test_reader_that_goes_away_is_no_failure(up: Callable[[], Up]) -> None:
     assert process.stderr.read() == b""
     assert process.wait(PATIENCE_S) == 0
     process.stderr.close()
+
+
+def test_up_scores_on_while_its_port_is_taken(up: Callable[..., Up]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        system = up(port)
+        (system.watch / "1.png").write_bytes(picture(1))
+        system.wait_for(scored=1, pending=0)
+        said = f"cannot listen on 127.0.0.1 port {port}"
+        until(lambda: said in system.log.read_text(), "its complaint")
+    until(lambda: f"dashboard at http://127.0.0.1:{port}" in system.log.read_text(), "the server")

@@ -353,6 +353,38 @@ def test_quarantine_is_paged_and_frames_get_another_try(site: WebSite) -> None:
     assert len(api(site, "quarantine")["frames"]) == 2
 
 
+def test_a_quarantined_picture_is_shown_as_it_came_while_it_is_the_same_file(
+    site: WebSite, tmp_path: Path
+) -> None:
+    cut_off = picture(1)[:500]
+    content = {"cut.png": cut_off, "page.png": b"<html>502</html>", "gone.png": cut_off}
+    frames = {name: watched(tmp_path, name, data) for name, data in content.items()}
+    outside = NewFrame("north", str(tmp_path / "root"), "../cut.png", 1, 1)
+    missing = NewFrame("north", str(tmp_path), "missing.png", 1, 1)
+    register(site.engine, [*frames.values(), outside, missing], now=1.0)
+    bad = [Quarantined(f.frame_id, "corrupt", "") for f in [*frames.values(), outside]]
+    bad.append(Quarantined(missing.frame_id, "missing", ""))
+    finish(site.engine, quarantined=bad, now=2.0)
+    (tmp_path / "gone.png").write_bytes(picture(2)[:500])
+
+    shown = {frame["path"]: frame["picture"] for frame in api(site, "quarantine")["frames"]}
+    assert shown["missing.png"] is None
+    answer = site.client().get(shown["cut.png"])
+    assert answer.content == cut_off
+    assert answer.headers["content-type"] == "image/png"
+    assert "sandbox" in answer.headers["content-security-policy"]
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    for name in ("page.png", "gone.png", "../cut.png"):
+        assert site.client().get(shown[name]).status_code == 404, name
+
+
+def watched(root: Path, name: str, data: bytes) -> NewFrame:
+    """A file as a producer sees it."""
+    (root / name).write_bytes(data)
+    status = (root / name).stat()
+    return NewFrame("north", str(root), name, status.st_mtime_ns, status.st_size)
+
+
 @BOTH
 def test_the_status_tells_books_queue_model_and_disk(site: WebSite, bundle: Bundle) -> None:
     save_model(site.engine, bundle, now=1.0, activate=True)

@@ -76,9 +76,12 @@ def visit(browser: Browser, web: WebSite) -> Iterator[Visit]:
     """Opens windows; afterwards no page may have complained or asked another machine."""
     visitors: list[Visitor] = []
 
-    def open_window(width: int = 1280, height: int = 900, theme: Theme = "dark") -> Visitor:
-        visitors.append(Visitor(browser, web, width=width, height=height, theme=theme))
-        return visitors[-1]
+    def open_window(
+        width: int = 1280, height: int = 900, theme: Theme = "dark", *, touch: bool = False
+    ) -> Visitor:
+        visitor = Visitor(browser, web, width=width, height=height, theme=theme, touch=touch)
+        visitors.append(visitor)
+        return visitor
 
     yield open_window
     for visitor in visitors:

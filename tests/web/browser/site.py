@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 from urllib.parse import urlsplit
@@ -73,7 +73,14 @@ class Visitor:
     """A person with a browser. What must never happen on a page is noted, for `complaints`."""
 
     def __init__(
-        self, browser: Browser, web: WebSite, *, width: int, height: int, theme: Theme
+        self,
+        browser: Browser,
+        web: WebSite,
+        *,
+        width: int,
+        height: int,
+        theme: Theme,
+        touch: bool,
     ) -> None:
         self.web = web
         self.complaints: list[str] = []
@@ -84,6 +91,7 @@ class Visitor:
             color_scheme=theme,
             reduced_motion="reduce",
             accept_downloads=True,
+            has_touch=touch,
         )
         self.page: Page = self.context.new_page()
         self.page.on("console", self._note_console)
@@ -121,3 +129,13 @@ class Visitor:
         self.page.get_by_role("button", name="Log in").click()
         self.page.wait_for_url(lambda url: urlsplit(url).path != "/login")
         return self.page
+
+    def swipe(self, fingers: Sequence[Sequence[tuple[float, float]]]) -> None:
+        """Put fingers down, move them from one set of places to the next, and lift them."""
+        devtools = self.context.new_cdp_session(self.page)
+        for number, places in enumerate(fingers):
+            points = [{"x": x, "y": y, "id": finger} for finger, (x, y) in enumerate(places)]
+            kind = "touchStart" if number == 0 else "touchMove"
+            devtools.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+        devtools.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+        devtools.detach()

@@ -54,6 +54,7 @@ def test_an_admin_tries_a_quarantined_file_again(visit: Visit, web: WebSite) -> 
     page = visit().log_in("adam", then="/system")
     row = page.get_by_role("row", name="broken.png")
     expect(row).to_contain_text("cannot be decoded")  # what the reason means
+    expect(row.locator("img")).to_have_count(0)  # nothing of it can be drawn
 
     row.get_by_role("button", name="again").click()
 

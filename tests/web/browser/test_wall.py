@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import time
+from datetime import datetime
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from tests.web.browser.conftest import Visit
@@ -92,3 +95,27 @@ def test_dragging_over_the_chart_zooms_and_a_double_click_shows_all(
 
     page.get_by_role("button", name="All", exact=True).click()
     expect(page.locator("#shown")).to_have_text(f"{len(web.results(camera='cam-b'))} frames")
+
+
+def test_two_fingers_stretch_the_time_shown_and_one_moves_it(visit: Visit, web: WebSite) -> None:
+    visitor = visit(width=390, height=844, touch=True)
+    page = visitor.log_in("vera", then="/cameras/cam-b")
+    shown = page.locator("#shown")
+    expect(shown).to_have_text(f"{len(web.results(camera='cam-b'))} frames")
+    box = page.locator("#scores .u-over").bounding_box()
+    assert box is not None
+    x, y = box["x"] + box["width"] / 2, box["y"] + 60
+
+    visitor.swipe([[(x - 25, y)], [(x, y)], [(x + 25, y)]])  # a first small move is not followed
+    expect(shown).to_contain_text(" to ")
+    moved = shown.inner_text()
+
+    visitor.swipe([[(x - apart, y), (x + apart, y)] for apart in (100, 60, 20)])
+    expect(shown).not_to_have_text(moved)
+    assert span_shown(shown.inner_text()) == pytest.approx(5 * span_shown(moved), rel=0.3)
+
+
+def span_shown(text: str) -> float:
+    """Seconds between the two times that a page says it shows."""
+    first, second = re.findall(r"[0-9-]{10} [0-9:]{8}", text)
+    return (datetime.fromisoformat(second) - datetime.fromisoformat(first)).total_seconds()

@@ -210,10 +210,13 @@ if (at("accept")) {
   });
 }
 
+/** A camera that sent nothing today, or that began today, opens on all it ever sent. */
 async function first() {
+  const list = await get(address("cameras")).catch(() => ({ cameras: [] })); // `load` tells why
+  const camera = list.cameras.find((one) => one.name === name);
+  if (camera && camera.first_seen_at > Date.now() / 1000 - 24 * 3600) range = { hours: null };
   await load();
-  // a camera that sent nothing today opens on all it ever sent
-  if (series?.points.length === 0) show({ hours: null });
+  if (series?.points.length === 0 && range.hours !== null) show({ hours: null });
 }
 
 first();

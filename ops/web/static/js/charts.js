@@ -1,6 +1,7 @@
 // Charts over time and the window's histogram, drawn by uPlot in the page's colours.
 
 import uPlot from "../vendor/uplot/uPlot.esm.js";
+import { followFingers } from "./fingers.js";
 
 const NEAR_PX = 14; // a click this near a flagged frame means it
 
@@ -167,6 +168,7 @@ export function timeChart(box, { range, times, lines, flags, height, sync, onRan
     box,
   );
   chart.setScale("x", { min: range[0], max: range[1] });
+  followFingers(chart, onRange);
   chart.over.addEventListener("mousedown", (event) => {
     pressedAt = event.clientX;
   });

@@ -55,10 +55,10 @@ function rowOf(result) {
     cell(
       "Captured",
       h("a", { class: "row-link", href: link, title: utcTime(result.captured_at) }, localTime(result.captured_at)),
-      "wide",
+      "captured",
     ),
     cell("Camera", h("span", null, result.camera), "wide"),
-    cell("Prediction", h("span", { class: anomaly ? "chip anomaly" : "chip ok" }, result.prediction), "wide"),
+    cell("Prediction", h("span", { class: anomaly ? "chip anomaly" : "chip" }, result.prediction), "prediction"),
     cell("Score", sigma(result.score), "number"),
     cell("Limit", sigma(result.threshold), "number"),
     cell("Max", temperature(result.max_temperature, result.temperature_unit), "number"),

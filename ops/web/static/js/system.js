@@ -173,6 +173,16 @@ async function requeue(frame, button) {
   }
 }
 
+/** The file as the browser can draw it; what it cannot draw leaves no broken picture. */
+function quarantinePicture(frame) {
+  if (!frame.picture) return null;
+  const image = h("img", { class: "evidence", src: frame.picture, alt: "", loading: "lazy" });
+  const name = `What came as ${frame.path}`;
+  const link = h("a", { href: frame.picture, target: "_blank", rel: "noopener", "aria-label": name }, image);
+  image.addEventListener("error", () => link.remove());
+  return link;
+}
+
 function quarantineRow(frame) {
   const again = h("button", { class: "button small-button", type: "button" }, "Try again");
   again.addEventListener("click", () => requeue(frame, again));
@@ -192,6 +202,7 @@ function quarantineRow(frame) {
       ),
     ),
     h("td", { class: "wide detail" }, h("span", null, h("span", { class: "mono" }, frame.path), h("br"), h("span", { class: "quiet small" }, frame.detail))),
+    h("td", { class: "wide" }, quarantinePicture(frame)),
     h("td", { "data-label": "Size", class: "number" }, bytes(frame.size)),
     h("td", { "data-label": "Set aside" }, localTime(frame.finished_at)),
     may("reviewer") ? h("td", null, again) : null,
@@ -200,7 +211,7 @@ function quarantineRow(frame) {
 
 function drawQuarantine() {
   at("more").hidden = quarantineNext === null;
-  const head = [["Reason"], ["File"], ["Size", "number"], ["Set aside"]];
+  const head = [["Reason"], ["File"], ["Picture"], ["Size", "number"], ["Set aside"]];
   if (may("reviewer")) head.push([""]);
   at("quarantine").replaceChildren(
     quarantined.length > 0
