@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -109,13 +110,26 @@ def test_a_file_that_cannot_be_looked_at_is_left_to_the_scan(
 
 
 def test_while_jobs_wait_for_every_worker_files_gather_for_a_larger_one(
-    root: Path, queue: FrameQueue, coalescer: Coalescer, start: Callable[[], None]
+    root: Path,
+    queue: FrameQueue,
+    coalescer: Coalescer,
+    start: Callable[[], None],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     # to see it fail: let `workers_have_jobs` be False; the second job then has one frame
+    looks = Counter[str]()
+    look = Dispatcher.workers_have_jobs
+
+    def counted(dispatcher: Dispatcher) -> bool:
+        looks["looks"] += 1
+        return look(dispatcher)
+
+    monkeypatch.setattr(Dispatcher, "workers_have_jobs", counted)
     queue.enqueue(["0" * 32])
     start()
     for number in range(3):
         [file] = upload(root, f"{number}.png")
         coalescer.put(file)
-        time.sleep(0.06)  # longer than `max_delay_ms`
+        seen = looks["looks"]
+        eventually(lambda: looks["looks"] > seen)  # noqa: B023 - it waited, and did not go on
     eventually(lambda: [len(job) for job in queued(queue)] == [1, 3])
