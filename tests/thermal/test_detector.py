@@ -12,8 +12,10 @@ import pytest
 from numpy.typing import NDArray
 
 import thermal
+from ops.bench_input import KINDS, calibrated_bundle, image_files
 from tests.thermal.plates import HEIGHT, WIDTH, frames, hot_cells, plates, trained_bundle
 from thermal.bundle import save_bundle
+from thermal.decode import decode
 from thermal.detector import Detector
 from thermal.errors import BundleError, UnitMismatch
 from thermal.frame import Frame
@@ -36,6 +38,18 @@ def test_the_same_frame_scores_the_same_in_any_batch(detector: Detector) -> None
         assert alone.score == pytest.approx(in_batch.score, rel=1e-4)
         assert alone.mse == pytest.approx(in_batch.mse, rel=1e-4)
         np.testing.assert_allclose(alone.anomaly_map, in_batch.anomaly_map, atol=1e-3)
+
+
+@pytest.mark.parametrize("size", ["24x40", "160x120", "640x512"])
+def test_batches_do_not_show_at_the_sizes_that_cameras_have(size: str) -> None:
+    kind = KINDS[size]
+    detector = Detector.from_bundle(calibrated_bundle(kind, images=32), "cpu")
+    images = [decode(data) for data in image_files(kind, 32, seed=5)]
+    together = [scored.score for scored in detector.score(images)]
+    for length in (1, 7):
+        starts = range(0, len(images), length)
+        found = [s.score for at in starts for s in detector.score(images[at : at + length])]
+        np.testing.assert_allclose(found, together, rtol=1e-4)
 
 
 def test_it_does_not_show_in_how_many_passes_frames_were_scored() -> None:
