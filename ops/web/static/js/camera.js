@@ -10,6 +10,7 @@ import { showWaiting } from "./shell.js";
 import { stateName, verdictName } from "./words.js";
 
 const POINTS = 800;
+const REFRESH_MS = 3000; // a day of a quick camera is much to read
 const name = at("camera").dataset.name;
 const undrawn = []; // what takes the charts away
 let range = { hours: 24 }; // the last hours, everything (null), or {since, until}
@@ -223,4 +224,4 @@ first();
 // who looks at a time of their own choice keeps it
 onNews(async () => {
   if (range.since === undefined) await load();
-});
+}, REFRESH_MS);

@@ -14,10 +14,10 @@ function show(state) {
 }
 
 /**
- * Call `refresh` on every piece of news, at most every 0.4 s and never twice at once; also after a
+ * Call `refresh` on every piece of news, at most every `gapMs` and never twice at once; also after a
  * lost connection came back, and when the page is looked at again.
  */
-export function onNews(refresh) {
+export function onNews(refresh, gapMs = LEAST_GAP_MS) {
   let wanted = false;
   let busy = false;
   let last = 0;
@@ -26,7 +26,7 @@ export function onNews(refresh) {
     if (busy || !wanted || document.hidden) return;
     busy = true;
     wanted = false;
-    const wait = last + LEAST_GAP_MS - Date.now();
+    const wait = last + gapMs - Date.now();
     if (wait > 0) await new Promise((resolve) => setTimeout(resolve, wait));
     last = Date.now();
     try {
