@@ -79,9 +79,9 @@ def fill(engine: Engine, rows: int, cameras: int, now: float) -> None:
                 end = min(begin + BATCH, rows)
                 connection.execute(sql(statement.format(**parts)), {"a": begin, "b": end})
         print(f"\r{end} rows", end="", file=sys.stderr)
-    if dialect == "postgresql":
-        with writing(engine) as connection:
-            connection.execute(sql("ANALYZE"))
+    if dialect == "postgresql":  # does so by itself after so many rows, but not at once
+        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.execute(sql("VACUUM ANALYZE"))
     print(file=sys.stderr)
 
 
