@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -277,6 +278,10 @@ class Site:
     def log(self, name: str) -> str:
         """All that a process has said."""
         return (self.directory / f"{name}.log").read_text(errors="replace")
+
+    def said_to_be_scored(self, worker: str) -> int:
+        """Frames in all batches that a worker has told the end of."""
+        return sum(map(int, re.findall(r"batch of \d+: (\d+) scored", self.log(worker))))
 
     def complaints(self) -> dict[str, int]:
         """Number of warnings and errors that each process has logged."""

@@ -105,10 +105,11 @@ def site(make_lasting_site: MakeSite) -> Site:
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_work_goes_on_after_a_fault_of_redis(site: Site, fault: Fault) -> None:
-    # to see it fail: end no lease in claim_pending (jobs are lost with Redis), the check for
-    # contradictions out of commit_results (an older Redis doubles sequence numbers), the check of
-    # writes out of Outage (a full Redis floods the log), the registration out of
-    # WarmWorker.heartbeat (workers that an emptied Redis does not know)
+    # to see it fail: end no lease in `claim_pending` (jobs are lost with Redis), let
+    # Streams._rebuild absorb no rows, leave _refuse_contradictions out of storage.results (an older
+    # Redis doubles sequence numbers), the check out of Outage.answered (a full Redis floods the
+    # log), the registration out of WarmWorker.heartbeat (workers that an emptied Redis does not
+    # know)
     with withstanding(site), fault(site):
         site.upload(100)
         # the ledger takes frames though Redis is away
@@ -118,7 +119,8 @@ def test_work_goes_on_after_a_fault_of_redis(site: Site, fault: Fault) -> None:
 def test_a_wrong_password_is_told_in_a_few_lines_and_work_goes_on_when_it_is_right(
     make_site: MakeSite,
 ) -> None:
-    # to see it fail: let Outage.failed return 0, or name the URL in place of the address
+    # to see it fail: let Outage.failed return 0, leave the sleep out of Worker.run, or put the
+    # password into storage.queue.address
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     url = f"redis://:swordfish@127.0.0.1:{port}/0"

@@ -12,9 +12,7 @@ _SWAPPED = "test_files.py::test_what_takes_the_place_of_a_known_file_is_not_read
 _CLOSED = "test_files.py::test_a_file_that_may_not_be_read_is_quarantined_and_can_be_requeued"
 _SLOW = "test_uploads.py::test_an_upload_is_scored_whole_and_once_however_slowly_it_comes"
 _OVERWRITTEN = "test_uploads.py::test_a_file_that_is_overwritten_has_an_outcome_for_every_version"
-_TOUCHED = (
-    "test_uploads.py::test_a_file_that_is_touched_is_scored_again_and_one_that_is_not_is_not"
-)
+_TOUCHED = "test_uploads.py::test_a_file_that_is_touched_is_scored_again_and_one_that_is_not_is_not"
 _DATES = "test_uploads.py::test_files_of_any_date_have_their_outcome"
 _CLIMBS = "test_security.py::test_a_ledger_row_that_climbs_out_of_its_root_is_not_read"
 

@@ -13,8 +13,7 @@ _AWAY = (
     "test_frames_that_wait_while_their_directory_is_away_are_scored_when_it_is_back"
 )
 _EMPTY = (
-    "test_producer.py::"
-    "test_frames_that_were_given_up_behind_an_empty_mount_point_come_back_with_it"
+    "test_producer.py::test_frames_that_were_given_up_behind_an_empty_mount_point_come_back_with_it"
 )
 _ANEW = "test_producer.py::test_a_directory_that_was_deleted_and_made_anew_is_watched"
 _CLOSED = "test_producer.py::test_what_cannot_be_read_holds_up_nothing_and_is_found_when_it_can"
@@ -45,8 +44,7 @@ REMOVALS = (
         (
             Edit(
                 "storage/ledger.py",
-                "or_(frames.c.lease_until <= now, "
-                "frames.c.lease_until > now + LONGEST_LEASE_S)\n",
+                "or_(frames.c.lease_until <= now, frames.c.lease_until > now + LONGEST_LEASE_S)\n",
                 "frames.c.lease_until <= now\n",
             ),
         ),
@@ -81,8 +79,7 @@ REMOVALS = (
         (
             Edit(
                 "producer/watch.py",
-                '        """The kernel dropped events."""\n'
-                "        self._listener.events_lost()\n",
+                '        """The kernel dropped events."""\n        self._listener.events_lost()\n',
                 '        """The kernel dropped events."""\n',
             ),
         ),

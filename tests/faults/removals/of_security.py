@@ -127,8 +127,7 @@ class JSONSerializer(_Json):
         (
             Edit(
                 "ops/verbs_books.py",
-                'click.echo(printable(f"{record.id[:12]}  {record.camera}  '
-                '{record.path}  {why}"))',
+                'click.echo(printable(f"{record.id[:12]}  {record.camera}  {record.path}  {why}"))',
                 'click.echo(f"{record.id[:12]}  {record.camera}  {record.path}  {why}")',
             ),
         ),

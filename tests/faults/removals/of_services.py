@@ -4,8 +4,7 @@ from tests.faults.removals.removal import Edit, Removal
 
 _REDIS = "test_redis.py::test_work_goes_on_after_a_fault_of_redis"
 _PASSWORD = (
-    "test_redis.py::"
-    "test_a_wrong_password_is_told_in_a_few_lines_and_work_goes_on_when_it_is_right"
+    "test_redis.py::test_a_wrong_password_is_told_in_a_few_lines_and_work_goes_on_when_it_is_right"
 )
 _POSTGRES = "test_database.py::test_work_goes_on_after_a_fault_of_postgres"
 _LOCKED = "test_database.py::test_a_sqlite_file_that_another_process_locks_is_waited_for"

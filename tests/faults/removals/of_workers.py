@@ -151,7 +151,11 @@ REMOVALS = (
     Removal(
         "a-lost-device-is-no-frames-fault",
         (_DEVICE,),
-        (Edit("worker/isolation.py", "    BundleError,\n    DeviceFailed,\n", "    BundleError,\n"),),
+        (
+            Edit(
+                "worker/isolation.py", "    BundleError,\n    DeviceFailed,\n", "    BundleError,\n"
+            ),
+        ),
     ),
     Removal(
         "a-lost-device-ends-the-worker",
@@ -190,7 +194,11 @@ REMOVALS = (
     Removal(
         "a-frame-is-not-postponed-for-ever",
         (f"{_ALONE}[bug-failed]",),
-        (Edit("worker/isolation.py", "        if failures < MAX_FAILURES:\n", "        if True:\n"),),
+        (
+            Edit(
+                "worker/isolation.py", "        if failures < MAX_FAILURES:\n", "        if True:\n"
+            ),
+        ),
     ),
     Removal(
         "abandoned-jobs-are-told-of",
