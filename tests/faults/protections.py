@@ -111,13 +111,14 @@ def run_test(copy: Path, test: str) -> tuple[bool, str]:
     # a fixture that fails is an error to pytest: the product does not run at all then
     failed = any(line.startswith("FAILED ") for line in lines)
     errors = [line[1:].strip() for line in lines if line.startswith("E  ")]
-    return failed, first_of(errors) or (lines[-1] if lines else answer.stderr[-200:])
+    return failed, naming(errors) or (lines[-1] if lines else answer.stderr[-200:])
 
 
-def first_of(errors: list[str]) -> str:
-    """The line that names the error: a message may go on over many."""
-    named = [line for line in errors if line.partition(":")[0].endswith(("Error", "Expired"))]
-    return (named or errors or [""])[-1][:300]
+def naming(errors: list[str]) -> str:
+    """The last line that names an error; a message may go on over many."""
+    names = [line for line in errors if line.partition(":")[0].endswith(("Error", "Expired"))]
+    asserted = [line for line in errors if line.startswith("assert ")]
+    return (names or asserted or errors or [""])[-1][:300]
 
 
 def try_removal(removal: Removal) -> bool:
