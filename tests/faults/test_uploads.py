@@ -178,7 +178,7 @@ MANNERS: tuple[Callable[[Path, bytes], None], ...] = (
 def test_an_upload_is_scored_whole_and_once_however_slowly_it_comes(
     site: Site, suffix: str
 ) -> None:
-    # to see it fail: leave the look before the reading out of _read_unchanged (a later version is
+    # to see it fail: leave both looks at the identity out of _read_unchanged (a later version is
     # scored twice)
     assert HANGS_S > GRACE_S
     # nothing in a BMP tells zeros that are pixels from those that wait for pixels
@@ -209,7 +209,7 @@ def test_an_upload_is_scored_whole_and_once_however_slowly_it_comes(
 
 
 def test_a_file_that_is_overwritten_has_an_outcome_for_every_version(site: Site) -> None:
-    # to see it fail: leave `mtime_ns` out of `frame_id`, or the look before the reading out of
+    # to see it fail: leave `mtime_ns` out of `frame_id`, or both looks at the identity out of
     # _read_unchanged
     path = site.watch / "cam-a" / "latest.jpg"
     site.uploaded.append("cam-a/latest.jpg")
@@ -281,8 +281,8 @@ DATES = (-1e9, 0.0, 1.25e9, 4.1e9, 1e10)
 
 
 def test_files_of_any_date_have_their_outcome(site: Site) -> None:
-    # to see it fail: count the grace period from the file's date in _may_still_be_uploaded, or
-    # leave the limits out of `ledger_mtime_ns`
+    # to see it fail: count the grace period from the file's date in _may_still_be_uploaded and
+    # leave MAX_ATTEMPTS out there, or leave the limits out of `ledger_mtime_ns`
     expected: dict[str, list[str]] = {}
     for number, date in enumerate(DATES):
         for data, outcome in ((picture(number), "scored"), (picture(number)[:300], "corrupt")):
@@ -296,6 +296,9 @@ def test_files_of_any_date_have_their_outcome(site: Site) -> None:
     site.uploaded += expected
     site.wait_for(expected)
     check(site)
+    with reading(site.engine) as connection:
+        dates = connection.scalars(select(frames.c.mtime_ns).where(frames.c.path.in_(expected)))
+        assert all(isinstance(date, int) and abs(date) < 1 << 63 for date in dates)  # for Postgres
 
 
 @pytest.mark.parametrize("jump_s", [-HOUR_S, HOUR_S])

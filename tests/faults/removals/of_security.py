@@ -60,14 +60,13 @@ class JSONSerializer(_Json):
         ),
     ),
     Removal(
-        "what-is-no-job-is-passed-over",
+        "a-worker-outlives-what-is-no-job",
         (f"{_QUEUE}[write_no_jobs_at_all]",),
         (
             Edit(
-                "storage/queue.py",
-                "    except (InvalidMessage, DeserializationError, IndexError, TypeError):\n"
-                "        return ()",
-                "    except InvalidMessage:\n        return ()",
+                "worker/app.py",
+                "        return burst or self._must_end()\n",
+                "        return True\n",
             ),
         ),
     ),
