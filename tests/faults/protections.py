@@ -68,7 +68,7 @@ def remove(edit: Edit, file: Path) -> None:
 
 def environment(copy: Path) -> dict[str, str]:
     """What makes Python take the copy's packages: PYTHONPATH comes before an editable install."""
-    return {**os.environ, "PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1"}
+    return {**os.environ, "PYTHONPATH": str(copy), "COLUMNS": "400"}
 
 
 def check_imports(copy: Path) -> None:
@@ -92,7 +92,7 @@ def check_imports(copy: Path) -> None:
 
 
 def run_test(copy: Path, test: str) -> tuple[bool, str]:
-    """Whether a test fails in the copy, and the last error that pytest shows."""
+    """Whether a test fails in the copy, and the error that pytest names."""
     words = ["-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", FAULT_TESTS + test]
     try:
         answer = subprocess.run(
@@ -107,18 +107,10 @@ def run_test(copy: Path, test: str) -> tuple[bool, str]:
         )
     except subprocess.TimeoutExpired:
         return False, f"it had not ended after {TIMEOUT_S} s"
-    lines = answer.stdout.splitlines()
+    lines = answer.stdout.splitlines() or answer.stderr.splitlines() or [""]
     # a fixture that fails is an error to pytest: the product does not run at all then
-    failed = any(line.startswith("FAILED ") for line in lines)
-    errors = [line[1:].strip() for line in lines if line.startswith("E  ")]
-    return failed, naming(errors) or (lines[-1] if lines else answer.stderr[-200:])
-
-
-def naming(errors: list[str]) -> str:
-    """The last line that names an error; a message may go on over many."""
-    names = [line for line in errors if line.partition(":")[0].endswith(("Error", "Expired"))]
-    asserted = [line for line in errors if line.startswith("assert ")]
-    return (names or asserted or errors or [""])[-1][:300]
+    failed = [line for line in lines if line.startswith("FAILED ")]
+    return bool(failed), (failed or lines)[-1].rpartition(f"{test} - ")[2]
 
 
 def try_removal(removal: Removal) -> bool:

@@ -158,7 +158,7 @@ def seen_by_the_producer(site: Site) -> Iterator[None]:
 
     def are_claimed() -> bool:
         with reading(site.engine) as connection:
-            return connection.scalar(due) == 0
+            return bool(connection.scalars(due).one() == 0)
 
     for _ in range(2):  # one that fails when it looks is not there to look again
         with writing(site.engine) as connection:
