@@ -213,12 +213,13 @@ def test_random_contents_do_not_hold_up_the_stream(site: Site) -> None:
 
 
 def test_what_is_no_regular_file_is_left_alone(site: Site, tmp_path: Path) -> None:
-    # to see it fail: follow links in `walk`, or leave S_ISREG out of `frame_at`
+    # to see it fail: follow links in `walk` and in TreeWatch.add, or leave S_ISREG out of
+    # `frame_at`
     outside = tmp_path / "outside"
     outside.mkdir()
     (outside / "secret.png").write_bytes(picture(1))
     kinds = site.watch / "kinds"
-    kinds.mkdir()
+    site.wait_for({site.put("kinds/first.png", picture(3)): ["scored"]})  # so events tell of them
     (kinds / "loop").symlink_to(kinds, target_is_directory=True)
     (kinds / "up").symlink_to(site.watch, target_is_directory=True)
     (kinds / "itself.png").symlink_to(kinds / "itself.png")

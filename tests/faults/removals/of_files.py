@@ -114,13 +114,18 @@ REMOVALS = (
         ),
     ),
     Removal(
-        "scans-follow-no-links",
+        "scans-follow-no-links",  # both: a link cannot be watched, so it is not listed either
         (_KINDS,),
         (
             Edit(
                 "producer/scan.py",
                 "entry.is_dir(follow_symlinks=False)",
                 "entry.is_dir()",
+            ),
+            Edit(
+                "producer/watch.py",
+                'follow = 0 if directory == "" else InotifyConstants.IN_DONT_FOLLOW',
+                "follow = 0",
             ),
         ),
     ),
