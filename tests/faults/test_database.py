@@ -97,8 +97,7 @@ def test_work_goes_on_after_a_fault_of_postgres(
 ) -> None:
     # to see it fail: raise OperationalError as it is in _translated (the producer ends), let
     # load_pending and finish_within both pass committed frames (a lost answer doubles them), forget
-    # decisions in window.lua, or leave _wait_for_services out of Worker._handle (a read-only
-    # database floods the log)
+    # decisions in window.lua, or leave StorageError out of INFRASTRUCTURE (frames are blamed)
     with withstanding(lasting_site), fault(lasting_site, postgres):
         lasting_site.upload(100)
 

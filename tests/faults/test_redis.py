@@ -41,9 +41,11 @@ def killed_and_emptied(site: Site) -> Iterator[None]:
 
 @contextmanager
 def killed_and_older(site: Site) -> Iterator[None]:
-    # what is written after this instant is lost, though rows tell of it
-    size, scored = _journal(site).stat().st_size, site.books().scored
-    wait_until(lambda: site.books().scored >= scored + 20, RECOVERY_S, "more rows")
+    # what is decided after this instant is lost, though rows tell of it
+    size = _journal(site).stat().st_size
+    site.upload(50)
+    wait_until(site.is_settled, RECOVERY_S, "rows that were decided since")
+    site.upload(100)
     site.redis.signal(signal.SIGKILL)
     assert _journal(site).stat().st_size > size
     yield
@@ -70,8 +72,11 @@ def hung(site: Site) -> Iterator[None]:
 def cut_off(site: Site) -> Iterator[None]:
     with site.redis.client() as redis:
         for _ in range(10):
+            redis.client_pause(1000, all=False)  # so that whoever writes is cut off in the middle
             site.upload(10)
+            let_pass(site, 0.2)
             redis.client_kill_filter(_type="normal", skipme=True)
+            redis.client_unpause()
     yield
 
 
@@ -108,8 +113,8 @@ def test_work_goes_on_after_a_fault_of_redis(site: Site, fault: Fault) -> None:
     # to see it fail: end no lease in `claim_pending` (jobs are lost with Redis), let
     # Streams._rebuild absorb no rows, leave _refuse_contradictions out of storage.results (an older
     # Redis doubles sequence numbers), the check out of Outage.answered (a full Redis floods the
-    # log), the registration out of WarmWorker.heartbeat (workers that an emptied Redis does not
-    # know)
+    # log), RedisError out of Dispatcher, socket_timeout out of open_redis, or the registration out
+    # of WarmWorker.heartbeat (workers that an emptied Redis does not know)
     with withstanding(site), fault(site):
         site.upload(100)
         # the ledger takes frames though Redis is away

@@ -80,16 +80,16 @@ REMOVALS = (
     Removal(
         "redis-is-not-waited-for-without-end",
         (f"{_REDIS}[hung]",),
-        (Edit("ops/wiring.py", "        socket_timeout=answer_s,\n", ""),),
+        (Edit("ops/wiring.py", "socket_timeout=answer_s,\n", "socket_timeout=None,\n"),),
     ),
     Removal(
-        "a-worker-outlives-its-connection",
+        "a-cut-connection-is-an-outage",
         (f"{_REDIS}[cut_off]",),
         (
             Edit(
-                "worker/app.py",
-                "            return self._must_end()\n        return burst",
-                "            raise\n        return burst",
+                "producer/dispatch.py",
+                "from redis.exceptions import RedisError\n",
+                "from redis.exceptions import TimeoutError as RedisError\n",
             ),
         ),
     ),
@@ -139,13 +139,13 @@ REMOVALS = (
         (_ERRORS_AS_THEY_ARE,),
     ),
     Removal(
-        "workers-wait-for-a-database-that-takes-writes",
+        "a-read-only-database-is-no-frames-fault",
         (f"{_POSTGRES}[read_only]",),
         (
             Edit(
-                "worker/app.py",
-                "            self._wait_for_services()\n            raise\n",
-                "            raise\n",
+                "worker/isolation.py",
+                "INFRASTRUCTURE: Final = (\n    StorageError,\n",
+                "INFRASTRUCTURE: Final = (\n",
             ),
         ),
     ),
