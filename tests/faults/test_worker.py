@@ -153,7 +153,8 @@ def test_a_frame_that_fails_alone_is_quarantined_and_holds_up_no_other(
     make_site: MakeSite, fault: str, reason: str
 ) -> None:
     # to see it fail: let Isolation._in_parts raise what the batch raised (the others are held up),
-    # or _failed_alone postpone the frame for ever (it never gets an outcome)
+    # or _failed_alone postpone the frame for ever or forget what it failed with (it is given up
+    # without its reason)
     site = make_site()
     site.upload(20)
     poison(site)
