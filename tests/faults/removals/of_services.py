@@ -127,8 +127,9 @@ REMOVALS = (
             Edit(
                 "storage/queue.py",
                 "    return str(kwargs",
-                "    if password := kwargs.get('password'):\n"
-                "        return f\":{password}@{kwargs.get('path') or kwargs['host']}\"\n"
+                '    if password := kwargs.get("password"):\n'
+                "        place = kwargs.get(\"path\") or f\"{kwargs['host']}:{kwargs['port']}\"\n"
+                '        return f":{password}@{place}"\n'
                 "    return str(kwargs",
             ),
         ),
