@@ -15,12 +15,13 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from tests.faults.removals import REMOVALS
@@ -94,20 +95,24 @@ def check_imports(copy: Path) -> None:
 def run_test(copy: Path, test: str) -> tuple[bool, str]:
     """Whether a test fails in the copy, and the error that pytest names."""
     words = ["-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", FAULT_TESTS + test]
+    running = subprocess.Popen(
+        [sys.executable, *words],
+        cwd=copy,
+        env=environment(copy),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        start_new_session=True,
+    )
     try:
-        answer = subprocess.run(
-            [sys.executable, *words],
-            cwd=copy,
-            env=environment(copy),
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=TIMEOUT_S,
-            check=False,
-        )
+        said, _ = running.communicate(timeout=TIMEOUT_S)
     except subprocess.TimeoutExpired:
         return False, f"it had not ended after {TIMEOUT_S} s"
-    lines = answer.stdout.splitlines() or answer.stderr.splitlines() or [""]
+    finally:
+        with suppress(ProcessLookupError):  # what the test has started and not ended
+            os.killpg(running.pid, signal.SIGKILL)
+    lines = said.splitlines() or [""]
     # a fixture that fails is an error to pytest: the product does not run at all then
     failed = [line for line in lines if line.startswith("FAILED ")]
     return bool(failed), (failed or lines)[-1].rpartition(f"{test} - ")[2]

@@ -150,7 +150,8 @@ class Site:
 
     def wait_for_death(self, name: str) -> int:
         """The exit status of a process that is to die by itself."""
-        return self.processes.pop(name).wait(RECOVERY_S + START_S)
+        self.processes[name].wait(RECOVERY_S + START_S)  # one that lives on is ended with the site
+        return self.processes.pop(name).wait()
 
     def kill(self, name: str) -> None:
         """``kill -9``."""
