@@ -36,7 +36,7 @@ def withstanding(site: Site) -> Iterator[None]:
         lambda: set(site.workers()) == set(WORKERS), RECOVERY_S, "that Redis knows the workers"
     )
     # what was done already may be on the queue once more: it must not be done again
-    wait_until(lambda: _is_idle(site), RECOVERY_S, "the end of all jobs")
+    wait_until(lambda: is_idle(site), RECOVERY_S, "the end of all jobs")
     site.check_books()
     assert all(process.poll() is None for process in site.processes.values()), site.logs()
     for name, count in site.complaints().items():
@@ -44,7 +44,8 @@ def withstanding(site: Site) -> Iterator[None]:
         assert "Traceback" not in site.log(name), site.log(name)  # an outage is no defect
 
 
-def _is_idle(site: Site) -> bool:
+def is_idle(site: Site) -> bool:
+    """Whether there is no job, nor anybody who does one."""
     with site.redis.client() as redis:
         return not site.busy_workers() and FrameQueue(redis).depth() == 0
 

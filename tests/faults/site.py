@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -149,7 +150,8 @@ class Site:
 
     def wait_for_death(self, name: str) -> int:
         """The exit status of a process that is to die by itself."""
-        return self.processes.pop(name).wait(RECOVERY_S + START_S)
+        self.processes[name].wait(RECOVERY_S + START_S)  # one that lives on is ended with the site
+        return self.processes.pop(name).wait()
 
     def kill(self, name: str) -> None:
         """``kill -9``."""
@@ -277,6 +279,10 @@ class Site:
     def log(self, name: str) -> str:
         """All that a process has said."""
         return (self.directory / f"{name}.log").read_text(errors="replace")
+
+    def said_to_be_scored(self, worker: str) -> int:
+        """Frames in all batches that a worker has told the end of."""
+        return sum(map(int, re.findall(r"batch of \d+: (\d+) scored", self.log(worker))))
 
     def complaints(self) -> dict[str, int]:
         """Number of warnings and errors that each process has logged."""

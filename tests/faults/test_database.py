@@ -96,8 +96,8 @@ def test_work_goes_on_after_a_fault_of_postgres(
     lasting_site: Site, postgres: PostgresProcess, fault: Fault
 ) -> None:
     # to see it fail: raise OperationalError as it is in _translated (the producer ends), let
-    # load_pending and finish_within both pass committed frames (a lost answer doubles them), or let
-    # a worker take the next job at once after a failure (a read-only database floods the log)
+    # load_pending and finish_within both pass committed frames (a lost answer doubles them), forget
+    # decisions in window.lua, or leave StorageError out of INFRASTRUCTURE (frames are blamed)
     with withstanding(lasting_site), fault(lasting_site, postgres):
         lasting_site.upload(100)
 

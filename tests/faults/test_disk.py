@@ -108,8 +108,10 @@ def site(disks: Disks, make_lasting_site: MakeSite) -> Site:
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_work_goes_on_when_there_is_room_again(site: Site, disks: Disks, fault: Fault) -> None:
-    # to see it fail: let Worker._handle wait for storage errors only (the log is flooded), or
-    # ignore what `put` raises (rows name pictures that are not there)
+    # to see it fail: let Worker._handle wait for storage errors only (the log is flooded), ignore
+    # what `put` raises in `store_pictures` (rows name pictures that are not there), leave what is
+    # half written in ArtifactStore.put, or raise OperationalError as it is in _translated
+    # (processes end)
     with withstanding(site), fault(site, disks):
         site.upload(100)
         let_pass(site, FULL_S)

@@ -102,7 +102,8 @@ NAMES = (
 
 
 def test_files_of_any_name_are_scored(site: Site) -> None:
-    # to see it fail: let path_to_text decode with "replace", or _directory_name return the name
+    # to see it fail: let path_to_text decode with "replace", _directory_name return the camera as
+    # it is, or is_ignored overlook a dot in front
     names = [os.fsdecode(name) for name in NAMES]
     visible = [name for name in names if not name.startswith(".")]
     paths = [site.put(name, large_picture(number)) for number, name in enumerate(visible)]
@@ -121,7 +122,8 @@ def test_files_of_any_name_are_scored(site: Site) -> None:
 
 
 def test_files_that_are_no_images_are_quarantined_with_the_reason(site: Site) -> None:
-    # to see it fail: let `_reason` always answer "corrupt"
+    # to see it fail: let `_reason` of worker.reading always answer "corrupt", or leave the units
+    # out of Inspector._read
     whole = large_picture(1)
     content = {
         "empty.png": (b"", "empty"),
@@ -149,7 +151,8 @@ def test_files_that_are_no_images_are_quarantined_with_the_reason(site: Site) ->
 
 
 def test_decompression_bombs_take_neither_the_worker_nor_its_memory(site: Site) -> None:
-    # to see it fail: leave the limits out of thermal.decode_raster
+    # to see it fail: leave the limits out of check_size or _unpack in thermal.decode_raster, or
+    # that of scans out of thermal.decode_jpeg
     worker = psutil.Process(site.processes["worker-1"].pid)
     before = worker.cpu_times().user
     site.wait_for({site.put(f"bomb/{n}", d): [word] for n, (d, word) in bombs().items()})
@@ -178,7 +181,7 @@ def random_bytes(chance: random.Random) -> bytes:
 
 
 def test_five_thousand_random_contents_are_decoded_or_refused() -> None:
-    # to see it fail: let _from_tiff raise what struct raises
+    # to see it fail: let read_directory in thermal.decode_tiff raise what struct raises
     chance = random.Random(7)
     suffixes = sorted(IMAGE_SUFFIXES)
     decoded = 0
@@ -210,12 +213,13 @@ def test_random_contents_do_not_hold_up_the_stream(site: Site) -> None:
 
 
 def test_what_is_no_regular_file_is_left_alone(site: Site, tmp_path: Path) -> None:
-    # to see it fail: follow links in `walk`, or leave S_ISREG out of `frame_at`
+    # to see it fail: follow links in `walk` and in TreeWatch.add, or leave S_ISREG out of
+    # `frame_at`
     outside = tmp_path / "outside"
     outside.mkdir()
     (outside / "secret.png").write_bytes(picture(1))
     kinds = site.watch / "kinds"
-    kinds.mkdir()
+    site.wait_for({site.put("kinds/first.png", picture(3)): ["scored"]})  # so events tell of them
     (kinds / "loop").symlink_to(kinds, target_is_directory=True)
     (kinds / "up").symlink_to(site.watch, target_is_directory=True)
     (kinds / "itself.png").symlink_to(kinds / "itself.png")
@@ -237,7 +241,8 @@ def test_what_is_no_regular_file_is_left_alone(site: Site, tmp_path: Path) -> No
 
 
 def test_what_takes_the_place_of_a_known_file_is_not_read(site: Site, tmp_path: Path) -> None:
-    # to see it fail: open files by their path in worker.reading
+    # to see it fail: open files by their path in worker.reading, or leave O_NOFOLLOW out of _PASS
+    # in storage.paths
     (tmp_path / "secret.png").write_bytes(picture(1))
     kinds = ("link", "fifo", "directory", "gone")
     paths = {kind: site.put(f"swap/{kind}.png", b"not an image yet") for kind in kinds}

@@ -38,8 +38,8 @@ SOON_S = 20.0
 
 
 def test_a_producer_killed_after_any_step_loses_nothing_and_doubles_nothing(site: Site) -> None:
-    # to see it fail: claim frames without a lease only in claim_pending,
-    # or leave the scan at the start out of RootObserver
+    # to see it fail: claim frames without a lease only in `claim_pending`, or let Reconciler.take
+    # submit nothing that is old
     site.start_worker()
     for number, step in enumerate(STEPS):
         site.upload(10, camera=f"cam-{number % 2}")  # while no producer runs
@@ -58,8 +58,8 @@ def test_a_producer_killed_after_any_step_loses_nothing_and_doubles_nothing(site
 
 
 def test_two_producers_share_a_directory_and_either_may_die(make_site: MakeSite) -> None:
-    # to see it fail: insert without ON CONFLICT in `register` (a producer ends),
-    # or leave the scan at the start out of RootObserver (files of the last step are lost)
+    # to see it fail: insert without ON CONFLICT in `register` (a producer ends), or let
+    # Reconciler.take submit nothing that is old (files of the last step are lost)
     site = make_site()
     site.start_worker()
     site.start_producer("first")
@@ -77,6 +77,8 @@ def test_two_producers_share_a_directory_and_either_may_die(make_site: MakeSite)
     site.wait_until_settled()
     site.check_books()
     assert site.scored() == 350
+    for name in ("first", "second", "third"):
+        assert "Traceback" not in site.log(name), "it was not the test that ended it"
 
 
 def test_files_whose_events_the_kernel_dropped_are_found(make_site: MakeSite) -> None:
@@ -104,7 +106,7 @@ def test_files_whose_events_the_kernel_dropped_are_found(make_site: MakeSite) ->
 
 
 def test_a_burst_into_new_nested_directories_is_found(make_site: MakeSite) -> None:
-    # to see it fail: do not scan what TreeWatch tells of as a new directory
+    # to see it fail: let TreeWatch.on_event tell of no new directory
     site = make_site()
     site.start_producer()
     site.upload(1)
@@ -123,12 +125,14 @@ def test_a_burst_into_new_nested_directories_is_found(make_site: MakeSite) -> No
 def test_frames_that_wait_while_their_directory_is_away_are_scored_when_it_is_back(
     make_site: MakeSite,
 ) -> None:
-    # to see it fail: quarantine a file that is not there even if its root is not there either
+    # to see it fail: leave _root_is_there out of `read_frame`: what is missing is quarantined at
+    # once
     site = make_site()
     wait_in_ledger(site, 20)
     site.watch.rename(site.directory / "away")
     site.start_worker()
-    wait_until(lambda: "20 later" in site.log("worker-1"), START_S, "that the worker puts them off")
+    # the first time they may be put off as uploads that go on
+    wait_until(lambda: site.log("worker-1").count("20 later") > 1, START_S, "that they are put off")
     wait_until(lambda: "cannot watch" in site.log("producer"), START_S, "that the producer notices")
     (site.directory / "away").rename(site.watch)
     site.upload(5)
@@ -140,7 +144,8 @@ def test_frames_that_wait_while_their_directory_is_away_are_scored_when_it_is_ba
 def test_frames_that_were_given_up_behind_an_empty_mount_point_come_back_with_it(
     make_site: MakeSite,
 ) -> None:
-    # to see it fail: leave `missing` frames as they are in `register`
+    # to see it fail: let `known` count frames that are missing, or leave them as they are in
+    # `register`
     site = make_site()
     wait_in_ledger(site, 20)
     site.watch.rename(site.directory / "away")
@@ -156,8 +161,8 @@ def test_frames_that_were_given_up_behind_an_empty_mount_point_come_back_with_it
 
 
 def test_a_directory_that_was_deleted_and_made_anew_is_watched(make_site: MakeSite) -> None:
-    # to see it fail: let RootObserver neither look after the identity of its root,
-    # nor be told when the watch on it has ended
+    # to see it fail: let RootObserver._is_present ask for no scan of a new root, and
+    # TreeWatch.on_watch_deleted tell nobody that the watch on it has ended
     site = make_site()
     wait_in_ledger(site, 5)
     shutil.rmtree(site.watch)
@@ -172,7 +177,7 @@ def test_a_directory_that_was_deleted_and_made_anew_is_watched(make_site: MakeSi
 def test_what_cannot_be_read_holds_up_nothing_and_is_found_when_it_can(
     make_site: MakeSite,
 ) -> None:
-    # to see it fail: do not look again at what was refused in RootObserver
+    # to see it fail: leave _look_again out of RootObserver
     site = make_site()
     site.upload(5, camera="closed")
     (site.watch / "closed").chmod(0)

@@ -41,9 +41,11 @@ def killed_and_emptied(site: Site) -> Iterator[None]:
 
 @contextmanager
 def killed_and_older(site: Site) -> Iterator[None]:
-    # what is written after this instant is lost, though rows tell of it
-    size, scored = _journal(site).stat().st_size, site.books().scored
-    wait_until(lambda: site.books().scored >= scored + 20, RECOVERY_S, "more rows")
+    # what is decided after this instant is lost, though rows tell of it
+    size = _journal(site).stat().st_size
+    site.upload(50)
+    wait_until(site.is_settled, RECOVERY_S, "rows that were decided since")
+    site.upload(100)
     site.redis.signal(signal.SIGKILL)
     assert _journal(site).stat().st_size > size
     yield
@@ -70,8 +72,11 @@ def hung(site: Site) -> Iterator[None]:
 def cut_off(site: Site) -> Iterator[None]:
     with site.redis.client() as redis:
         for _ in range(10):
+            redis.client_pause(1000, all=False)  # so that whoever writes is cut off in the middle
             site.upload(10)
+            let_pass(site, 0.2)
             redis.client_kill_filter(_type="normal", skipme=True)
+            redis.client_unpause()
     yield
 
 
@@ -105,10 +110,11 @@ def site(make_lasting_site: MakeSite) -> Site:
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_work_goes_on_after_a_fault_of_redis(site: Site, fault: Fault) -> None:
-    # to see it fail: end no lease in claim_pending (jobs are lost with Redis), the check for
-    # contradictions out of commit_results (an older Redis doubles sequence numbers), the check of
-    # writes out of Outage (a full Redis floods the log), the registration out of
-    # WarmWorker.heartbeat (workers that an emptied Redis does not know)
+    # to see it fail: end no lease in `claim_pending` (jobs are lost with Redis), let
+    # Streams._rebuild absorb no rows, leave _refuse_contradictions out of storage.results (an older
+    # Redis doubles sequence numbers), the check out of Outage.answered (a full Redis floods the
+    # log), RedisError out of Dispatcher, socket_timeout out of open_redis, or the registration out
+    # of WarmWorker.heartbeat (workers that an emptied Redis does not know)
     with withstanding(site), fault(site):
         site.upload(100)
         # the ledger takes frames though Redis is away
@@ -118,7 +124,8 @@ def test_work_goes_on_after_a_fault_of_redis(site: Site, fault: Fault) -> None:
 def test_a_wrong_password_is_told_in_a_few_lines_and_work_goes_on_when_it_is_right(
     make_site: MakeSite,
 ) -> None:
-    # to see it fail: let Outage.failed return 0, or name the URL in place of the address
+    # to see it fail: let Outage.failed return 0, leave the sleep out of Worker.run, or put the
+    # password into storage.queue.address
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     url = f"redis://:swordfish@127.0.0.1:{port}/0"

@@ -12,10 +12,11 @@ import json
 import os
 import pickle
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import pytest
@@ -27,12 +28,13 @@ from rq.serializers import JSONSerializer
 from sqlalchemy import make_url, text, update
 
 from ops.cli import cli
-from storage.database import connect, writing
+from storage.database import connect, reading, writing
 from storage.ledger import NewFrame, register
 from storage.models import save_model
 from storage.queue import JOB_FUNCTION, QUEUE_NAME, FrameQueue
 from storage.schema import models
 from tests.faults.conftest import MakeSite
+from tests.faults.lasting import is_idle
 from tests.faults.site import RECOVERY_S, REPOSITORY, START_S, Site, wait_until
 from tests.scene import picture
 from thermal.bundle import WEIGHTS_FILE, Bundle, save_bundle
@@ -137,10 +139,32 @@ def write_no_jobs_at_all(redis: Redis, target: Path) -> None:
 
 def write_scored_frames_again(redis: Redis, _target: Path) -> None:
     with redis.pipeline() as pipeline:
-        pipeline.lrange("scored", 0, -1)
+        pipeline.lrange("scored", 0, 19)  # no more than the producer has room for
         [ids] = pipeline.execute()
     for frame_id in ids:
         FrameQueue(redis).enqueue([frame_id.decode()])
+
+
+@contextmanager
+def seen_by_the_producer(site: Site) -> Iterator[None]:
+    """What is written into the queue meanwhile is there when the producer looks what waits."""
+    wait_until(lambda: is_idle(site), RECOVERY_S, "the end of all jobs")
+    site.processes["worker-1"].send_signal(signal.SIGSTOP)
+    seen = site.seen()
+    site.upload(1)  # its job goes to the worker, which waited for one
+    wait_until(lambda: site.seen() == seen + 1, RECOVERY_S, "its entry")
+    yield
+    due = text("SELECT count(*) FROM frames WHERE state = 'pending' AND lease_until = 0")
+
+    def are_claimed() -> bool:
+        with reading(site.engine) as connection:
+            return bool(connection.scalars(due).one() == 0)
+
+    for _ in range(2):  # one that fails when it looks is not there to look again
+        with writing(site.engine) as connection:
+            connection.execute(text("UPDATE frames SET lease_until = 0 WHERE state = 'pending'"))
+        wait_until(are_claimed, RECOVERY_S, "that the producer looks what waits")
+    site.processes["worker-1"].send_signal(signal.SIGCONT)
 
 
 @pytest.mark.parametrize(
@@ -156,7 +180,9 @@ def write_scored_frames_again(redis: Redis, _target: Path) -> None:
 def test_what_is_written_into_the_queue_runs_nothing_and_stops_nothing(
     site: Site, tmp_path: Path, attack: Callable[[Redis, Path], None]
 ) -> None:
-    # to see it fail: let FrameJob.func return what a job names; drop checks of FrameBatch.decode
+    # to see it fail: let FrameJob.func return what a job names, fall back to pickle in WarmWorker,
+    # drop the check of ids in FrameBatch.decode, let Worker._work end when RQ's worker does, or let
+    # `load_pending` give frames that are scored already
     site.upload(10)
     site.wait_until_settled()
     seen = site.books().seen
@@ -164,12 +190,16 @@ def test_what_is_written_into_the_queue_runs_nothing_and_stops_nothing(
     with site.redis.client() as redis:
         with writing(site.engine) as connection:
             redis.rpush("scored", *connection.scalars(text("SELECT id FROM frames")))
-        attack(redis, target)
+        # a producer that looks at what is no job at all ends, so these go to the worker only
+        seen_by_all = attack is not write_no_jobs_at_all
+        with seen_by_the_producer(site) if seen_by_all else nullcontext():
+            attack(redis, target)
         site.upload(10)
         site.wait_until_settled()
-        wait_until(lambda: FrameQueue(redis).depth() == 0, RECOVERY_S, "an empty queue")
+        wait_until(lambda: is_idle(site), RECOVERY_S, "the end of all jobs")
     assert not target.exists()
-    assert site.books().seen == seen + 10, "a job has made frames"
+    assert site.books().seen == seen + 10 + seen_by_all, "a job has made frames"
+    assert site.said_to_be_scored("worker-1") == site.books().scored, "work is done twice"
     assert all(process.poll() is None for process in site.processes.values()), site.logs()
     site.check_books()
 
@@ -177,7 +207,7 @@ def test_what_is_written_into_the_queue_runs_nothing_and_stops_nothing(
 def test_a_bundle_with_a_pickle_in_it_is_refused_unread(
     make_site: MakeSite, bundle: Bundle, tmp_path: Path
 ) -> None:
-    # to see it fail: load the weights with torch.load(..., weights_only=False)
+    # to see it fail: let _read_tensors in thermal.bundle try torch.load(..., weights_only=False)
     target = tmp_path / "made-by-a-pickle"
     pickled = tmp_path / "pickled.pt"
     torch.save({"weights": Trap(target)}, pickled)
@@ -220,7 +250,8 @@ FORMULAS = ("=1+cmd|calc!A0.png", "+1+1.png", "-1+1.png", "@SUM(A1:A9).png", "\t
 
 
 def test_names_are_never_code(site: Site, tmp_path: Path) -> None:
-    # to see it fail: write a camera's name into a statement, or leave `_cell` out of storage.export
+    # to see it fail: write a camera's name into a statement in storage.queries, or leave _harmless
+    # out of storage.export_arrays
     named = [
         site.put(f"{camera}/{number}.png", picture(number))
         for camera in CAMERAS
@@ -250,7 +281,8 @@ def test_names_are_never_code(site: Site, tmp_path: Path) -> None:
 
 
 def test_a_name_cannot_write_lines_into_a_log(site: Site) -> None:
-    # to see it fail: let configure_logging take a plain Formatter
+    # to see it fail: let configure_logging take a plain Formatter, or `requeue --list` print names
+    # as they are
     forged = "2026-01-01T00:00:00.000Z INFO    all is well"
     name = site.put(f"cam-a/x\n{forged}\r\x1b[2Jx\x9b1mx\u2028x.png", b"dear operator")
     wait_until(lambda: site.outcomes(name) == ["unsupported"], RECOVERY_S, "its quarantine")
@@ -264,7 +296,8 @@ def test_a_name_cannot_write_lines_into_a_log(site: Site) -> None:
 
 
 def test_a_ledger_row_that_climbs_out_of_its_root_is_not_read(site: Site, tmp_path: Path) -> None:
-    # to see it fail: join root and path in worker.reading instead of open_beneath
+    # to see it fail: join root and path in worker.reading instead of open_beneath, or leave
+    # O_NOFOLLOW or the look for ".." out of storage.paths
     secret = tmp_path / "secret.png"
     secret.write_bytes(picture(1))
     (site.watch / "way-out").symlink_to(tmp_path)
@@ -288,7 +321,7 @@ def test_a_ledger_row_that_climbs_out_of_its_root_is_not_read(site: Site, tmp_pa
 
 
 def test_no_password_is_ever_said(make_site: MakeSite, postgres_url: str) -> None:
-    # to see it fail: print `engine.url` or a Redis URL as they are in any message
+    # to see it fail: show the password in storage.database.masked_url or in storage.queue.address
     site = make_site(with_password(postgres_url))
     change_redis_password(site, "", SECRET)
     site.redis.url = f"unix://:{SECRET}@{site.redis.socket}"
@@ -360,7 +393,8 @@ WRONG_ADDRESSES = (
 
 @pytest.mark.parametrize("verb", ["status", "audit", "doctor", "produce", "work"])
 def test_no_wrong_address_is_told_with_its_password(verb: str, tmp_path: Path) -> None:
-    # to see it fail: put the value into the error of `_url_check` or of `storage.database.connect`
+    # to see it fail: put the value into the error of `_url_check` or of `storage.database.connect`,
+    # or leave `redact` out of ops.doctor
     words = ["--debug", verb, "--data", str(tmp_path / "state")]
     words += ["--watch", str(tmp_path)] if verb == "produce" else []
     words += ["--json"] if verb in ("status", "audit", "doctor") else []

@@ -12,7 +12,7 @@ from thermal.bundle import Bundle
 
 @pytest.mark.slow
 def test_a_minute_of_faults_loses_no_image_and_doubles_none(tmp_path: Path, bundle: Bundle) -> None:
-    # to see it fail: what the other fault tests name; lose frames in `claim_pending`, for one
+    # to see it fail: what the other fault tests name; end no lease in `claim_pending`, for one
     report = Soak(tmp_path, bundle, minutes=1, seed=4, say=print).run()
     assert report.passed, describe(report)
     assert report.faults.total() >= 2

@@ -178,7 +178,8 @@ MANNERS: tuple[Callable[[Path, bytes], None], ...] = (
 def test_an_upload_is_scored_whole_and_once_however_slowly_it_comes(
     site: Site, suffix: str
 ) -> None:
-    # to see it fail: leave out what decoders know of files that are cut off
+    # to see it fail: leave both looks at the identity out of _read_unchanged (a later version is
+    # scored twice)
     assert HANGS_S > GRACE_S
     # nothing in a BMP tells zeros that are pixels from those that wait for pixels
     manners = [m for m in MANNERS if (m, suffix) != (with_reserved_space, ".bmp")]
@@ -208,7 +209,8 @@ def test_an_upload_is_scored_whole_and_once_however_slowly_it_comes(
 
 
 def test_a_file_that_is_overwritten_has_an_outcome_for_every_version(site: Site) -> None:
-    # to see it fail: leave `mtime_ns` out of `frame_id`, or the second look out of _read_unchanged
+    # to see it fail: leave `mtime_ns` out of `frame_id`, or both looks at the identity out of
+    # _read_unchanged
     path = site.watch / "cam-a" / "latest.jpg"
     site.uploaded.append("cam-a/latest.jpg")
     versions: dict[tuple[int, int], str] = {}
@@ -256,7 +258,7 @@ def test_a_file_that_is_touched_is_scored_again_and_one_that_is_not_is_not(site:
 
 
 def test_a_file_that_is_deleted_before_it_is_read_is_missing_until_it_is_back(site: Site) -> None:
-    # to see it fail: leave `_is_missing` out of storage.ledger
+    # to see it fail: let `register` leave frames as they are that are missing
     with stopped(site, "worker-1"):
         deleted = site.put("cam-a/deleted.png", picture(1))
         away = site.put("cam-a/away.png", picture(2))
@@ -279,8 +281,8 @@ DATES = (-1e9, 0.0, 1.25e9, 4.1e9, 1e10)
 
 
 def test_files_of_any_date_have_their_outcome(site: Site) -> None:
-    # to see it fail: count the grace period from the file's date; leave the limits out of
-    # `ledger_mtime_ns`
+    # to see it fail: count the grace period from the file's date in _may_still_be_uploaded and
+    # leave MAX_ATTEMPTS out there, or leave the limits out of `ledger_mtime_ns`
     expected: dict[str, list[str]] = {}
     for number, date in enumerate(DATES):
         for data, outcome in ((picture(number), "scored"), (picture(number)[:300], "corrupt")):
@@ -294,11 +296,15 @@ def test_files_of_any_date_have_their_outcome(site: Site) -> None:
     site.uploaded += expected
     site.wait_for(expected)
     check(site)
+    with reading(site.engine) as connection:
+        dates = connection.scalars(select(frames.c.mtime_ns).where(frames.c.path.in_(expected)))
+        assert all(isinstance(date, int) and abs(date) < 1 << 63 for date in dates)  # for Postgres
 
 
 @pytest.mark.parametrize("jump_s", [-HOUR_S, HOUR_S])
 def test_a_clock_that_jumps_holds_up_nothing(site: Site, clock: Path, jump_s: float) -> None:
-    # to see it fail: leave LONGEST_LEASE_S out of claim_pending
+    # to see it fail: leave LONGEST_LEASE_S out of claim_pending (back), or end no lease there
+    # (forward)
     def set_clock(wrong_by_s: float) -> None:
         clock.with_name("next").write_text(str(wrong_by_s))
         clock.with_name("next").replace(clock)

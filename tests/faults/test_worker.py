@@ -36,8 +36,8 @@ KILLED_BY_POISON = "before worker.inspection.read_frame with:poison kill"
 
 
 def test_a_worker_killed_after_any_step_loses_nothing_and_doubles_nothing(site: Site) -> None:
-    # to see it fail: leave the decision of a frame out of `decisions` in window.lua (doubled),
-    # or the lease out of claim_pending (lost)
+    # to see it fail: forget the decision of a frame in window.lua, give `finish_within` a
+    # transaction of its own in commit_results, or record no open decisions beside rows
     site.start_producer()
     for number, step in enumerate(STEPS):
         site.upload(20)
@@ -53,7 +53,8 @@ def test_a_worker_killed_after_any_step_loses_nothing_and_doubles_nothing(site: 
 
 
 def test_a_worker_killed_between_the_parts_of_a_batch_loses_nothing(make_site: MakeSite) -> None:
-    # to see it fail: let `load_pending` give frames that are scored already
+    # to see it fail: let `load_pending` give frames that are scored already, or forget the decision
+    # of a frame in window.lua
     site = make_site()
     site.upload(400)  # jobs of 100, each in two parts
     site.start_worker(fault="before worker.batch.commit_results 2 kill")
@@ -63,8 +64,10 @@ def test_a_worker_killed_between_the_parts_of_a_batch_loses_nothing(make_site: M
     site.start_worker("survivor")
     wait_until(lambda: site.scored() > PART_FRAMES, START_S, "the first row of the survivor")
     site.wait_until_settled()
+    wait_until(lambda: "survivor" not in site.busy_workers(), RECOVERY_S, "the end of its batch")
     site.check_books()
     assert site.scored() == 400
+    assert site.said_to_be_scored("survivor") == 400 - PART_FRAMES, "work is done twice"
 
 
 def test_a_worker_that_is_told_to_stop_under_load_finishes_its_batch(make_site: MakeSite) -> None:
@@ -91,7 +94,7 @@ def test_a_worker_that_is_told_to_stop_under_load_finishes_its_batch(make_site: 
 
 
 def test_a_stuck_batch_is_taken_over_by_another_worker(make_site: MakeSite) -> None:
-    # to see it fail: let the heartbeat of a job go on whatever the job does
+    # to see it fail: let WarmWorker._beat go on however many beats come without a step
     site = make_site()
     site.start_producer()
     site.start_worker("stuck", fault="before thermal.detector.Detector.score 1+ hang")
@@ -115,7 +118,8 @@ def test_a_stuck_batch_is_taken_over_by_another_worker(make_site: MakeSite) -> N
 def test_a_batch_that_fails_once_is_done_after_all(
     make_site: MakeSite, fault: str, answer: str
 ) -> None:
-    # to see it fail: let Isolation raise what the batch raised, or BatchScorer what a device did
+    # to see it fail: let Isolation._in_parts raise what the batch raised, or BatchScorer._inspected
+    # what a device did
     site = make_site()
     site.upload(100)
     site.start_worker(fault=f"before thermal.detector.Detector.score 1 {fault}")
@@ -129,7 +133,8 @@ def test_a_batch_that_fails_once_is_done_after_all(
 
 
 def test_a_worker_whose_device_is_lost_ends_and_the_next_one_goes_on(make_site: MakeSite) -> None:
-    # to see it fail: let a lost device be blamed on the frames, or leave the worker running
+    # to see it fail: leave DeviceFailed out of INFRASTRUCTURE (the frames are blamed), or
+    # end_after_this_job out of Worker._handle
     site = make_site()
     site.start_producer()
     site.upload(100)
@@ -147,8 +152,9 @@ def test_a_worker_whose_device_is_lost_ends_and_the_next_one_goes_on(make_site: 
 def test_a_frame_that_fails_alone_is_quarantined_and_holds_up_no_other(
     make_site: MakeSite, fault: str, reason: str
 ) -> None:
-    # to see it fail: let Isolation raise what the batch raised (the others are held up),
-    # or postpone the frame for ever (it never gets an outcome)
+    # to see it fail: let Isolation._in_parts raise what the batch raised (the others are held up),
+    # or _failed_alone postpone the frame for ever or forget what it failed with (it is given up
+    # without its reason)
     site = make_site()
     site.upload(20)
     poison(site)
@@ -167,7 +173,8 @@ def test_a_frame_that_fails_alone_is_quarantined_and_holds_up_no_other(
 def test_a_frame_that_kills_its_workers_is_quarantined_and_holds_up_no_other(
     make_site: MakeSite,
 ) -> None:
-    # to see it fail: tell nobody of abandoned jobs in WarmWorker, or leave suspects in a batch
+    # to see it fail: take _handle_abandoned from WarmWorker, or leave suspects in their batch in
+    # Isolation.__call__
     site = make_site()
     site.upload(10)
     poison(site)

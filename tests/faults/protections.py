@@ -1,0 +1,149 @@
+"""Whether the fault tests see a protection go: the product without it must fail them.
+
+    python -m tests.faults.protections [NAME…]
+
+Each removal of `tests.faults.removals` is made in a copy of the repository, and each of its tests
+is run there. A line tells what came of it:
+
+    seen      the test failed, as it should; the error it failed with follows, for a look at it
+    NOT SEEN  the test passed, was skipped, or could not be run
+
+The exit status is 1 if anything was not seen. All of them take about an hour.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from tests.faults.removals import REMOVALS
+from tests.faults.removals.removal import Edit, Removal
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+FAULT_TESTS = "tests/faults/"
+#: Seconds that one test gets: more than pytest gives it, after which it has failed.
+TIMEOUT_S = 360
+#: Must be those of the copy, for the processes that a test starts as well.
+PACKAGES = ("ops", "producer", "storage", "thermal", "worker", "tests")
+
+
+@contextmanager
+def copy_without(removal: Removal) -> Iterator[Path]:
+    """A copy of what git tracks, as it is in the work tree, without the protection."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=REPOSITORY,
+        check=True,
+        capture_output=True,
+    )
+    with tempfile.TemporaryDirectory(prefix="tw-without-", ignore_cleanup_errors=True) as name:
+        copy = Path(name)
+        for path in filter(None, os.fsdecode(listed.stdout).split("\0")):
+            if (REPOSITORY / path).is_file():
+                (copy / path).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(REPOSITORY / path, copy / path)
+        for edit in removal.edits:
+            remove(edit, copy / edit.file)
+        yield copy
+
+
+def remove(edit: Edit, file: Path) -> None:
+    """Make one edit.
+
+    Raises:
+        ValueError: the old text is not in the file, or more than once.
+    """
+    text = file.read_text(encoding="utf-8")
+    if text.count(edit.old) != 1:
+        raise ValueError(f"{text.count(edit.old)} times in {edit.file}, not once: {edit.old!r}")
+    file.write_text(text.replace(edit.old, edit.new), encoding="utf-8")
+
+
+def environment(copy: Path) -> dict[str, str]:
+    """What makes Python take the copy's packages: PYTHONPATH comes before an editable install."""
+    return {**os.environ, "PYTHONPATH": str(copy), "COLUMNS": "400"}
+
+
+def check_imports(copy: Path) -> None:
+    """That a process started anywhere takes the packages of the copy.
+
+    Raises:
+        RuntimeError: it does not, or a changed file cannot be imported.
+    """
+    code = "import {0}; print(*({0}), sep=chr(10))".format(", ".join(PACKAGES))
+    answer = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tempfile.gettempdir(),
+        env=environment(copy),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    found = answer.stdout.count(f"from '{copy}/")
+    if found != len(PACKAGES):
+        raise RuntimeError(f"the copy is not what is imported: {answer.stdout}{answer.stderr}")
+
+
+def run_test(copy: Path, test: str) -> tuple[bool, str]:
+    """Whether a test fails in the copy, and the error that pytest names."""
+    words = ["-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", FAULT_TESTS + test]
+    running = subprocess.Popen(
+        [sys.executable, *words],
+        cwd=copy,
+        env=environment(copy),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        start_new_session=True,
+    )
+    try:
+        said, _ = running.communicate(timeout=TIMEOUT_S)
+    except subprocess.TimeoutExpired:
+        return False, f"it had not ended after {TIMEOUT_S} s"
+    finally:
+        with suppress(ProcessLookupError):  # what the test has started and not ended
+            os.killpg(running.pid, signal.SIGKILL)
+    lines = said.splitlines() or [""]
+    # a fixture that fails is an error to pytest: the product does not run at all then
+    failed = [line for line in lines if line.startswith("FAILED ")]
+    return bool(failed), (failed or lines)[-1].rpartition(f"{test} - ")[2]
+
+
+def try_removal(removal: Removal) -> bool:
+    """Run the tests of a removal, tell what came of each, and return whether all saw it."""
+    seen = True
+    with copy_without(removal) as copy:
+        check_imports(copy)
+        for test in removal.tests:
+            started = time.monotonic()
+            failed, error = run_test(copy, test)
+            took_s = time.monotonic() - started
+            word = "seen    " if failed else "NOT SEEN"
+            print(f"{word} {took_s:5.0f} s  {removal.name}  {test}\n    {error}", flush=True)
+            seen &= failed
+    return seen
+
+
+def main(names: list[str]) -> int:
+    """Try the removals named, or all."""
+    by_name = {removal.name: removal for removal in REMOVALS}
+    if unknown := set(names) - set(by_name):
+        print(f"no such removal: {', '.join(sorted(unknown))}", file=sys.stderr)
+        return 2
+    chosen = [by_name[name] for name in names] or list(REMOVALS)
+    not_seen = [removal.name for removal in chosen if not try_removal(removal)]
+    print(f"{len(chosen) - len(not_seen)} of {len(chosen)} removals seen", *not_seen, sep="\n  ")
+    return 1 if not_seen else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
