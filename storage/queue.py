@@ -8,13 +8,13 @@ worker runs one function whatever the message says, so nothing on Redis can run 
 from __future__ import annotations
 
 import re
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 
 from redis import Redis
 from rq import Queue, Retry, Worker
-from rq.exceptions import DeserializationError
 from rq.job import Job
 from rq.serializers import JSONSerializer
 
@@ -37,6 +37,10 @@ RETRIES = 3
 #: Seconds for which the record of a failed job is kept; its frames stay in the ledger.
 FAILURE_TTL_S = 3600
 
+#: Most bytes that a job's function and arguments may unpack to: twice a full message.
+MAX_DATA_BYTES = 80 * MAX_FRAMES
+
+_JOB_KEY = Job.redis_job_namespace_prefix.encode()
 _FRAME_ID = re.compile(r"[0-9a-f]{32}")
 
 
@@ -116,11 +120,15 @@ class FrameQueue:
 
         `now` is in Unix seconds. Costs one round trip a job, so it suits a bounded queue.
         """
-        job_ids = self.rq.get_job_ids()  # first: a job may be taken up between the two questions
-        running = self.redis.zrangebyscore(self.rq.started_job_registry.key, now, "+inf")
-        job_ids += [entry.decode().split(":")[0] for entry in cast("list[bytes]", running)]
-        jobs = Job.fetch_many(job_ids, connection=self.redis, serializer=JSONSerializer)
-        return {frame for job in jobs if job is not None for frame in _frames_of(job)}
+        # first: a job may be taken up between the two questions
+        waiting = cast("list[bytes]", self.redis.lrange(self.rq.key, 0, -1))
+        started = self.redis.zrangebyscore(self.rq.started_job_registry.key, now, "+inf")
+        running = [entry.partition(b":")[0] for entry in cast("list[bytes]", started)]
+        with self.redis.pipeline(transaction=False) as pipeline:
+            for job_id in [*waiting, *running]:
+                pipeline.hget(_JOB_KEY + job_id, "data")
+            found = pipeline.execute(raise_on_error=False)
+        return {frame for data in found for frame in _frames_of(data)}
 
 
 def address(redis: Redis) -> str:
@@ -129,8 +137,11 @@ def address(redis: Redis) -> str:
     return str(kwargs["path"]) if "path" in kwargs else f"{kwargs['host']}:{kwargs['port']}"
 
 
-def _frames_of(job: Job) -> tuple[str, ...]:
+def _frames_of(data: object) -> tuple[str, ...]:
+    """The frames that a job carries; RQ keeps function and arguments as compressed JSON."""
     try:
-        return FrameBatch.decode(job.args[0]).frame_ids
-    except (InvalidMessage, DeserializationError, IndexError, TypeError):
+        text = zlib.decompressobj().decompress(cast("bytes", data), MAX_DATA_BYTES)
+        _function, _instance, args, _named = JSONSerializer.loads(text)
+        return FrameBatch.decode(args[0]).frame_ids
+    except (InvalidMessage, zlib.error, ValueError, LookupError, TypeError, RecursionError):
         return ()  # not a job of ours; the worker refuses it with its reason

@@ -93,6 +93,21 @@ def test_jobs_of_others_on_our_queue_do_not_disturb(redis: Redis) -> None:
     assert queue.in_flight(now=time.time()) == {frame_id(1)}
 
 
+def test_what_is_no_job_at_all_does_not_disturb(redis: Redis) -> None:
+    deep = b"[" * 30_000  # more than a decoder goes into
+    bomb = zlib.compress(json.dumps([JOB_FUNCTION, None, ["0" * 10_000_000], {}]).encode())
+    for number, data in enumerate([b"\xff\xfe", b"", b"{}", deep, zlib.compress(deep), bomb]):
+        redis.hset(f"rq:job:{number}", "data", data)
+        redis.lpush(f"rq:queue:{QUEUE_NAME}", number)
+    redis.set("rq:job:text", "no hash")
+    redis.hset("rq:job:empty", "x", "y")
+    for entry in ("text", "empty", "unknown", "", b"\xff\xfe\0"):
+        redis.lpush(f"rq:queue:{QUEUE_NAME}", entry)
+    queue = FrameQueue(redis)
+    queue.enqueue([frame_id(1)])
+    assert queue.in_flight(now=time.time()) == {frame_id(1)}
+
+
 def test_nothing_on_redis_is_pickled(redis: Redis) -> None:
     FrameQueue(redis).enqueue([frame_id(1)])
     [key] = redis.keys("rq:job:*")

@@ -71,6 +71,18 @@ class JSONSerializer(_Json):
         ),
     ),
     Removal(
+        "a-producer-outlives-what-is-no-job",
+        (f"{_QUEUE}[write_no_jobs_at_all]",),
+        (
+            Edit(
+                "storage/queue.py",
+                "    except (InvalidMessage, zlib.error, ValueError, LookupError, TypeError, "
+                "RecursionError):\n",
+                "    except InvalidMessage:\n",
+            ),
+        ),
+    ),
+    Removal(
         "weights-are-never-unpickled",
         (_BUNDLE,),
         (
