@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -22,7 +23,7 @@ SCRIPT: Final = "script"
 WARM_RQ: Final = "warm RQ"
 TEXTBOOK_RQ: Final = "textbook RQ"
 
-#: Images of the run that tells how many make a run of the length wanted.
+#: Images of the first runs, which tell how many make one of the length wanted.
 PILOT = 128
 
 
@@ -57,8 +58,15 @@ class Contender:
 
     def choose_images(self, run_s: float) -> None:
         """Let a round take about `run_s`; also warms it up."""
-        if self.images == 0:
-            self.images = max(PILOT, round(self.run(PILOT) * run_s))
+        if self.images > 0:
+            return
+        self.run(PILOT)
+        self.images, took_s = PILOT, 0.0
+        while took_s < run_s / 2:  # by the clock: the rate of a few images may be anything
+            self.images = round(self.images * min(4.0, run_s / took_s if took_s else 1.0))
+            begun = time.monotonic()
+            self.run(self.images)
+            took_s = time.monotonic() - begun
 
     def measure(self) -> None:
         """Add a round."""
