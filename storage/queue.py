@@ -7,6 +7,7 @@ worker runs one function whatever the message says, so nothing on Redis can run 
 
 from __future__ import annotations
 
+import json
 import re
 import zlib
 from collections.abc import Mapping, Sequence
@@ -141,7 +142,7 @@ def _frames_of(data: object) -> tuple[str, ...]:
     """The frames that a job carries; RQ keeps function and arguments as compressed JSON."""
     try:
         text = zlib.decompressobj().decompress(cast("bytes", data), MAX_DATA_BYTES)
-        _function, _instance, args, _named = JSONSerializer.loads(text)
+        _function, _instance, args, _named = json.loads(text)
         return FrameBatch.decode(args[0]).frame_ids
     except (InvalidMessage, zlib.error, ValueError, LookupError, TypeError, RecursionError):
         return ()  # not a job of ours; the worker refuses it with its reason

@@ -26,6 +26,7 @@ from storage.window import RollingWindows
 from worker.batch import BatchScorer
 from worker.config import WorkerConfig
 from worker.isolation import Isolation
+from worker.memory import keep_freed_memory
 from worker.models import DeviceFailed, ModelSource
 from worker.progress import Progress
 from worker.rq_worker import WarmWorker
@@ -82,6 +83,7 @@ class Worker:
             DeviceFailed: the device fails; a new process may find it well.
         """
         _one_core_a_thread()
+        keep_freed_memory()
         self._models.current()
         wait_s = 0.1
         try:
