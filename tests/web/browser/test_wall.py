@@ -106,11 +106,11 @@ def test_two_fingers_stretch_the_time_shown_and_one_moves_it(visit: Visit, web: 
     assert box is not None
     x, y = box["x"] + box["width"] / 2, box["y"] + 60
 
-    visitor.swipe([[(x - 25, y)], [(x, y)], [(x + 25, y)]])  # a first small move is not followed
+    visitor.swipe([[(x + by, y)] for by in (-25, -10, 0, 10, 25)])  # the first move may not count
     expect(shown).to_contain_text(" to ")
     moved = shown.inner_text()
 
-    visitor.swipe([[(x - apart, y), (x + apart, y)] for apart in (100, 60, 20)])
+    visitor.swipe([[(x - apart, y), (x + apart, y)] for apart in (100, 70, 50, 30, 20)])
     expect(shown).not_to_have_text(moved)
     assert span_shown(shown.inner_text()) == pytest.approx(5 * span_shown(moved), rel=0.3)
 

@@ -1,7 +1,7 @@
 // One camera: its scores, threshold and temperatures over time, and what its window holds.
 
 import { address, get, post, query } from "./api.js";
-import { histogram, timeChart } from "./charts.js";
+import { histogram, isHeld, timeChart } from "./charts.js";
 import { at, empty, h } from "./dom.js";
 import { ago, localTime, number, percent, plural, sigma, temperature, unitName } from "./format.js";
 import { onNews } from "./live.js";
@@ -16,6 +16,7 @@ const undrawn = []; // what takes the charts away
 let range = { hours: 24 }; // the last hours, everything (null), or {since, until}
 let series = null;
 let distribution = null;
+let loads = 0; // begun so far
 
 function asked() {
   if (range.since !== undefined) return range;
@@ -154,6 +155,8 @@ function drawRange() {
 }
 
 async function load() {
+  loads += 1;
+  const mine = loads;
   try {
     const [list, newSeries, newDistribution] = await Promise.all([
       get(address("cameras")),
@@ -161,6 +164,8 @@ async function load() {
       get(address("cameras", name, "distribution")),
     ]);
     trouble(null);
+    // an answer to an earlier question is none; while a chart is held the next news will do
+    if (mine !== loads || isHeld()) return;
     [series, distribution] = [newSeries, newDistribution];
     drawHead(list.cameras);
   } catch (error) {
@@ -220,7 +225,7 @@ async function first() {
   if (series?.points.length === 0 && range.hours !== null) show({ hours: null });
 }
 
-first();
+await first();
 // who looks at a time of their own choice keeps it
 onNews(async () => {
   if (range.since === undefined) await load();

@@ -5,6 +5,21 @@ import { followFingers } from "./fingers.js";
 
 const NEAR_PX = 14; // a click this near a flagged frame means it
 
+let held = false; // a finger or a button is down on a chart
+document.addEventListener("pointerdown", (event) => {
+  held = event.target.closest(".u-over") !== null;
+});
+for (const end of ["pointerup", "pointercancel"]) {
+  document.addEventListener(end, (event) => {
+    if (event.isPrimary) held = false;
+  });
+}
+
+/** Whether somebody is dragging over a chart: drawn anew, it would be taken out of their hand. */
+export function isHeld() {
+  return held;
+}
+
 function css(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 }
