@@ -30,7 +30,6 @@ from sqlalchemy import (
     not_,
     or_,
     select,
-    true,
     update,
 )
 
@@ -158,11 +157,14 @@ def register(
         rows = [{"id": frame_id, **vars(frame)} for frame_id, frame in by_id.items()]
         sent = sent_rows(connection, rows, _SENT)
         fixed = {"seen_at": now, **_FRESH, "lease_until": lease_until}
+        # A conflict would lock the known row, in another order than workers lock such rows in. As
+        # a value, not as a join, which may change the order of the rows.
+        is_settled = select(literal(False)).where(frames.c.id == sent.c.id, not_(_is_missing))
+        is_news = func.coalesce(is_settled.scalar_subquery(), True)
         insert = insert_into(connection, frames)
         fresh = insert.from_select(
             [*(column.name for column in _SENT), *fixed],
-            # WHERE: without it, SQLite reads ON CONFLICT as the beginning of a join's ON
-            select(*sent.c, *(literal(value) for value in fixed.values())).where(true()),
+            select(*sent.c, *(literal(value) for value in fixed.values())).where(is_news),
         ).on_conflict_do_update(
             index_elements=["id"],
             set_={
