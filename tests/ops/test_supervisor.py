@@ -44,11 +44,15 @@ child = (folder / "child.py").as_posix()
 def spec(name, **more):
     return ChildSpec(name, (sys.executable, child, name, str(folder)), **more)
 {body}
+console = Console(sys.stderr)
 supervisor = Supervisor(
-    groups, log_dir=folder / "logs", console=Console(sys.stderr),
+    groups, log_dir=folder / "logs", console=console,
     backoff=Backoff(first_s=0.1, max_s=0.4), ready_timeout_s=2,
 )
-print(supervisor.run(lambda: (folder / "running").touch()), flush=True)
+try:
+    print(supervisor.run(lambda: (folder / "running").touch()), flush=True)
+finally:
+    console.close()  # it prints in a thread of its own, which the end would cut off
 """
 
 
