@@ -18,8 +18,8 @@ def keep_freed_memory() -> bool:
     """Keep memory that is given back for the next image; False where the C library cannot.
 
     A worker allocates the same megabytes for each image. glibc gives them back to the kernel in
-    between, which then hands them out page by page, cleared: at 160×120 up to 340 page faults an
-    image and a fifth of a worker's time, or none, depending on what lies at the end of the heap.
+    between, which then hands them out page by page, cleared: many page faults an image or none,
+    depending on what lies at the end of the heap.
     """
     try:
         mallopt = ctypes.CDLL(None).mallopt
