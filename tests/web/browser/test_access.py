@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from tests.web.browser.conftest import Visit
 from tests.web.browser.site import PASSWORD, WebSite
@@ -33,6 +33,28 @@ def test_nobody_gets_in_without_a_login_and_out_means_out(visit: Visit, web: Web
     page.wait_for_url("**/login")
     page.goto("/")
     assert urlsplit(page.url).path == "/login"
+
+
+def test_what_the_page_still_asks_while_logging_out_does_not_lead_back_to_it(visit: Visit) -> None:
+    visitor = visit()
+    visitor.expect_complaint("401")
+    page = visitor.log_in("vera", then="/history")
+    expect(page.locator("#rows tr").first).to_be_visible()
+    held: dict[str, Route] = {}
+    page.route("**/api/v1/results?*", lambda route: held.update(question=route))
+    page.route("**/logout", lambda route: held.update(logout=route))
+
+    page.get_by_label("Prediction").select_option("Anomaly")
+    page.get_by_label("Account: vera").click()
+    page.get_by_role("button", name="Log out").click(no_wait_after=True)
+    while len(held) < 2:
+        page.wait_for_timeout(10)
+    ended = held["logout"].fetch(max_redirects=0)  # what the page does not know yet
+    with page.expect_response(lambda response: response.status == 401):
+        held["question"].continue_()
+    held["logout"].fulfill(response=ended)
+
+    page.wait_for_url("**/login")  # without the page as "next"
 
 
 def test_a_viewer_sees_no_controls_that_take_another_role(visit: Visit, web: WebSite) -> None:

@@ -3,6 +3,12 @@
 const BASE = "/api/v1";
 const TOKEN = document.querySelector('meta[name="csrf-token"]')?.content ?? "";
 
+// Who logs out is on the way to the login: a late 401 must not take that way over, with this page as "next".
+let loggingOut = false;
+document.querySelector('form[action="/logout"]')?.addEventListener("submit", () => {
+  loggingOut = true;
+});
+
 export class ApiError extends Error {
   constructor(message, status) {
     super(message);
@@ -45,7 +51,7 @@ async function request(url, options) {
     throw new ApiError("The server cannot be reached. Is it running?", 0);
   }
   if (response.status === 401) {
-    location.assign(`/login${query({ next: location.pathname + location.search })}`);
+    if (!loggingOut) location.assign(`/login${query({ next: location.pathname + location.search })}`);
     throw new ApiError("Your session has ended. Log in again.", 401);
   }
   if (!response.ok) throw await problemOf(response);
