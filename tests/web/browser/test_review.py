@@ -154,7 +154,9 @@ def test_the_blend_runs_from_the_original_to_the_heatmap(visit: Visit, web: WebS
 
 
 def _picture(page: Page) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
-    data = np.frombuffer(page.locator(".touch[data-kind=blend]").screenshot(), np.uint8)
+    blend = page.locator(".touch[data-kind=blend]")
+    blend.evaluate("box => Promise.all([...box.querySelectorAll('img')].map((i) => i.decode()))")
+    data = np.frombuffer(blend.screenshot(), np.uint8)
     return np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR), np.float64)
 
 
