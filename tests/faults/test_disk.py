@@ -13,6 +13,7 @@ import pytest
 from sqlalchemy import select
 
 from storage.database import reading
+from storage.frame_arrays import decode_arrays
 from storage.schema import results
 from tests.faults.conftest import MakeSite
 from tests.faults.lasting import let_pass, start_all, withstanding
@@ -121,7 +122,7 @@ def test_work_goes_on_when_there_is_room_again(site: Site, disks: Disks, fault: 
 
 def _check_pictures(site: Site, root: Path) -> None:
     """Every anomaly has its pictures, all of them whole, and nothing else lies about."""
-    columns = [column for column in results.c if column.name.endswith("_picture")]
+    columns = [c for c in results.c if c.name.endswith(("_picture", "_artifact"))]
     with reading(site.engine) as connection:
         rows = connection.execute(select(*columns).where(results.c.anomaly)).all()
     named = {name for row in rows for name in row}
@@ -131,5 +132,8 @@ def _check_pictures(site: Site, root: Path) -> None:
     assert named <= found
     for name in named:
         data = (root / name).read_bytes()
-        assert data.startswith(b"\x89PNG") and data.endswith(b"IEND\xaeB`\x82"), name
+        if name.endswith(".npz"):
+            decode_arrays(data)
+        else:
+            assert data.startswith(b"\x89PNG") and data.endswith(b"IEND\xaeB`\x82"), name
     assert not [name for name in found if Path(name).name.startswith(".")]

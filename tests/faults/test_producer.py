@@ -59,7 +59,7 @@ def test_a_producer_killed_after_any_step_loses_nothing_and_doubles_nothing(site
 
 def test_two_producers_share_a_directory_and_either_may_die(make_site: MakeSite) -> None:
     # to see it fail: insert without ON CONFLICT in `register` (a producer ends), or let
-    # Reconciler.take submit nothing that is old (files of the last step are lost)
+    # Reconciler.take submit and observe nothing (files of the last step are lost)
     site = make_site()
     site.start_worker()
     site.start_producer("first")

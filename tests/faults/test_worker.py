@@ -36,8 +36,8 @@ KILLED_BY_POISON = "before worker.inspection.read_frame with:poison kill"
 
 
 def test_a_worker_killed_after_any_step_loses_nothing_and_doubles_nothing(site: Site) -> None:
-    # to see it fail: forget the decision of a frame in window.lua, give `finish_within` a
-    # transaction of its own in commit_results, or record no open decisions beside rows
+    # to see it fail: forget the decision of a frame in window.lua, or give `finish_within` a
+    # transaction of its own in commit_results
     site.start_producer()
     for number, step in enumerate(STEPS):
         site.upload(20)
@@ -50,6 +50,24 @@ def test_a_worker_killed_after_any_step_loses_nothing_and_doubles_nothing(site: 
     site.wait_until_settled()
     site.check_books()
     assert site.scored() == 20 * (len(STEPS) + 1)
+
+
+def test_what_a_dead_worker_had_decided_outlives_redis(make_site: MakeSite) -> None:
+    # to see it fail: record no open decisions beside rows; what came after them was decided
+    # against a window that nobody can build again
+    site = make_site()
+    site.start_producer()
+    site.upload(20)
+    site.start_worker("dead", fault="after storage.streams.Streams.decide_all 1 kill")
+    assert site.wait_for_death("dead") == -signal.SIGKILL
+    site.upload(20)
+    site.start_worker("survivor")
+    wait_until(lambda: site.scored() >= 20, START_S, "rows of what came after")
+    with site.redis.client() as redis:
+        redis.flushall()
+    site.wait_until_settled()
+    site.check_books()
+    assert site.scored() == 40
 
 
 def test_a_worker_killed_between_the_parts_of_a_batch_loses_nothing(make_site: MakeSite) -> None:

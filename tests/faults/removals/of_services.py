@@ -202,6 +202,14 @@ REMOVALS = (
                 "        except OSError:\n"
                 "            pass\n",
             ),
+            Edit(
+                "worker/pictures.py",
+                "    store.put(kept_at, encode_arrays(arrays))\n",
+                "    try:\n"
+                "        store.put(kept_at, encode_arrays(arrays))\n"
+                "    except OSError:\n"
+                "        pass\n",
+            ),
         ),
     ),
     Removal(

@@ -3,6 +3,7 @@
 from tests.faults.removals.removal import Edit, Removal
 
 _ANY_STEP = "test_worker.py::test_a_worker_killed_after_any_step_loses_nothing_and_doubles_nothing"
+_OUTLIVES = "test_worker.py::test_what_a_dead_worker_had_decided_outlives_redis"
 _PARTS = "test_worker.py::test_a_worker_killed_between_the_parts_of_a_batch_loses_nothing"
 _STOP = "test_worker.py::test_a_worker_that_is_told_to_stop_under_load_finishes_its_batch"
 _STUCK = "test_worker.py::test_a_stuck_batch_is_taken_over_by_another_worker"
@@ -49,7 +50,7 @@ REMOVALS = (
     ),
     Removal(
         "open-decisions-are-recorded",
-        (_ANY_STEP,),
+        (_OUTLIVES,),
         (Edit("storage/results.py", "    if missing:\n", "    if missing and not scored:\n"),),
     ),
     Removal(
