@@ -51,6 +51,9 @@ _STORED: Final = {
     for column in COLUMNS
 }
 _FORMULA: Final = f"^[{''.join(FORMULA_STARTS).replace('-', chr(92) + '-')}]"
+_FORMULA_BYTES: Final = np.frombuffer("".join(FORMULA_STARTS).encode(), np.uint8)
+#: A cell that holds one of these stands in quotes.
+_SPECIAL: Final = ('"', ",", "\r", "\n")
 
 
 def schema() -> Any:
@@ -187,20 +190,36 @@ def csv_lines(arrays: Sequence[Any]) -> str:
 
 def _harmless(texts: Any) -> Any:
     """No text that a spreadsheet would run."""
-    formulas = compute.match_substring_regex(texts, _FORMULA)
-    if not compute.any(formulas).as_py():
+    characters, starts = _characters(texts)
+    if not np.isin(np.frombuffer(characters, np.uint8)[starts], _FORMULA_BYTES).any():
         return texts
+    formulas = compute.match_substring_regex(texts, _FORMULA)
     return compute.if_else(formulas, compute.binary_join_element_wise("'", texts, ""), texts)
 
 
 def _quoted(texts: Any) -> Any:
     """In quotes where a text holds a comma, a quote or a line break."""
-    special = compute.match_substring_regex(texts, '[",\r\n]')
-    if not compute.any(special).as_py():
+    characters, _ = _characters(texts)
+    if not any(sign.encode() in characters for sign in _SPECIAL):
         return texts
+    special = compute.match_substring_regex(texts, f"[{''.join(_SPECIAL)}]")
     doubled = compute.replace_substring(texts, '"', '""')
     quoted = compute.binary_join_element_wise('"', doubled, '"', "")
     return compute.if_else(special, quoted, texts)
+
+
+def _characters(texts: Any) -> tuple[bytes, NDArray[np.int32]]:
+    """The UTF-8 of all texts, and where in it those begin that are not empty.
+
+    To look through it once is several times as fast as to look at one text after the other.
+    """
+    _, offsets, data = texts.buffers()
+    if not len(texts) or data is None:
+        return b"", np.empty(0, np.int32)
+    bounds = np.frombuffer(offsets, np.int32)[texts.offset : texts.offset + len(texts) + 1]
+    first, last = int(bounds[0]), int(bounds[-1])
+    starts = bounds[:-1][bounds[:-1] < bounds[1:]] - first
+    return bytes(memoryview(data)[first:last]), starts
 
 
 def _instants(instants: NDArray[np.float64]) -> Any:
