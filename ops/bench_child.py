@@ -26,6 +26,7 @@ import torch
 from thermal.decode import decode
 from thermal.detector import Detector
 from thermal.hotspots import default_rule, measure
+from worker.memory import keep_freed_memory
 
 #: Images that are worked on together, as in a worker.
 BATCH = 64
@@ -74,6 +75,8 @@ def script(paths: Sequence[Path], detector: Detector, output: Path) -> Callable[
 
 def main(name: str, model: str, images: str, device: str, threads: str) -> None:
     """Be one of the contenders until standard input ends."""
+    if name == "ceiling":
+        keep_freed_memory()  # as a worker does
     detector = Detector.load(Path(model), device)
     paths = sorted(Path(images).iterdir())
     if name == "ceiling":
