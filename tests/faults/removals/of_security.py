@@ -103,7 +103,9 @@ class JSONSerializer(_Json):
         (
             Edit(
                 "storage/export_arrays.py",
-                "    if not compute.any(formulas).as_py():\n        return texts\n",
+                "    if not np.isin(np.frombuffer(characters, np.uint8)[starts], "
+                "_FORMULA_BYTES).any():\n"
+                "        return texts\n",
                 "    return texts\n",
             ),
         ),
