@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ops import wiring
+from ops.config import wiring
+from ops.config.settings import redact
 from ops.errors import OpsError
-from ops.settings import redact
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
-    from ops.settings import Settings
+    from ops.config.settings import Settings
 
 #: Free bytes below which pictures and the database are about to fail.
 LOW_DISK_BYTES = 1 << 30
@@ -180,7 +180,7 @@ def _device(device: str) -> Check:
         return Check("device", "cpu (no GPU on this machine)")
     import torch
 
-    from thermal.detector import choose_device
+    from thermal.detection.detector import choose_device
 
     chosen = choose_device(device)
     if chosen.startswith("cuda"):

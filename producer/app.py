@@ -37,7 +37,7 @@ from producer.observe import RootObserver
 from producer.outage import Outage
 from producer.reconcile import Reconciler
 from producer.threads import Loop, Threads
-from storage.database import check_writes
+from storage.db.database import check_writes
 from storage.errors import DatabaseUnavailable
 from storage.queue import FrameQueue, address
 

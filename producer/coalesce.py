@@ -14,7 +14,7 @@ from producer.dispatch import Dispatcher
 from producer.naming import WatchRoot
 from producer.outage import Outage, Stopping
 from producer.scan import BATCH
-from storage.ledger import NewFrame
+from storage.frames.ledger import NewFrame
 
 #: Complete files that may wait to be registered; beyond, a scan finds them.
 MAX_WAITING = 10_000

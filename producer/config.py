@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from storage.ledger import LONGEST_LEASE_S
+from storage.frames.ledger import LONGEST_LEASE_S
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from sqlalchemy import Engine
 from producer.config import ProducerConfig
 from producer.outage import Outage
 from storage.errors import DatabaseUnavailable
-from storage.ledger import NewFrame, claim_pending, lease, register
+from storage.frames.ledger import NewFrame, claim_pending, lease, register
 from storage.queue import FrameQueue
 
 #: Seconds between two looks at a queue that is full.

@@ -16,8 +16,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from storage.ledger import NewFrame, ledger_mtime_ns
-from storage.paths import path_to_text, text_to_path
+from storage.files.paths import path_to_text, text_to_path
+from storage.frames.ledger import NewFrame, ledger_mtime_ns
 from thermal.decode import IMAGE_SUFFIXES
 
 #: Endings of names that uploaders give to what is not complete yet.

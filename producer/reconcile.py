@@ -14,7 +14,7 @@ from producer.naming import WatchRoot
 from producer.outage import Outage
 from producer.scan import BATCH
 from producer.settle import Settling
-from storage.ledger import NewFrame, known
+from storage.frames.ledger import NewFrame, known
 
 
 class Reconciler:

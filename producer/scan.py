@@ -6,8 +6,8 @@ import os
 from collections.abc import Callable, Iterator
 
 from producer.naming import WatchRoot, is_frame_name, is_ignored, new_frame
-from storage.ledger import NewFrame
-from storage.paths import path_to_text
+from storage.files.paths import path_to_text
+from storage.frames.ledger import NewFrame
 
 #: Frames in one batch: one question to the ledger, one statement to register them.
 BATCH = 1000

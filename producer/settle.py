@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable
 
-from storage.ledger import NewFrame
+from storage.frames.ledger import NewFrame
 
 #: Files remembered at once, some 500 bytes each.
 MAX_REMEMBERED = 100_000

@@ -12,9 +12,9 @@ from typing import Final, Literal, cast, get_args
 
 from sqlalchemy import Engine, delete, insert, select, update
 
-from storage.database import reading, writing
+from storage.db.database import reading, writing
+from storage.db.schema import accounts, api_tokens, sessions
 from storage.errors import AccountExists, NoSuchAccount
-from storage.schema import accounts, api_tokens, sessions
 
 Role = Literal["viewer", "reviewer", "admin"]
 #: Each role may do what those before it may.

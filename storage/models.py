@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from sqlalchemy import Engine, select, update
 
-from storage.database import insert_into, reading, take_turns, writing
+from storage.db.database import insert_into, reading, take_turns, writing
+from storage.db.schema import is_active, models
 from storage.errors import ModelNotFound
-from storage.schema import is_active, models
-from thermal.bundle import Bundle, bundle_from_bytes, bundle_to_bytes
+from thermal.detection.bundle import Bundle, bundle_from_bytes, bundle_to_bytes
 
 
 def save_model(engine: Engine, bundle: Bundle, *, now: float, activate: bool) -> None:

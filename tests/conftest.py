@@ -26,9 +26,9 @@ from redis import Redis
 from redis.exceptions import RedisError
 from sqlalchemy import Engine
 
-from storage.database import connect, migrate
+from storage.db.database import connect, migrate
 from tests.scene import train_bundle
-from thermal.bundle import Bundle
+from thermal.detection.bundle import Bundle
 
 #: Seconds that a server gets to answer for the first time; a busy CI machine is slow.
 START_S = 60

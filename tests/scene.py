@@ -8,9 +8,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from thermal.bundle import Bundle
 from thermal.decode import DecodeOptions
-from thermal.train import TrainingConfig, train
+from thermal.detection.bundle import Bundle
+from thermal.training.train import TrainingConfig, train
 
 
 def picture(number: int, *, hot: bool = False) -> bytes:

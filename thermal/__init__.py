@@ -7,7 +7,7 @@
 
 The types below are loaded when first used: `import thermal` alone loads neither torch nor OpenCV.
 The verbs are functions of the module that is called like them (`thermal.decode.decode`,
-`thermal.train.train`, `thermal.evaluate.evaluate`).
+`thermal.training.train.train`, `thermal.evaluation.evaluate.evaluate`).
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from thermal.bundle import Bundle, load_bundle, save_bundle
     from thermal.decode import DecodeOptions
-    from thermal.detector import Detector, Scored
-    from thermal.evaluate import Evaluation
+    from thermal.detection.bundle import Bundle, load_bundle, save_bundle
+    from thermal.detection.detector import Detector, Scored
+    from thermal.evaluation.evaluate import Evaluation
     from thermal.frame import Frame, LinearScale
-    from thermal.train import TrainingConfig, TrainingProgress
+    from thermal.training.train import TrainingConfig, TrainingProgress
 
 __all__ = [
     "Bundle",
@@ -38,17 +38,17 @@ __all__ = [
 ]
 
 _HOME = {
-    "Bundle": "thermal.bundle",
+    "Bundle": "thermal.detection.bundle",
     "DecodeOptions": "thermal.decode",
-    "Detector": "thermal.detector",
-    "Evaluation": "thermal.evaluate",
+    "Detector": "thermal.detection.detector",
+    "Evaluation": "thermal.evaluation.evaluate",
     "Frame": "thermal.frame",
     "LinearScale": "thermal.frame",
-    "Scored": "thermal.detector",
-    "TrainingConfig": "thermal.train",
-    "TrainingProgress": "thermal.train",
-    "load_bundle": "thermal.bundle",
-    "save_bundle": "thermal.bundle",
+    "Scored": "thermal.detection.detector",
+    "TrainingConfig": "thermal.training.train",
+    "TrainingProgress": "thermal.training.train",
+    "load_bundle": "thermal.detection.bundle",
+    "save_bundle": "thermal.detection.bundle",
 }
 
 

@@ -1,4 +1,4 @@
-"""The rolling threshold: the reference of the rule that `storage/window.lua` runs in Redis.
+"""The rolling threshold: the reference of the rule that `storage/stream/window.lua` runs in Redis.
 
 A plain percentile of the last N scores lets anomalies raise their own threshold; leaving flagged
 scores out of that percentile ratchets it down. So the *body* of the window (a quantile that

@@ -16,13 +16,13 @@ from redis import Redis, RedisError
 from rq.exceptions import StopRequested
 from sqlalchemy import Engine
 
-from storage.artifacts import ArtifactStore
-from storage.database import check_writes
+from storage.db.database import check_writes
 from storage.errors import DatabaseUnavailable, StorageError
+from storage.files.artifacts import ArtifactStore
 from storage.queue import FrameBatch, address
 from storage.stages import add_durations
-from storage.streams import Streams
-from storage.window import RollingWindows
+from storage.stream.streams import Streams
+from storage.stream.window import RollingWindows
 from worker.batch import BatchScorer
 from worker.config import WorkerConfig
 from worker.isolation import Isolation

@@ -14,14 +14,14 @@ from dataclasses import astuple, dataclass
 
 from sqlalchemy import Engine
 
-from storage.artifacts import ArtifactStore
 from storage.errors import StaleEpoch
-from storage.ledger import LedgerFrame, Quarantined, load_pending, postpone
+from storage.files.artifacts import ArtifactStore
+from storage.frames.ledger import LedgerFrame, Quarantined, load_pending, postpone
 from storage.queue import FrameBatch
-from storage.results import ResultRow, commit_results
-from storage.streams import Streams
-from storage.window import Decided, StreamKey
-from thermal.detector import Detector
+from storage.results.commit import ResultRow, commit_results
+from storage.stream.streams import Streams
+from storage.stream.window import Decided, StreamKey
+from thermal.detection.detector import Detector
 from thermal.threshold import Decision
 from worker.config import WorkerConfig
 from worker.inspection import Inspection, InspectionAhead, Inspector

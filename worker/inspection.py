@@ -12,8 +12,8 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
-from storage.ledger import LedgerFrame
-from thermal.detector import Detector, Scored
+from storage.frames.ledger import LedgerFrame
+from thermal.detection.detector import Detector, Scored
 from thermal.hotspots import HotspotReport, default_rule, measure
 from worker.config import WorkerConfig
 from worker.progress import Progress

@@ -24,9 +24,9 @@ from rq.timeouts import JobTimeoutException
 from sqlalchemy import Engine
 
 from storage.errors import StorageError
-from storage.ledger import Quarantined, finish, load_pending, postpone
+from storage.frames.ledger import Quarantined, finish, load_pending, postpone
 from storage.queue import FrameBatch, FrameQueue
-from storage.window import StreamMissing
+from storage.stream.window import StreamMissing
 from thermal.errors import BundleError
 from worker.batch import BatchReport
 from worker.models import DeviceFailed, is_out_of_memory

@@ -12,10 +12,10 @@ from sqlalchemy import Engine
 
 from storage.errors import ModelNotFound
 from storage.models import active_model_id, load_model
-from thermal.detector import Detector
+from thermal.detection.detector import Detector
+from thermal.detection.normalization import Preparation
 from thermal.errors import ThermalError
 from thermal.frame import Frame
-from thermal.prepare import Preparation
 
 log = logging.getLogger(__name__)
 

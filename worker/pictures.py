@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Final
 
-from storage.artifacts import ArtifactStore, PictureKind, map_path, picture_path
-from storage.frame_arrays import FrameArrays, encode_arrays
-from thermal.bundle import Bundle
-from thermal.panel import Caption
-from thermal.render import display_range, draw, encode_png
+from storage.files.artifacts import ArtifactStore, PictureKind, map_path, picture_path
+from storage.files.frame_arrays import FrameArrays, encode_arrays
+from thermal.detection.bundle import Bundle
+from thermal.render.panel import Caption
+from thermal.render.pictures import display_range, draw, encode_png
 from thermal.threshold import Decision
 from worker.config import WorkerConfig
 from worker.rows import Inspected, Kept, reasons_for

@@ -8,8 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from storage.ledger import LedgerFrame, ledger_mtime_ns
-from storage.paths import MalformedPathText, NotRegular, OutsideRoot, open_beneath, text_to_path
+from storage.files.paths import (
+    MalformedPathText,
+    NotRegular,
+    OutsideRoot,
+    open_beneath,
+    text_to_path,
+)
+from storage.frames.ledger import LedgerFrame, ledger_mtime_ns
 from thermal.decode import decode
 from thermal.errors import DecodeError, ImageTooLarge, UnsupportedImage
 from thermal.frame import Frame

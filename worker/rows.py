@@ -6,9 +6,9 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from storage.artifacts import PictureKind
-from storage.results import ResultRow
-from thermal.detector import Scored
+from storage.files.artifacts import PictureKind
+from storage.results.commit import ResultRow
+from thermal.detection.detector import Scored
 from thermal.hotspots import HotspotReport
 from thermal.threshold import Decision
 from worker.reading import Decoded

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
 
-from ops.web import health, login, pages, problems
-from ops.web.api import router as api
-from ops.web.guards import BodyLimit, HostCheck, SecurityHeaders
+from ops.web import problems
 from ops.web.metrics import HttpMetrics, make_registry
+from ops.web.routes import health, login, pages
+from ops.web.routes.api import router as api
+from ops.web.security.guards import BodyLimit, HostCheck, SecurityHeaders
 from ops.web.templating import FOLDER
 
 if TYPE_CHECKING:

@@ -15,8 +15,8 @@ from urllib.parse import urlsplit
 from anyio import to_thread
 from fastapi import Depends, Request
 
-from ops.web.access import COOKIE, LOCAL, User
 from ops.web.problems import LoginRequired, Problem
+from ops.web.security.access import COOKIE, LOCAL, User
 from ops.web.services import Services
 from storage.accounts import Role
 

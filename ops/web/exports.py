@@ -13,8 +13,8 @@ from fastapi import Response
 from fastapi.responses import FileResponse
 from starlette.background import BackgroundTask
 
-from storage.export import csv_header, csv_row, export_parquet
-from storage.queries import ResultQuery, iterate_results
+from storage.results.export import csv_header, csv_row, export_parquet
+from storage.results.queries import ResultQuery, iterate_results
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine

@@ -25,8 +25,8 @@ from prometheus_client.registry import Collector
 from redis import RedisError
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ops.books import QueueState, read_queue
-from ops.web.status import camera_drift, disk_usage
+from ops.status import QueueState, read_queue
+from ops.web.queries.status import camera_drift, disk_usage
 from storage.stages import BUCKETS_S, StageHistogram, read_durations
 
 if TYPE_CHECKING:

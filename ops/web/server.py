@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Final
 
 import uvicorn
 
+from ops.config.wiring import open_database, open_redis
 from ops.errors import ServerError, SettingsError
 from ops.web.app import create_app
 from ops.web.services import Services, make_services
-from ops.wiring import open_database, open_redis
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
-    from ops.settings import Settings
+    from ops.config.settings import Settings
 
 log = logging.getLogger(__name__)
 

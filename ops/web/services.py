@@ -7,22 +7,22 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ops.web.access import Access
-from ops.web.active_model import ActiveModel
-from ops.web.books import LedgerBooks
-from ops.web.brief_cache import BriefCache
-from ops.web.frames import FrameSource
-from ops.web.live import Live
-from ops.web.throttle import LoginThrottle
-from ops.web.wall import RECENT, wall_as_json
-from storage.artifacts import ArtifactStore
-from storage.wall import CameraView, view_cameras
+from ops.web.queries.active_model import ActiveModel
+from ops.web.queries.brief_cache import BriefCache
+from ops.web.queries.frames import FrameSource
+from ops.web.queries.ledger_counts import LedgerBooks
+from ops.web.queries.live import Live
+from ops.web.queries.wall import RECENT, wall_as_json
+from ops.web.security.access import Access
+from ops.web.security.throttle import LoginThrottle
+from storage.files.artifacts import ArtifactStore
+from storage.results.wall import CameraView, view_cameras
 
 if TYPE_CHECKING:
     from redis import Redis
     from sqlalchemy import Engine
 
-    from ops.settings import Settings
+    from ops.config.settings import Settings
 
 #: Seconds for which the wall's answer holds: many pages ask for it at the same news.
 WALL_S = 0.5

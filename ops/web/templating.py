@@ -11,7 +11,7 @@ from fastapi.templating import Jinja2Templates
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 if TYPE_CHECKING:
-    from ops.web.access import User
+    from ops.web.security.access import User
 
 FOLDER = Path(__file__).parent
 

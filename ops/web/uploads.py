@@ -16,13 +16,13 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from ops.config.wiring import camera_config
 from ops.web.problems import Problem
-from ops.wiring import camera_config
 from producer.naming import WatchRoot, is_frame_name, is_ignored
 from thermal.errors import ImageTooLarge, ThermalError
 
 if TYPE_CHECKING:
-    from ops.settings import Settings
+    from ops.config.settings import Settings
 
 #: Suffix of a file by what its type says, where the upload has no name.
 SUFFIXES: Final = {

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.site import RedisProcess, Site, recoveries_s
-from thermal.bundle import Bundle
+from thermal.detection.bundle import Bundle
 
 MakeSite = Callable[..., Site]
 

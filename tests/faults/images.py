@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from tests.thermal.decode_samples import saved, tiff, written
+from tests.thermal.decode.samples import saved, tiff, written
 
 #: Pixels to a side that no limit allows.
 HUGE = 60_000

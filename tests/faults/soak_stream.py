@@ -14,8 +14,8 @@ from pathlib import Path
 from sqlalchemy import Engine, select
 
 from producer.naming import WatchRoot
-from storage.database import chunks, reading
-from storage.schema import PENDING, frames
+from storage.db.database import chunks, reading
+from storage.db.schema import PENDING, frames
 from tests.scene import picture
 
 CAMERAS = ("east", "west")

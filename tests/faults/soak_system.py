@@ -16,11 +16,11 @@ import psutil
 from redis import Redis, RedisError
 from sqlalchemy import Engine
 
-from ops.embedded import redis_socket, urls_for
-from storage.database import connect
+from ops.local.embedded_redis import redis_socket, urls_for
+from storage.db.database import connect
 from tests.faults.postgres import PostgresProcess
 from tests.faults.site import REPOSITORY, START_S, wait_until
-from thermal.bundle import Bundle, save_bundle
+from thermal.detection.bundle import Bundle, save_bundle
 
 WORKERS = ("worker-1", "worker-2")
 

@@ -103,7 +103,7 @@ def test_work_goes_on_after_a_fault_of_postgres(
 
 
 def test_a_sqlite_file_that_another_process_locks_is_waited_for(make_site: MakeSite) -> None:
-    # to see it fail: take the busy timeout out of storage.database
+    # to see it fail: take the busy timeout out of storage.db.database
     site = start_all(make_site())
     file = Path(site.database_url.removeprefix("sqlite:///"))
     with (

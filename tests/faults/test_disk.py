@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from storage.database import reading
-from storage.frame_arrays import decode_arrays
-from storage.schema import results
+from storage.db.database import reading
+from storage.db.schema import results
+from storage.files.frame_arrays import decode_arrays
 from tests.faults.conftest import MakeSite
 from tests.faults.lasting import let_pass, start_all, withstanding
 from tests.faults.site import Site

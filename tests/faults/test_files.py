@@ -19,13 +19,13 @@ import pytest
 from sqlalchemy import select
 
 from producer.heartbeat import living_producers
-from storage.database import reading
-from storage.schema import results
+from storage.db.database import reading
+from storage.db.schema import results
 from tests.faults.conftest import MakeSite
 from tests.faults.images import bombs, large_picture
 from tests.faults.site import RECOVERY_S, START_S, Site, wait_until
 from tests.scene import picture
-from tests.thermal.decode_samples import samples
+from tests.thermal.decode.samples import samples
 from thermal.decode import IMAGE_SUFFIXES, decode
 from thermal.errors import DecodeError
 
@@ -151,8 +151,8 @@ def test_files_that_are_no_images_are_quarantined_with_the_reason(site: Site) ->
 
 
 def test_decompression_bombs_take_neither_the_worker_nor_its_memory(site: Site) -> None:
-    # to see it fail: leave the limits out of check_size or _unpack in thermal.decode_raster, or
-    # that of scans out of thermal.decode_jpeg
+    # to see it fail: leave the limits out of check_size or _unpack in thermal.decode.raster, or
+    # that of scans out of thermal.decode.jpeg
     worker = psutil.Process(site.processes["worker-1"].pid)
     before = worker.cpu_times().user
     site.wait_for({site.put(f"bomb/{n}", d): [word] for n, (d, word) in bombs().items()})
@@ -181,7 +181,7 @@ def random_bytes(chance: random.Random) -> bytes:
 
 
 def test_five_thousand_random_contents_are_decoded_or_refused() -> None:
-    # to see it fail: let read_directory in thermal.decode_tiff raise what struct raises
+    # to see it fail: let read_directory in thermal.decode.tiff raise what struct raises
     chance = random.Random(7)
     suffixes = sorted(IMAGE_SUFFIXES)
     decoded = 0
@@ -242,7 +242,7 @@ def test_what_is_no_regular_file_is_left_alone(site: Site, tmp_path: Path) -> No
 
 def test_what_takes_the_place_of_a_known_file_is_not_read(site: Site, tmp_path: Path) -> None:
     # to see it fail: open files by their path in worker.reading, or leave O_NOFOLLOW out of _PASS
-    # in storage.paths
+    # in storage.files.paths
     (tmp_path / "secret.png").write_bytes(picture(1))
     kinds = ("link", "fifo", "directory", "gone")
     paths = {kind: site.put(f"swap/{kind}.png", b"not an image yet") for kind in kinds}

@@ -13,9 +13,9 @@ import pytest
 from sqlalchemy import select
 
 from producer.heartbeat import living_producers
-from storage.database import reading
-from storage.ledger import lease
-from storage.schema import frames
+from storage.db.database import reading
+from storage.db.schema import frames
+from storage.frames.ledger import lease
 from tests.faults.conftest import MakeSite
 from tests.faults.site import RECOVERY_S, START_S, Site, wait_until
 from tests.scene import picture

@@ -111,7 +111,7 @@ def site(make_lasting_site: MakeSite) -> Site:
 @pytest.mark.parametrize("fault", FAULTS)
 def test_work_goes_on_after_a_fault_of_redis(site: Site, fault: Fault) -> None:
     # to see it fail: end no lease in `claim_pending` (jobs are lost with Redis), let
-    # Streams._rebuild absorb no rows, leave _refuse_contradictions out of storage.results (an older
+    # Streams._rebuild absorb no rows, leave _refuse_contradictions out of commit_results (an older
     # Redis doubles sequence numbers), the check out of Outage.answered (a full Redis floods the
     # log), RedisError out of Dispatcher, socket_timeout out of open_redis, or the registration out
     # of WarmWorker.heartbeat (workers that an emptied Redis does not know)

@@ -1,8 +1,9 @@
 """People who can write to Redis, to the watch directory or to the ledger, and what they gain by it.
 
 Beside these: `tests/worker/test_rq_worker.py` (functions, callbacks and pickles in single jobs),
-`tests/storage/test_paths.py` and `tests/worker/test_reading.py` (paths that climb),
-`tests/storage/test_export.py` (formulas), `tests/thermal/test_bundle.py` (altered bundles).
+`tests/storage/files/test_paths.py` and `tests/worker/test_reading.py` (paths that climb),
+`tests/storage/results/test_export.py` (formulas), `tests/thermal/detection/test_bundle.py` (altered
+bundles).
 """
 
 from __future__ import annotations
@@ -27,17 +28,17 @@ from rq import Queue
 from rq.serializers import JSONSerializer
 from sqlalchemy import make_url, text, update
 
-from ops.cli import cli
-from storage.database import connect, reading, writing
-from storage.ledger import NewFrame, register
+from ops.cli.main import cli
+from storage.db.database import connect, reading, writing
+from storage.db.schema import models
+from storage.frames.ledger import NewFrame, register
 from storage.models import save_model
 from storage.queue import JOB_FUNCTION, QUEUE_NAME, FrameQueue
-from storage.schema import models
 from tests.faults.conftest import MakeSite
 from tests.faults.lasting import is_idle
 from tests.faults.site import RECOVERY_S, REPOSITORY, START_S, Site, wait_until
 from tests.scene import picture
-from thermal.bundle import WEIGHTS_FILE, Bundle, save_bundle
+from thermal.detection.bundle import WEIGHTS_FILE, Bundle, save_bundle
 
 SECRET = "hunter2-in-the-url"
 
@@ -205,7 +206,7 @@ def test_what_is_written_into_the_queue_runs_nothing_and_stops_nothing(
 def test_a_bundle_with_a_pickle_in_it_is_refused_unread(
     make_site: MakeSite, bundle: Bundle, tmp_path: Path
 ) -> None:
-    # to see it fail: let _read_tensors in thermal.bundle try torch.load(..., weights_only=False)
+    # to see it fail: let _read_tensors of bundles try torch.load(..., weights_only=False)
     target = tmp_path / "made-by-a-pickle"
     pickled = tmp_path / "pickled.pt"
     torch.save({"weights": Trap(target)}, pickled)
@@ -248,8 +249,8 @@ FORMULAS = ("=1+cmd|calc!A0.png", "+1+1.png", "-1+1.png", "@SUM(A1:A9).png", "\t
 
 
 def test_names_are_never_code(site: Site, tmp_path: Path) -> None:
-    # to see it fail: write a camera's name into a statement in storage.queries, or leave _harmless
-    # out of storage.export_arrays
+    # to see it fail: write a camera's name into a statement in storage.results.queries, or leave
+    # _harmless out of storage.results.export_arrays
     named = [
         site.put(f"{camera}/{number}.png", picture(number))
         for camera in CAMERAS
@@ -295,7 +296,7 @@ def test_a_name_cannot_write_lines_into_a_log(site: Site) -> None:
 
 def test_a_ledger_row_that_climbs_out_of_its_root_is_not_read(site: Site, tmp_path: Path) -> None:
     # to see it fail: join root and path in worker.reading instead of open_beneath, or leave
-    # O_NOFOLLOW or the look for ".." out of storage.paths
+    # O_NOFOLLOW or the look for ".." out of storage.files.paths
     secret = tmp_path / "secret.png"
     secret.write_bytes(picture(1))
     (site.watch / "way-out").symlink_to(tmp_path)
@@ -319,7 +320,7 @@ def test_a_ledger_row_that_climbs_out_of_its_root_is_not_read(site: Site, tmp_pa
 
 
 def test_no_password_is_ever_said(make_site: MakeSite, postgres_url: str) -> None:
-    # to see it fail: show the password in storage.database.masked_url or in storage.queue.address
+    # to see it fail: show the password in masked_url of databases or in storage.queue.address
     site = make_site(with_password(postgres_url))
     change_redis_password(site, "", SECRET)
     site.redis.url = f"unix://:{SECRET}@{site.redis.socket}"
@@ -391,7 +392,7 @@ WRONG_ADDRESSES = (
 
 @pytest.mark.parametrize("verb", ["status", "audit", "doctor", "produce", "work"])
 def test_no_wrong_address_is_told_with_its_password(verb: str, tmp_path: Path) -> None:
-    # to see it fail: put the value into the error of `_url_check` or of `storage.database.connect`,
+    # to see it fail: put the value into the error of `_url_check` or of `connect` to databases,
     # or leave `redact` out of ops.doctor
     words = ["--debug", verb, "--data", str(tmp_path / "state")]
     words += ["--watch", str(tmp_path)] if verb == "produce" else []

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.soak import Soak, describe
-from thermal.bundle import Bundle
+from thermal.detection.bundle import Bundle
 
 
 @pytest.mark.slow

@@ -17,8 +17,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from storage.database import reading
-from storage.schema import frames, results
+from storage.db.database import reading
+from storage.db.schema import frames, results
 from tests.faults.conftest import MakeSite
 from tests.faults.images import large_picture
 from tests.faults.site import RECOVERY_S, START_S, Site, wait_until

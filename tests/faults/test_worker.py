@@ -9,9 +9,9 @@ from typing import cast
 import pytest
 from sqlalchemy import select
 
-from storage.database import reading
+from storage.db.database import reading
+from storage.db.schema import frames
 from storage.queue import FrameQueue
-from storage.schema import frames
 from tests.faults.conftest import MakeSite
 from tests.faults.site import RECOVERY_S, START_S, Site, wait_until
 from tests.scene import picture
@@ -23,13 +23,13 @@ from worker.rq_worker import EXIT_STUCK
 STEPS = (
     "after worker.batch.load_pending 1",
     "after worker.inspection.read_frame 3",
-    "after thermal.detector.Detector.score 1",
-    "after storage.streams.Streams.decide_all 1",
+    "after thermal.detection.detector.Detector.score 1",
+    "after storage.stream.streams.Streams.decide_all 1",
     "after worker.batch.store_pictures 1",
     "before worker.batch.commit_results 1",
-    "before storage.results._record 1",  # in the transaction: frames are scored, rows are not there
+    "before storage.results.commit._record 1",  # frames are scored, rows are not there yet
     "after worker.batch.commit_results 1",
-    "after storage.window.RollingWindows.confirm_all 1",
+    "after storage.stream.window.RollingWindows.confirm_all 1",
 )
 
 KILLED_BY_POISON = "before worker.inspection.read_frame with:poison kill"
@@ -58,7 +58,7 @@ def test_what_a_dead_worker_had_decided_outlives_redis(make_site: MakeSite) -> N
     site = make_site()
     site.start_producer()
     site.upload(20)
-    site.start_worker("dead", fault="after storage.streams.Streams.decide_all 1 kill")
+    site.start_worker("dead", fault="after storage.stream.streams.Streams.decide_all 1 kill")
     assert site.wait_for_death("dead") == -signal.SIGKILL
     site.upload(20)
     site.start_worker("survivor")
@@ -115,7 +115,7 @@ def test_a_stuck_batch_is_taken_over_by_another_worker(make_site: MakeSite) -> N
     # to see it fail: let WarmWorker._beat go on however many beats come without a step
     site = make_site()
     site.start_producer()
-    site.start_worker("stuck", fault="before thermal.detector.Detector.score 1+ hang")
+    site.start_worker("stuck", fault="before thermal.detection.detector.Detector.score 1+ hang")
     site.upload(5)
     wait_until(lambda: "stuck" in site.busy_workers(), START_S, "the stuck worker's batch")
     site.start_worker("healthy")
@@ -140,7 +140,7 @@ def test_a_batch_that_fails_once_is_done_after_all(
     # what a device did
     site = make_site()
     site.upload(100)
-    site.start_worker(fault=f"before thermal.detector.Detector.score 1 {fault}")
+    site.start_worker(fault=f"before thermal.detection.detector.Detector.score 1 {fault}")
     site.start_producer()
     wait_until(lambda: site.scored() > 0, START_S, "the first row")
     site.wait_until_settled()
@@ -156,7 +156,9 @@ def test_a_worker_whose_device_is_lost_ends_and_the_next_one_goes_on(make_site: 
     site = make_site()
     site.start_producer()
     site.upload(100)
-    site.start_worker("lost", fault="before thermal.detector.Detector.score 1+ device_error")
+    site.start_worker(
+        "lost", fault="before thermal.detection.detector.Detector.score 1+ device_error"
+    )
     assert site.wait_for_death("lost") == 1
     assert site.log("lost").splitlines()[-1].startswith("Error: the device 'cpu' fails")
     site.start_worker("next")

@@ -15,13 +15,13 @@ from typing import Any
 
 import pytest
 
-from storage.database import connect
-from storage.replay import replay_all
+from storage.db.database import connect
+from storage.stream.replay import replay_all
 from tests.faults.site import START_S, wait_until
-from thermal.bundle import save_bundle
-from thermal.dataset import list_images
 from thermal.decode import DecodeOptions
-from thermal.train import TrainingConfig, train
+from thermal.detection.bundle import save_bundle
+from thermal.training.dataset import list_images
+from thermal.training.train import TrainingConfig, train
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 ASKED_FOR = [

@@ -12,12 +12,12 @@ from pydantic import SecretStr
 from redis import Redis
 
 from ops import doctor
-from ops.cli import cli
+from ops.cli.main import cli
+from ops.config.settings import Settings
 from ops.doctor import Check, examine
-from ops.settings import Settings
-from storage.database import connect, migrate
+from storage.db.database import connect, migrate
 from storage.models import save_model
-from thermal.bundle import Bundle
+from thermal.detection.bundle import Bundle
 
 
 def settings(tmp_path: Path, redis_url: str, **more: object) -> Settings:

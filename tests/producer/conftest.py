@@ -15,10 +15,10 @@ from sqlalchemy import Engine, select
 from producer.app import Producer
 from producer.config import ProducerConfig
 from producer.outage import Outage
-from storage.database import reading
+from storage.db.database import reading
+from storage.db.schema import frames
 from storage.errors import DatabaseUnavailable
 from storage.queue import FrameBatch, FrameQueue
-from storage.schema import frames
 
 #: Seconds that something may take which is expected to happen.
 PATIENCE_S = 20.0

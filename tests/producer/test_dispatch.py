@@ -18,9 +18,9 @@ from sqlalchemy import Engine
 from producer.config import ProducerConfig
 from producer.dispatch import FULL_PAUSE_S, Dispatcher
 from producer.outage import Outage
-from storage.database import connect
+from storage.db.database import connect
 from storage.errors import DatabaseUnavailable
-from storage.ledger import NewFrame, counts, finish
+from storage.frames.ledger import NewFrame, counts, finish
 from storage.queue import FrameQueue
 from tests.producer.conftest import queued
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from producer.config import ProducerConfig
 from producer.naming import WatchRoot, is_frame_name, is_ignored
-from storage.paths import text_to_path
+from storage.files.paths import text_to_path
 
 
 @pytest.mark.parametrize(

@@ -12,11 +12,11 @@ from sqlalchemy import Engine, select
 
 from producer.config import ProducerConfig
 from producer.heartbeat import living_producers
-from storage.database import reading
-from storage.ledger import counts
-from storage.paths import text_to_path
+from storage.db.database import reading
+from storage.db.schema import frames
+from storage.files.paths import text_to_path
+from storage.frames.ledger import counts
 from storage.queue import FrameQueue
-from storage.schema import frames
 from tests.producer.conftest import eventually, paths, producing, queued
 
 

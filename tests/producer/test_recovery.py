@@ -17,8 +17,8 @@ from sqlalchemy import Engine
 
 from producer.config import ProducerConfig
 from producer.threads import Threads
-from storage.database import connect, migrate
-from storage.ledger import counts
+from storage.db.database import connect, migrate
+from storage.frames.ledger import counts
 from storage.queue import FrameQueue
 from tests.conftest import RedisServer
 from tests.producer.conftest import eventually, paths, producing, told

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from producer.naming import WatchRoot
 from producer.scan import BATCH, walk
-from storage.ledger import NewFrame
+from storage.frames.ledger import NewFrame
 
 
 def scan(root: Path, start: str = "") -> tuple[list[NewFrame], list[str], dict[str, OSError]]:

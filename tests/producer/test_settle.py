@@ -6,7 +6,7 @@ import pytest
 
 import producer.settle
 from producer.settle import Settling
-from storage.ledger import NewFrame
+from storage.frames.ledger import NewFrame
 
 
 def frame(path: str, size: int = 1) -> NewFrame:

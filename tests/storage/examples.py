@@ -10,9 +10,9 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, event
 
-from storage.database import reading
-from storage.ledger import NewFrame
-from storage.results import ResultRow, open_epoch
+from storage.db.database import reading
+from storage.frames.ledger import NewFrame
+from storage.results.commit import ResultRow, open_epoch
 
 MODEL = "m" * 64
 EPOCH = "epoch-1"

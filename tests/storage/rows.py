@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from storage.ledger import NewFrame
-from storage.results import ResultRow
+from storage.frames.ledger import NewFrame
+from storage.results.commit import ResultRow
 from thermal.threshold import Decision
 
 

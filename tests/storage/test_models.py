@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from sqlalchemy import Engine, update
 
-from storage.database import writing
+from storage.db.database import writing
+from storage.db.schema import models
 from storage.errors import ModelNotFound
 from storage.models import active_model_id, known_model_ids, load_model, save_model
-from storage.schema import models
-from thermal.bundle import Architecture, Bundle, TrainingInfo
+from thermal.detection.bundle import Architecture, Bundle, TrainingInfo
+from thermal.detection.normalization import Preparation
 from thermal.errors import BundleError
-from thermal.prepare import Preparation
 
 
 def bundle(seed: int) -> Bundle:

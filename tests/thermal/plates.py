@@ -11,11 +11,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from thermal.bundle import Bundle
-from thermal.dataset import list_images
 from thermal.decode import DecodeOptions
+from thermal.detection.bundle import Bundle
 from thermal.frame import Frame
-from thermal.train import TrainingConfig, train
+from thermal.training.dataset import list_images
+from thermal.training.train import TrainingConfig, train
 
 HEIGHT, WIDTH = 24, 16
 

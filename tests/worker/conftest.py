@@ -11,14 +11,14 @@ import pytest
 from redis import Redis
 from sqlalchemy import Engine
 
-from storage.artifacts import ArtifactStore
-from storage.ledger import NewFrame, register
+from storage.files.artifacts import ArtifactStore
+from storage.files.paths import path_to_text
+from storage.frames.ledger import NewFrame, register
 from storage.models import save_model
-from storage.paths import path_to_text
 from storage.queue import FrameBatch
-from storage.streams import Streams
-from storage.window import RollingWindows
-from thermal.bundle import Bundle
+from storage.stream.streams import Streams
+from storage.stream.window import RollingWindows
+from thermal.detection.bundle import Bundle
 from worker.batch import BatchScorer
 from worker.config import WorkerConfig
 from worker.models import ModelSource

@@ -10,15 +10,15 @@ import numpy as np
 import pytest
 from sqlalchemy import select
 
-from storage.artifacts import ArtifactStore
-from storage.database import reading
-from storage.ledger import LedgerFrame, counts
-from storage.results import RESULT_COLUMNS, ResultRow, row_from_database
-from storage.schema import frames
-from storage.window import StreamKey
+from storage.db.database import reading
+from storage.db.schema import frames
+from storage.files.artifacts import ArtifactStore
+from storage.frames.ledger import LedgerFrame, counts
+from storage.results.commit import RESULT_COLUMNS, ResultRow, row_from_database
+from storage.stream.window import StreamKey
 from tests.scene import picture
 from tests.worker.conftest import Deployment, batch_of
-from thermal.bundle import Bundle
+from thermal.detection.bundle import Bundle
 from worker.batch import PART_BYTES, PART_FRAMES, parts_of
 
 

@@ -12,10 +12,10 @@ from redis.exceptions import ConnectionError as RedisAway
 from rq.timeouts import JobTimeoutException
 from sqlalchemy import select
 
-from storage.database import reading
+from storage.db.database import reading
+from storage.db.schema import frames
 from storage.errors import DatabaseUnavailable
 from storage.queue import FrameBatch, FrameQueue
-from storage.schema import frames
 from tests.scene import picture
 from tests.worker.conftest import Deployment, batch_of
 from worker.batch import BatchReport, BatchScorer
@@ -174,7 +174,7 @@ def test_a_job_that_takes_too_long_is_split_unless_it_only_waited(deployment: De
 
 
 def test_a_requeued_frame_starts_with_a_clean_record(deployment: Deployment) -> None:
-    from storage.ledger import requeue
+    from storage.frames.ledger import requeue
 
     ids = upload(deployment, 1)
     isolated = isolation(deployment, deployment.scorer())

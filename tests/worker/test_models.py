@@ -8,11 +8,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from storage.ledger import counts
+from storage.frames.ledger import counts
 from storage.models import save_model
 from tests.scene import picture
 from tests.worker.conftest import Deployment, batch_of
-from thermal.bundle import Bundle
+from thermal.detection.bundle import Bundle
 from worker.models import DeviceFailed, ModelSource
 
 

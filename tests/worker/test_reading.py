@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from producer.naming import WatchRoot
-from storage.ledger import LedgerFrame, NewFrame
-from storage.paths import path_to_text
+from storage.files.paths import path_to_text
+from storage.frames.ledger import LedgerFrame, NewFrame
 from thermal.decode import DecodeOptions
 from worker.config import CameraConfig
 from worker.progress import Progress

@@ -33,7 +33,7 @@ _ANY_CONTENT_IS_READ = (  # both looks: either finds a version that came before 
     ),
 )
 _IDS_WITHOUT_DATE = Edit(
-    "storage/ledger.py",
+    "storage/frames/ledger.py",
     'f"{self.camera}\\0{self.path}\\0{self.mtime_ns}\\0{self.size}"',
     'f"{self.camera}\\0{self.path}\\0{self.size}"',
 )
@@ -44,7 +44,7 @@ REMOVALS = (
         (_NAMES,),
         (
             Edit(
-                "storage/paths.py",
+                "storage/files/paths.py",
                 'decode("utf-8", "backslashreplace")',
                 'decode("utf-8", "replace")',
             ),
@@ -53,7 +53,7 @@ REMOVALS = (
     Removal(
         "cameras-have-directories-of-their-own-name",
         (_NAMES,),
-        (Edit("storage/artifacts.py", '    return name or "="\n', "    return camera\n"),),
+        (Edit("storage/files/artifacts.py", '    return name or "="\n', "    return camera\n"),),
     ),
     Removal(
         "hidden-files-are-left-alone",
@@ -81,7 +81,7 @@ REMOVALS = (
         (_BOMBS,),
         (
             Edit(
-                "thermal/decode_raster.py",
+                "thermal/decode/raster.py",
                 "    if width * height > max_pixels or max(width, height) > _MAX_SIDE:\n",
                 "    if max(width, height) > _MAX_SIDE:\n",
             ),
@@ -90,17 +90,17 @@ REMOVALS = (
     Removal(
         "unpacked-bytes-are-limited",
         (_BOMBS,),
-        (Edit("thermal/decode_raster.py", "if unpacked_bytes > most_bytes:", "if False:"),),
+        (Edit("thermal/decode/raster.py", "if unpacked_bytes > most_bytes:", "if False:"),),
     ),
     Removal(
         "scans-are-limited",
         (_BOMBS,),
-        (Edit("thermal/decode_jpeg.py", "    if scans > _MAX_SCANS:\n", "    if False:\n"),),
+        (Edit("thermal/decode/jpeg.py", "    if scans > _MAX_SCANS:\n", "    if False:\n"),),
     ),
     Removal(
         "directories-lie-in-their-file",
         (_FUZZ,),
-        (Edit("thermal/decode_tiff.py", "    if end + 4 > len(data):\n", "    if False:\n"),),
+        (Edit("thermal/decode/tiff.py", "    if end + 4 > len(data):\n", "    if False:\n"),),
     ),
     Removal(
         "what-cannot-be-decoded-is-refused",
@@ -156,7 +156,7 @@ REMOVALS = (
         (_SWAPPED, _CLIMBS),
         (
             Edit(
-                "storage/paths.py",
+                "storage/files/paths.py",
                 "os.O_RDONLY) | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC\n",
                 "os.O_RDONLY) | os.O_DIRECTORY | os.O_CLOEXEC\n",
             ),
@@ -165,7 +165,7 @@ REMOVALS = (
     Removal(
         "nothing-climbs",
         (_CLIMBS,),
-        (Edit("storage/paths.py", '    if ".." in parts:\n', "    if False:\n"),),
+        (Edit("storage/files/paths.py", '    if ".." in parts:\n', "    if False:\n"),),
     ),
     Removal(
         "a-closed-file-is-no-outage",
@@ -203,7 +203,7 @@ REMOVALS = (
         (_DATES,),
         (
             Edit(
-                "storage/ledger.py",
+                "storage/frames/ledger.py",
                 "    return max(-_BIGINT, min(status.st_mtime_ns, _BIGINT))\n",
                 "    return status.st_mtime_ns\n",
             ),

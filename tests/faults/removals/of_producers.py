@@ -24,7 +24,7 @@ _DELETED = (
 )
 
 _LEASES_NEVER_END = Edit(
-    "storage/ledger.py",
+    "storage/frames/ledger.py",
     "    over = or_(frames.c.lease_until <= now, frames.c.lease_until > now + LONGEST_LEASE_S)\n",
     "    over = frames.c.lease_until == 0.0\n",
 )
@@ -48,7 +48,7 @@ REMOVALS = (
         (f"{_JUMP}[-3600.0]",),
         (
             Edit(
-                "storage/ledger.py",
+                "storage/frames/ledger.py",
                 "or_(frames.c.lease_until <= now, frames.c.lease_until > now + LONGEST_LEASE_S)\n",
                 "frames.c.lease_until <= now\n",
             ),
@@ -65,7 +65,7 @@ REMOVALS = (
         (_TWO,),
         (
             Edit(
-                "storage/ledger.py",
+                "storage/frames/ledger.py",
                 """.on_conflict_do_update(
             index_elements=["id"],
             set_={
@@ -120,7 +120,7 @@ REMOVALS = (
         (_EMPTY,),
         (
             Edit(
-                "storage/ledger.py",
+                "storage/frames/ledger.py",
                 "frames.c.id.in_(chunk), not_(_is_missing)",
                 "frames.c.id.in_(chunk)",
             ),
@@ -131,7 +131,7 @@ REMOVALS = (
         (_EMPTY, _DELETED),
         (
             Edit(
-                "storage/ledger.py",
+                "storage/frames/ledger.py",
                 "            where=_is_missing,\n",
                 "            where=not_(true()),\n",
             ),

@@ -87,7 +87,7 @@ class JSONSerializer(_Json):
         (_BUNDLE,),
         (
             Edit(
-                "thermal/bundle.py",
+                "thermal/detection/bundle.py",
                 "        tensors = load_tensors(weights)\n",
                 '        if weights.startswith(b"PK"):\n'
                 "            import io\n\n"
@@ -102,7 +102,7 @@ class JSONSerializer(_Json):
         (_CODE,),
         (
             Edit(
-                "storage/export_arrays.py",
+                "storage/results/export_arrays.py",
                 "    if not np.isin(np.frombuffer(characters, np.uint8)[starts], "
                 "_FORMULA_BYTES).any():\n"
                 "        return texts\n",
@@ -115,7 +115,7 @@ class JSONSerializer(_Json):
         (_CODE,),
         (
             Edit(
-                "storage/queries.py",
+                "storage/results/queries.py",
                 "            query = query.where(results.c.camera == self.camera)\n",
                 "            from sqlalchemy import text\n\n"
                 "            query = query.where("
@@ -139,7 +139,7 @@ class JSONSerializer(_Json):
         (_LOG,),
         (
             Edit(
-                "ops/verbs_books.py",
+                "ops/cli/records/audit.py",
                 'click.echo(printable(f"{record.id[:12]}  {record.camera}  {record.path}  {why}"))',
                 'click.echo(f"{record.id[:12]}  {record.camera}  {record.path}  {why}")',
             ),
@@ -150,7 +150,7 @@ class JSONSerializer(_Json):
         (_SAID,),
         (
             Edit(
-                "storage/database.py",
+                "storage/db/database.py",
                 "render_as_string(hide_password=True)",
                 "render_as_string(hide_password=False)",
             ),
@@ -161,7 +161,7 @@ class JSONSerializer(_Json):
         tuple(f"{_WRONG}[{verb}]" for verb in ("status", "audit", "doctor", "produce", "work")),
         (
             Edit(
-                "ops/settings.py",
+                "ops/config/settings.py",
                 '        raise ValueError(f"should begin with ',
                 '        raise ValueError(f"{value.get_secret_value()} should begin with ',
             ),
@@ -172,7 +172,7 @@ class JSONSerializer(_Json):
         (f"{_WRONG}[audit]",),
         (
             Edit(
-                "storage/database.py",
+                "storage/db/database.py",
                 '            "the database URL cannot be read; expected',
                 '            f"the database URL {url} cannot be read; expected',
             ),

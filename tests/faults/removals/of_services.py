@@ -12,7 +12,7 @@ _MIGRATION = "test_database.py::test_a_migration_that_was_killed_is_done_by_the_
 _DISK = "test_disk.py::test_work_goes_on_when_there_is_room_again"
 
 _ERRORS_AS_THEY_ARE = Edit(
-    "storage/database.py",
+    "storage/db/database.py",
     "    except (DBAPIError, PoolTimeout) as error:\n",
     "    except PoolTimeout as error:\n",
 )
@@ -36,7 +36,7 @@ REMOVALS = (
         (f"{_REDIS}[killed_and_emptied]",),
         (
             Edit(
-                "storage/ledger.py",
+                "storage/frames/ledger.py",
                 "    over = or_(frames.c.lease_until <= now, "
                 "frames.c.lease_until > now + LONGEST_LEASE_S)\n",
                 "    over = frames.c.lease_until == 0.0\n",
@@ -48,7 +48,7 @@ REMOVALS = (
         (f"{_REDIS}[killed_and_emptied]", f"{_REDIS}[flushed]"),
         (
             Edit(
-                "storage/streams.py",
+                "storage/stream/streams.py",
                 "                state.absorb(decision)\n",
                 "                pass\n",
             ),
@@ -59,7 +59,7 @@ REMOVALS = (
         (f"{_REDIS}[killed_and_older]",),
         (
             Edit(
-                "storage/results.py",
+                "storage/results/commit.py",
                 "    _refuse_contradictions(recorded, made, model_id)\n    done",
                 "    done",
             ),
@@ -80,7 +80,7 @@ REMOVALS = (
     Removal(
         "redis-is-not-waited-for-without-end",
         (f"{_REDIS}[hung]",),
-        (Edit("ops/wiring.py", "socket_timeout=answer_s,\n", "socket_timeout=None,\n"),),
+        (Edit("ops/config/wiring.py", "socket_timeout=answer_s,\n", "socket_timeout=None,\n"),),
     ),
     Removal(
         "a-cut-connection-is-an-outage",
@@ -153,14 +153,14 @@ REMOVALS = (
     Removal(
         "sqlite-waits-for-its-lock",
         (_LOCKED,),
-        (Edit("storage/database.py", '{"timeout": SQLITE_BUSY_S}', '{"timeout": 0.1}'),),
+        (Edit("storage/db/database.py", '{"timeout": SQLITE_BUSY_S}', '{"timeout": 0.1}'),),
     ),
     Removal(
         "sqlite-migrates-in-one-transaction",
         (f"{_MIGRATION}[sqlite]",),
         (
             Edit(
-                "storage/database.py",
+                "storage/db/database.py",
                 '        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")\n',
                 "        del writes\n",
             ),
@@ -171,7 +171,7 @@ REMOVALS = (
         (f"{_MIGRATION}[postgres]",),
         (
             Edit(
-                "storage/database.py",
+                "storage/db/database.py",
                 '        config.attributes["connection"] = connection\n',
                 '    options = {"isolation_level": "AUTOCOMMIT"}\n'
                 "    with engine.connect().execution_options(**options) as connection:\n"
@@ -217,7 +217,7 @@ REMOVALS = (
         (f"{_DISK}[no_room_for_pictures]",),
         (
             Edit(
-                "storage/artifacts.py",
+                "storage/files/artifacts.py",
                 "            with suppress(FileNotFoundError):\n"
                 "                temporary.unlink()\n",
                 "",

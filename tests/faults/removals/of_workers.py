@@ -20,7 +20,7 @@ REMOVALS = (
         (_ANY_STEP,),
         (
             Edit(
-                "storage/window.lua",
+                "storage/stream/window.lua",
                 "local decision = redis.call('HGET', decisions, frame)\n",
                 "local decision = nil\n",
             ),
@@ -31,7 +31,7 @@ REMOVALS = (
         (_PARTS,),
         (
             Edit(
-                "storage/window.lua",
+                "storage/stream/window.lua",
                 "local decision = redis.call('HGET', decisions, frame)\n",
                 "local decision = nil\n",
             ),
@@ -42,7 +42,7 @@ REMOVALS = (
         (f"{_POSTGRES}[hung_up_in_a_transaction]",),
         (
             Edit(
-                "storage/window.lua",
+                "storage/stream/window.lua",
                 "local decision = redis.call('HGET', decisions, frame)\n",
                 "local decision = nil\n",
             ),
@@ -51,14 +51,18 @@ REMOVALS = (
     Removal(
         "open-decisions-are-recorded",
         (_OUTLIVES,),
-        (Edit("storage/results.py", "    if missing:\n", "    if missing and not scored:\n"),),
+        (
+            Edit(
+                "storage/results/commit.py", "    if missing:\n", "    if missing and not scored:\n"
+            ),
+        ),
     ),
     Removal(
         "a-batch-is-one-transaction",
         (_ANY_STEP,),
         (
             Edit(
-                "storage/results.py",
+                "storage/results/commit.py",
                 "        if epochs:\n            _hold_epochs(",
                 "    with writing(engine) as connection:\n"
                 "        if epochs:\n            _hold_epochs(",
@@ -70,7 +74,7 @@ REMOVALS = (
         (_PARTS, f"{_QUEUE}[write_scored_frames_again]"),
         (
             Edit(
-                "storage/ledger.py",
+                "storage/frames/ledger.py",
                 "where(frames.c.id.in_(chunk), is_pending)\n            )\n        }\n",
                 "where(frames.c.id.in_(chunk))\n            )\n        }\n",
             ),
@@ -81,12 +85,12 @@ REMOVALS = (
         (f"{_POSTGRES}[hung_up_in_a_commit]",),
         (
             Edit(
-                "storage/ledger.py",
+                "storage/frames/ledger.py",
                 "where(frames.c.id.in_(chunk), is_pending)\n            )\n        }\n",
                 "where(frames.c.id.in_(chunk))\n            )\n        }\n",
             ),
             Edit(
-                "storage/ledger.py",
+                "storage/frames/ledger.py",
                 "select(_locked(chunk, is_pending).c.id)",
                 "select(_locked(chunk, true()).c.id)",
             ),

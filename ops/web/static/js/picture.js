@@ -3,7 +3,7 @@
 
 import { h } from "./dom.js";
 
-// The layout of thermal/panel.py; a test holds the two equal.
+// The layout of thermal/render/panel.py; a test holds the two equal.
 export const LAYOUT = {
   margin: 14,
   gap: 12,

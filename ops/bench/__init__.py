@@ -1,0 +1,1 @@
+"""The benchmark: this machine, its ceiling, and the alternatives."""

@@ -1,0 +1,95 @@
+"""Contenders of the benchmark that are one process: ``python -m ops.bench.child NAME …``.
+
+Each is ready when it prints a line; for every number of images on its standard input it works
+through so many, and prints the seconds that took.
+
+- ``ceiling``: the images are in memory, threads decode, score and measure them. No program that
+  uses this decoder and this model on these cores can be quicker.
+- ``script``: what people write first: load the model, go through the images one by one, write a
+  CSV file at the end.
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+import sys
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import cycle, islice
+from pathlib import Path
+
+import cv2
+import torch
+
+from thermal.decode import decode
+from thermal.detection.detector import Detector
+from thermal.hotspots import default_rule, measure
+from worker.memory import keep_freed_memory
+
+#: Images that are worked on together, as in a worker.
+BATCH = 64
+
+
+def ceiling(paths: Sequence[Path], detector: Detector, threads: int) -> Callable[[int], None]:
+    """Decode, score and measure in `threads` threads, each on one core, as a worker does."""
+    cv2.setNumThreads(1)
+    torch.set_num_threads(1)
+    files = [path.read_bytes() for path in paths]
+    pool = ThreadPoolExecutor(threads)
+    size = min(detector.images_a_pass, BATCH // threads)
+
+    def share(data: Sequence[bytes]) -> int:
+        frames = [decode(content) for content in data]
+        scored = detector.score(frames)
+        for frame in frames:
+            measure(frame, default_rule(frame.unit, frame.bit_depth))
+        return len(scored)
+
+    def run(count: int) -> None:
+        images = list(islice(cycle(files), count))
+        shares = [images[start : start + size] for start in range(0, count, size)]
+        done = sum(pool.map(share, shares))
+        if done != count:
+            raise RuntimeError(f"{done} of {count} images were scored")
+
+    return run
+
+
+def script(paths: Sequence[Path], detector: Detector, output: Path) -> Callable[[int], None]:
+    """One image after the other, with what threads the libraries were given."""
+
+    def run(count: int) -> None:
+        rows = []
+        for path in islice(cycle(paths), count):
+            frame = decode(path.read_bytes())
+            [scored] = detector.score([frame])
+            report = measure(frame, default_rule(frame.unit, frame.bit_depth))
+            rows.append([path, scored.score, report.hotspot_count, report.statistics.max])
+        with output.open("w", newline="", encoding="utf-8") as file:
+            csv.writer(file).writerows(rows)
+
+    return run
+
+
+def main(name: str, model: str, images: str, device: str, threads: str) -> None:
+    """Be one of the contenders until standard input ends."""
+    if name == "ceiling":
+        keep_freed_memory()  # as a worker does
+    detector = Detector.load(Path(model), device)
+    paths = sorted(Path(images).iterdir())
+    if name == "ceiling":
+        run = ceiling(paths, detector, int(threads))
+    else:
+        run = script(paths, detector, Path(os.devnull))
+    run(2 * BATCH)  # warm
+    print("ready", flush=True)
+    for line in sys.stdin:
+        begun = time.perf_counter()
+        run(int(line))
+        print(time.perf_counter() - begun, flush=True)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,117 @@
+"""Processes of the benchmark: started so that none outlives it, waited for, ended in order."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, cast
+
+from ops.errors import OpsError
+from ops.local import embedded_redis, parent_death
+from ops.local.up import child_environment
+
+#: Seconds that a process may take to be ready, and that a contender may take for its images.
+START_S = 120.0
+RUN_S = 900.0
+#: Seconds that a process gets to end.
+STOP_S = 60.0
+
+
+class BenchError(OpsError):
+    """A contender did not start, or did not come to an end."""
+
+
+@contextmanager
+def process(
+    argv: Sequence[str], *, log: Path, threads: int, environment: Mapping[str, str] | None = None
+) -> Iterator[subprocess.Popen[str]]:
+    """A child process with so many threads, until the end of the block."""
+    plain = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("THERMALWATCH_") and name not in ("REDIS_URL", "DATABASE_URL")
+    }
+    plain |= child_environment(plain) | {
+        "OMP_NUM_THREADS": str(threads),
+        "OPENCV_FOR_THREADS_NUM": str(threads),
+    }
+    with log.open("ab") as output:
+        child = subprocess.Popen(
+            (sys.executable, "-I", "-S", parent_death.__file__, str(os.getpid()), *argv),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=output,
+            text=True,
+            env={**plain, **(environment or {})},
+            start_new_session=True,  # Ctrl-C ends the benchmark, which ends its processes in order
+        )
+    try:
+        yield child
+    finally:
+        child.terminate()
+        try:
+            child.wait(STOP_S)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()
+
+
+def python(module: str, *words: str | Path | int) -> tuple[str, ...]:
+    """Argument list that runs a module of this package."""
+    return (sys.executable, "-P", "-m", module, *map(str, words))
+
+
+def ask(child: subprocess.Popen[str], count: int) -> float:
+    """Seconds that a process of `ops.bench.child` needs for so many images."""
+    requests, answers = cast("IO[str]", child.stdin), cast("IO[str]", child.stdout)
+    requests.write(f"{count}\n")
+    requests.flush()
+    return float(answers.readline() or "nan")
+
+
+def await_ready(child: subprocess.Popen[str], log: Path) -> None:
+    """Wait for the first line that a process prints. Raises `BenchError` if there is none."""
+    if not cast("IO[str]", child.stdout).readline():
+        raise BenchError(f"a contender did not start; {log} says:\n{tail(log)}")
+
+
+@contextmanager
+def redis_server(state: Path) -> Iterator[tuple[str, int]]:
+    """The embedded Redis of a state directory, as `up` runs it; its URL and process id."""
+    embedded_redis.prepare(state)
+    log = state / "redis.log"
+    with process(embedded_redis.redis_command(state), log=log, threads=1) as server:
+        until(lambda: embedded_redis.answers(state), START_S, "answer of Redis", log)
+        yield embedded_redis.urls_for(state).redis_url, server.pid
+
+
+def cpu_s(pids: Sequence[int]) -> float:
+    """Seconds that processes have spent on cores, ended children included; NaN if unknown."""
+    ticks = 0
+    for pid in pids:
+        try:
+            status = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+        except OSError:  # not on Linux
+            return float("nan")
+        fields = status.rpartition(")")[2].split()
+        ticks += sum(map(int, fields[11:15]))  # utime, stime, cutime, cstime: proc(5)
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def until(condition: Callable[[], bool], timeout_s: float, what: str, log: Path) -> None:
+    """Poll `condition`. Raises `BenchError` with the end of `log` after `timeout_s`."""
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        if time.monotonic() > deadline:
+            raise BenchError(f"no {what} within {timeout_s:.0f} s; {log} says:\n{tail(log)}")
+        time.sleep(0.02)
+
+
+def tail(log: Path, lines: int = 8) -> str:
+    """The end of a log."""
+    return "\n".join(log.read_text(errors="replace").splitlines()[-lines:])

@@ -1,0 +1,78 @@
+"""The usual ways to score images with RQ, to compare with: one job an image.
+
+``python -m ops.bench.rq REDIS_URL fork|warm`` is the worker: RQ's default one, which forks a
+process for every job and so loads the model in it, or one that does not fork and keeps the model.
+Jobs commit their row to SQLite, as they must if nothing may be lost.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import sys
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from thermal.detection.detector import Detector
+
+
+def score_cold(image: str, model: str, database: str, device: str) -> None:
+    """Load the model, score one image, commit its row."""
+    _score(image, _load(model, device), database)
+
+
+def score_warm(image: str, model: str, database: str, device: str) -> None:
+    """Score one image with the model that the process keeps, commit its row."""
+    _score(image, _kept(model, device), database)
+
+
+def _load(model: str, device: str) -> Detector:
+    from pathlib import Path
+
+    from thermal.detection.detector import Detector
+
+    return Detector.load(Path(model), device)
+
+
+_kept = lru_cache(maxsize=1)(_load)
+
+
+def _score(image: str, detector: Detector, database: str) -> None:
+    from pathlib import Path
+
+    from thermal.decode import decode
+    from thermal.hotspots import default_rule, measure
+
+    frame = decode(Path(image).read_bytes())
+    [scored] = detector.score([frame])
+    report = measure(frame, default_rule(frame.unit, frame.bit_depth))
+    with sqlite3.connect(database) as connection:
+        connection.execute(
+            "INSERT INTO results VALUES (?, ?, ?)", (image, scored.score, report.area_px)
+        )
+    connection.close()
+
+
+def make_table(database: Path) -> None:
+    """The file that the jobs write to, as quick as SQLite commits safely."""
+    connection = sqlite3.connect(database)
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("CREATE TABLE results (image TEXT, score REAL, hotspot_area INTEGER)")
+    connection.close()
+
+
+def main(redis_url: str, kind: str) -> None:
+    """Be the worker."""
+    from redis import Redis
+    from rq import Queue, SimpleWorker, Worker
+
+    redis = Redis.from_url(redis_url)
+    worker = SimpleWorker if kind == "warm" else Worker
+    queue = Queue(kind, connection=redis)
+    worker([queue], connection=redis, name=kind).work(logging_level="CRITICAL")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,86 @@
+"""A worker that notes how long each stage takes: ``python -m ops.bench.worker FILE work …``.
+
+The product knows nothing of this: the function of each stage is wrapped before the verb runs, which
+costs a microsecond an image. When the verb ends, the times are in FILE, as seconds by stage.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import sys
+import threading
+import time
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Final
+
+#: Stage → the function that is it. `score` has the two before it inside, `read` is the file alone.
+STAGES: Final = {
+    "read": "worker.reading._read_unchanged",
+    "decode": "worker.reading.decode",
+    "prepare": "thermal.detection.detector.prepare",
+    "forward": "thermal.detection.score.Scorer.observe",
+    "score": "thermal.detection.detector.Detector.score",
+    "hotspots": "worker.inspection.measure",
+    "decide": "storage.stream.streams.Streams.decide_all",
+    "draw": "worker.batch.store_pictures",
+    "commit": "worker.batch.commit_results",
+}
+
+
+class StageTimes:
+    """Seconds that threads spent in each stage."""
+
+    def __init__(self) -> None:
+        self.seconds = dict.fromkeys(STAGES, 0.0)
+        self._lock = threading.Lock()
+
+    def wrap(self, stage: str, dotted: str) -> None:
+        """Replace the function by one that takes its time."""
+        owner, attribute = _locate(dotted)
+        function: Callable[..., Any] = getattr(owner, attribute)
+
+        @functools.wraps(function)
+        def timed(*args: Any, **kwargs: Any) -> Any:
+            begun = time.perf_counter()
+            try:
+                return function(*args, **kwargs)
+            finally:
+                took = time.perf_counter() - begun
+                with self._lock:
+                    self.seconds[stage] += took
+
+        setattr(owner, attribute, timed)
+
+    def exclusive(self) -> dict[str, float]:
+        """Seconds by stage, each without the others."""
+        seconds = dict(self.seconds)
+        seconds["score"] -= seconds["prepare"] + seconds["forward"]
+        return seconds
+
+
+def _locate(dotted: str) -> tuple[Any, str]:
+    *path, attribute = dotted.split(".")
+    try:
+        return import_module(".".join(path)), attribute
+    except ModuleNotFoundError:  # a method
+        return getattr(import_module(".".join(path[:-1])), path[-1]), attribute
+
+
+def main(file: str, *words: str) -> None:
+    """Run the verb."""
+    from ops.cli.main import cli
+
+    times = StageTimes()
+    for stage, dotted in STAGES.items():
+        times.wrap(stage, dotted)
+    try:
+        cli.main(words, prog_name="thermalwatch")
+    finally:
+        Path(file).write_text(json.dumps(times.exclusive()))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,1 @@
+"""The `thermalwatch` command, one module a verb."""

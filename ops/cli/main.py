@@ -1,0 +1,155 @@
+"""The `thermalwatch` command: its verbs, and how it fails.
+
+A verb's module is imported when the verb is asked for, and imports what it works with when it
+runs, so `--help` answers at once. Exit codes: 0 done; 1 failed, or a check found a problem; 2 the
+command line or a setting is wrong; 130 ended by Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import sys
+import traceback
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Any
+
+import click
+
+#: The command line or a setting is wrong; the same number as click's own.
+EXIT_USAGE = 2
+#: Ended by Ctrl-C: 128 + SIGINT, as shells have it.
+EXIT_INTERRUPTED = 130
+
+#: Verb → where it is, in the order of the help.
+VERBS: Mapping[str, str] = {
+    "demo": "ops.cli.machine.demo:demo",
+    "up": "ops.cli.services.up:up",
+    "train": "ops.cli.models.train:train",
+    "evaluate": "ops.cli.models.evaluate:evaluate",
+    "score": "ops.cli.models.score:score",
+    "model": "ops.cli.models.model:model",
+    "produce": "ops.cli.services.produce:produce",
+    "work": "ops.cli.services.work:work",
+    "serve": "ops.cli.services.serve:serve",
+    "account": "ops.cli.machine.account:account",
+    "results": "ops.cli.records.results:results",
+    "status": "ops.cli.records.status:status",
+    "audit": "ops.cli.records.audit:audit",
+    "retention": "ops.cli.records.retention:retention",
+    "requeue": "ops.cli.records.requeue:requeue",
+    "baseline": "ops.cli.models.baseline:baseline",
+    "doctor": "ops.cli.machine.doctor:doctor",
+    "bench": "ops.cli.machine.bench:bench",
+}
+
+
+class WrongSetting(click.ClickException):
+    """A setting is wrong: for the exit code it does not matter where it was set."""
+
+    exit_code = EXIT_USAGE
+
+
+class LazyGroup(click.Group):
+    """Verbs by name, imported when needed; errors that are expected become one line."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in VERBS:
+            return None
+        module, _, name = VERBS[cmd_name].partition(":")
+        command = getattr(import_module(module), name)
+        if not isinstance(command, click.Command):
+            raise TypeError(f"{VERBS[cmd_name]} is not a command")
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and not args[0].startswith("-") and args[0] not in VERBS:
+            close = difflib.get_close_matches(args[0], VERBS, n=1)
+            hint = f"Did you mean '{close[0]}'?" if close else f"Verbs: {', '.join(VERBS)}."
+            ctx.fail(f"No such verb '{args[0]}'. {hint}")
+        return super().resolve_command(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            answer = super().invoke(ctx)
+            sys.stdout.flush()  # a reader that went away shows here, not at the interpreter's exit
+            return answer
+        except (click.ClickException, click.exceptions.Exit):
+            raise
+        except (KeyboardInterrupt, click.Abort):
+            click.echo("stopped", err=True)
+            raise click.exceptions.Exit(EXIT_INTERRUPTED) from None
+        except BrokenPipeError:
+            _discard_output()
+            raise click.exceptions.Exit(0) from None
+        except Exception as error:
+            if ctx.params.get("debug"):
+                traceback.print_exc()
+            raise as_click_error(error) from error
+
+
+@click.group(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="""\b
+Examples:
+  thermalwatch demo
+  thermalwatch train normal-images/ --output bundle/
+  thermalwatch up --watch /srv/cameras --model bundle/ --data state/
+  thermalwatch results list --data state/ --anomalies
+
+Every verb explains itself: thermalwatch VERB --help""",
+)
+@click.option(
+    "--debug", is_flag=True, envvar="THERMALWATCH_DEBUG", help="Show where an error came from."
+)
+@click.option(
+    "--log-format",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    envvar="THERMALWATCH_LOG_FORMAT",
+    help="How log lines look; json has one object a line, with frame ids.",
+)
+@click.version_option(package_name="thermalwatch", message="%(prog)s %(version)s")
+def cli(debug: bool, log_format: str) -> None:
+    """Watch thermal camera directories, score every image, never lose one."""
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    cli.main(prog_name="thermalwatch")
+
+
+def as_click_error(error: Exception) -> click.ClickException:
+    """`error` as one line for people, or itself where it is a defect of ours."""
+    from ops.errors import SettingsError
+
+    if isinstance(error, SettingsError):
+        return WrongSetting(str(error))
+    if isinstance(error, _expected_errors()):
+        return click.ClickException(str(error))
+    if isinstance(error, OSError):
+        where = f"{error.filename}: " if error.filename else ""
+        return click.ClickException(f"{where}{error.strerror or error}")
+    raise error
+
+
+def _expected_errors() -> tuple[type[Exception], ...]:
+    from redis import RedisError
+
+    from ops.errors import OpsError
+    from storage.errors import StorageError
+    from thermal.errors import ThermalError
+
+    return (ThermalError, StorageError, OpsError, RedisError)
+
+
+def _discard_output() -> None:
+    """Whoever read our output is gone; what is still buffered must not fail at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

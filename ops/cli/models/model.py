@@ -1,0 +1,133 @@
+"""`model list`, `add` and `activate`: the models that the database holds."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ops.cli.options import (
+    DIRECTORY,
+    config_option,
+    data_option,
+    json_option,
+    note,
+    print_json,
+    settings_from,
+)
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+
+@click.group(
+    epilog="""\b
+Examples:
+  thermalwatch model list --data state/
+  thermalwatch model add bundle/ --data state/
+  thermalwatch model activate 3fe1a0 --data state/"""
+)
+def model() -> None:
+    """List, add and activate models.
+
+    Workers take the active model from the database, and change over when another one becomes
+    active, without being restarted.
+    """
+
+
+@model.command(
+    "list",
+    epilog="""\b
+Examples:
+  thermalwatch model list --data state/
+  thermalwatch model list --data state/ --json""",
+)
+@data_option
+@json_option
+@config_option
+def list_(data: Path | None, as_json: bool, config: Path | None) -> None:
+    """List the models, oldest first."""
+    settings = settings_from(config, data=data)
+    from ops.config.wiring import open_existing_database
+
+    with open_existing_database(settings) as engine:
+        models = _describe(engine)
+    if as_json:
+        print_json(models)
+        return
+    if not models:
+        click.echo("no models; `thermalwatch model add BUNDLE` adds one")
+    for entry in models:
+        click.echo(
+            f"{'*' if entry['active'] else ' '} {entry['model_id']}  {entry['size']} px, "
+            f"{entry['unit']}, {entry['images']} training images, "
+            f"cameras: {', '.join(entry['cameras']) or 'not named'}"
+        )
+
+
+@model.command(
+    epilog="""\b
+Examples:
+  thermalwatch model add bundle/ --data state/
+  thermalwatch model add bundle/ --data state/ --inactive"""
+)
+@click.argument("bundle", type=DIRECTORY)
+@click.option("--inactive", is_flag=True, help="Only store it; workers go on with theirs.")
+@data_option
+@config_option
+def add(bundle: Path, inactive: bool, data: Path | None, config: Path | None) -> None:
+    """Store the model in BUNDLE, and make it the active one."""
+    settings = settings_from(config, data=data)
+    from ops.config.wiring import open_database
+    from storage.models import save_model
+    from thermal.detection.bundle import load_bundle
+
+    loaded = load_bundle(bundle)
+    with open_database(settings) as engine:
+        save_model(engine, loaded, now=time.time(), activate=not inactive)
+    note(f"model {loaded.model_id} is stored" + ("" if inactive else " and active"))
+
+
+@model.command(
+    epilog="""\b
+Examples:
+  thermalwatch model activate 3fe1a0 --data state/"""
+)
+@click.argument("model_id", metavar="ID")
+@data_option
+@config_option
+def activate(model_id: str, data: Path | None, config: Path | None) -> None:
+    """Make the model whose id is, or begins with, ID the active one."""
+    settings = settings_from(config, data=data)
+    from ops.config.wiring import open_existing_database
+    from storage.models import known_model_ids, load_model, save_model
+
+    with open_existing_database(settings) as engine:
+        fitting = [known for known in known_model_ids(engine) if known.startswith(model_id)]
+        if len(fitting) != 1:
+            found = f"fits {len(fitting)} models" if fitting else "fits no model"
+            raise click.ClickException(f"{model_id} {found}; see `thermalwatch model list`")
+        save_model(engine, load_model(engine, fitting[0]), now=time.time(), activate=True)
+    note(f"model {fitting[0]} is active")
+
+
+def _describe(engine: Engine) -> list[dict[str, Any]]:
+    from storage.models import active_model_id, known_model_ids, load_model
+
+    active = active_model_id(engine)
+    described = []
+    for model_id in known_model_ids(engine):
+        bundle = load_model(engine, model_id)
+        described.append(
+            {
+                "model_id": model_id,
+                "active": model_id == active,
+                "size": f"{bundle.preparation.height}x{bundle.preparation.width}",
+                "unit": bundle.preparation.unit,
+                "images": bundle.training.images,
+                "cameras": list(bundle.training.cameras),
+            }
+        )
+    return described

@@ -1,0 +1,104 @@
+"""`score`: a folder of images, without Redis, database or state."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ops.cli.options import (
+    DIRECTORY,
+    config_option,
+    device_option,
+    json_option,
+    note,
+    print_json,
+    settings_from,
+    target_far_option,
+)
+
+if TYPE_CHECKING:
+    from worker.config import PicturePolicy
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  thermalwatch score images/ --model bundle/ --output found/
+  thermalwatch score images/ --model bundle/ --output found/ --pictures all
+  thermalwatch score one.png --model bundle/ --output found/ --json"""
+)
+@click.argument("images", type=click.Path(path_type=Path, exists=True))
+@click.option("--model", type=DIRECTORY, required=True, metavar="BUNDLE", help="Model bundle.")
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path, file_okay=False),
+    required=True,
+    metavar="DIR",
+    help="Directory for results.csv, quarantine.csv and pictures/.",
+)
+@click.option(
+    "--pictures",
+    type=click.Choice(["anomalies", "all", "none"]),
+    help="Images whose pictures are drawn; the anomalies where it is not given.",
+)
+@click.option(
+    "--camera",
+    metavar="NAME",
+    help="All images are this camera's, and are read as it is configured in thermalwatch.toml.",
+)
+@target_far_option
+@json_option
+@device_option
+@config_option
+def score(
+    images: Path,
+    model: Path,
+    output: Path,
+    pictures: PicturePolicy | None,
+    camera: str | None,
+    target_far: float | None,
+    as_json: bool,
+    device: str | None,
+    config: Path | None,
+) -> None:
+    """Score IMAGES, a folder or one file, without any service.
+
+    Without --camera, folders directly in IMAGES are cameras. The rolling threshold of each
+    follows the order of the paths. Files that cannot be read are listed in quarantine.csv.
+    """
+    settings = settings_from(config, device=device)
+    from ops.config.wiring import worker_config
+    from ops.model.scoring import image_root, score_images
+    from ops.model.training import progress_bar
+    from thermal.detection.detector import Detector
+
+    worker = worker_config(settings, name="score")
+    if pictures is not None:
+        worker = replace(worker, pictures=pictures)
+    if target_far is not None:
+        window = replace(worker.window, percentile=100 * (1 - target_far))
+        worker = replace(worker, window=window)
+    root, paths = image_root(images, camera=camera)
+    detector = Detector.load(model, settings.device)
+    with progress_bar() as bar:
+        task = bar.add_task("scoring", total=len(paths), detail="")
+        report = score_images(
+            root,
+            paths,
+            detector,
+            worker,
+            output,
+            progress=lambda done: bar.update(task, completed=done),
+        )
+    if as_json:
+        print_json(report)
+    else:
+        click.echo(f"{report.scored} images scored, {report.anomalies} anomalies: {output}")
+    if report.quarantined:
+        note(
+            f"warning: {report.quarantined} files could not be scored; "
+            f"see {output / 'quarantine.csv'}"
+        )

@@ -1,0 +1,157 @@
+"""`train`: normal images in, a model bundle out."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ops.cli.options import (
+    DIRECTORY,
+    config_option,
+    device_option,
+    note,
+    settings_from,
+)
+
+if TYPE_CHECKING:
+    from thermal.detection.bundle import Bundle
+
+
+#: Training images that the summary names as worth a look.
+SHOWN_SUSPECTS = 3
+
+
+class SizeType(click.ParamType[tuple[int, int]]):
+    """`24x40` is (24, 40)."""
+
+    name = "HxW"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, int]:
+        match = re.fullmatch(r"(\d+)x(\d+)", str(value))
+        if match is None:
+            self.fail(f"expected height x width in pixels, such as 96x128, given {value!r}")
+        return int(match[1]), int(match[2])
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  thermalwatch train normal-images/ --output bundle/
+  thermalwatch train dataset/ --output bundle/ --size 96x128 --epochs 100
+  thermalwatch train dataset/ --output bundle/ --camera east   # as thermalwatch.toml declares it"""
+)
+@click.argument("images", type=DIRECTORY)
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path, file_okay=False),
+    required=True,
+    metavar="BUNDLE",
+    help="Directory for the model bundle; made, or replaced.",
+)
+@click.option(
+    "--epochs",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Passes over the images at most; training stops earlier when nothing is gained.",
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(0),
+    metavar="N",
+    help="Start of the random numbers: the same seed gives the same model.",
+)
+@click.option(
+    "--size",
+    type=SizeType(),
+    metavar="HxW",
+    help="Size of the network's input in pixels; chosen from the images without it.",
+)
+@click.option(
+    "--camera",
+    metavar="NAME",
+    help="Read the images as this camera is configured in thermalwatch.toml.",
+)
+@device_option
+@config_option
+def train(
+    images: Path,
+    output: Path,
+    epochs: int | None,
+    seed: int | None,
+    size: tuple[int, int] | None,
+    camera: str | None,
+    device: str | None,
+    config: Path | None,
+) -> None:
+    """Train a model on IMAGES of normal operation.
+
+    IMAGES is a folder of thermal images, or a dataset in MVTec AD layout, of which train/good is
+    taken. Folders directly in it are taken as cameras, as they are below a watch directory.
+    """
+    settings = settings_from(config, device=device)
+    from ops.model.training import cameras_of, decode_options, run_training
+    from thermal.training.dataset import list_images, training_folder
+
+    folder = training_folder(images)
+    paths = list_images(folder)
+    cameras = (camera,) if camera else cameras_of(folder, paths)
+    chosen = {"epochs": epochs, "seed": seed, "size": size, "device": settings.device}
+    note(
+        f"{len(paths)} images in {folder}" + (f", cameras {', '.join(cameras)}" if cameras else "")
+    )
+    bundle = run_training(
+        paths,
+        cameras=cameras,
+        options=decode_options(settings, cameras),
+        chosen={name: value for name, value in chosen.items() if value is not None},
+    )
+    from thermal.detection.bundle import save_bundle
+    from thermal.training.dataset import common_folder
+    from thermal.training.suspects import save_suspects
+
+    save_bundle(bundle, output)
+    save_suspects(
+        output,
+        bundle.training.suspects,
+        common_folder(paths),
+        options=decode_options(settings, cameras),
+    )
+    _summarise(bundle, output)
+
+
+def _summarise(bundle: Bundle, output: Path) -> None:
+    from thermal.evaluation.evaluate import TARGET_FAR
+    from thermal.training.suspects import LIST_FILE, SHEET_FILE
+
+    training = bundle.training
+    size = f"{bundle.preparation.height}×{bundle.preparation.width} px"
+    click.echo(f"model {bundle.model_id[:12]} in {output}")
+    click.echo(
+        f"  {training.images} images, {training.held_out} of them held out, {size}, "
+        f"unit {bundle.preparation.unit}"
+    )
+    measured = training.metrics
+    click.echo(
+        f"  autoencoder: loss {measured['autoencoder_loss']:.4f}, "
+        f"held-out {measured['autoencoder_validation_loss']:.4f}; "
+        f"inspector: loss {measured['inspector_loss']:.4f}, "
+        f"held-out {measured['inspector_validation_loss']:.4f}"
+    )
+    click.echo(
+        f"  threshold {bundle.threshold(TARGET_FAR):.2f} for {TARGET_FAR:.1%} false alarms, from "
+        "held-out images"
+    )
+    for text in training.notes:
+        click.echo(f"  note: {text}")
+    if training.suspects:
+        click.echo(
+            f"  {len(training.suspects)} oddest training images, worth a look before the model is "
+            f"trusted: {output / LIST_FILE}, {SHEET_FILE}"
+        )
+    for suspect in training.suspects[:SHOWN_SUSPECTS]:
+        click.echo(f"    {suspect.score:6.2f}  {suspect.path}")

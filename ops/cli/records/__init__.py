@@ -1,0 +1,1 @@
+"""Verbs about frames and results on record."""

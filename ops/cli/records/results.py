@@ -1,0 +1,298 @@
+"""`results list`, `show`, `summary` and `export`: what was found, for people and for programs."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ops.cli.instants import InstantType
+from ops.cli.options import config_option, data_option, json_option, note, print_json, settings_from
+from ops.printable import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from ops.config.settings import Settings
+    from storage.results.commit import ResultRow
+    from storage.results.queries import ResultQuery
+
+
+@click.group(
+    epilog="""\b
+Examples:
+  thermalwatch results list --data state/ --anomalies --since 24h
+  thermalwatch results show east/0042.png --data state/
+  thermalwatch results summary --data state/ --since 30d
+  thermalwatch results export --data state/ --output results.csv"""
+)
+def results() -> None:
+    """List, show, count and export results."""
+
+
+def filters(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The options that choose results."""
+    for option in (
+        click.option("--model-id", metavar="ID", help="Only results of this model."),
+        click.option("--min-score", type=float, metavar="σ", help="Only this score or higher."),
+        click.option("--normal", "prediction", flag_value="Normal", help="Only normal images."),
+        click.option("--anomalies", "prediction", flag_value="Anomaly", help="Only anomalies."),
+        click.option("--until", type=InstantType(), metavar="TIME", help="Captured before."),
+        click.option(
+            "--since",
+            type=InstantType(),
+            metavar="TIME",
+            help="Captured then or later: 2026-07-01, 2026-07-01T12:00Z, or an age such as 36h.",
+        ),
+        click.option("--camera", metavar="NAME", help="Only this camera."),
+    ):
+        function = option(function)
+    return function
+
+
+def _query(chosen: dict[str, Any]) -> ResultQuery:
+    from storage.results.queries import ResultQuery
+
+    return ResultQuery(**chosen)
+
+
+@results.command(
+    "list",
+    epilog="""\b
+Examples:
+  thermalwatch results list --data state/
+  thermalwatch results list --data state/ --anomalies --camera east --since 7d
+  thermalwatch results list --data state/ --json --limit 1000""",
+)
+@filters
+@click.option("--limit", type=click.IntRange(1, 10_000), default=20, show_default=True)
+@click.option("--after", metavar="CURSOR", help="Go on after a page that was cut at its limit.")
+@data_option
+@json_option
+@config_option
+def list_(
+    limit: int,
+    after: str | None,
+    data: Path | None,
+    as_json: bool,
+    config: Path | None,
+    **chosen: Any,
+) -> None:
+    """List results, latest capture first."""
+    settings = settings_from(config, data=data)
+    from ops.config.wiring import open_existing_database
+    from storage.results.queries import list_results
+
+    with open_existing_database(settings) as engine:
+        page = list_results(engine, _query(chosen), after=after, limit=limit)
+    if as_json:
+        print_json({"results": [as_values(row) for row in page.rows], "next": page.next})
+        return
+    _print_table(page.rows)
+    if page.next is not None:
+        note(f"more: --after {page.next}")
+
+
+@results.command(
+    epilog="""\b
+Examples:
+  thermalwatch results show 4711 --data state/
+  thermalwatch results show east/0042.png --data state/
+  thermalwatch results show 3fe1a0 --data state/ --json"""
+)
+@click.argument("name")
+@data_option
+@json_option
+@config_option
+@click.pass_context
+def show(
+    ctx: click.Context, name: str, data: Path | None, as_json: bool, config: Path | None
+) -> None:
+    """Show all that is known of one image.
+
+    NAME is a result's id, the image's path, or a frame's id or its beginning.
+    """
+    settings = settings_from(config, data=data)
+    from ops.config.wiring import open_existing_database
+    from storage.frames.audit import find_frame
+    from storage.results.export import instant_to_text
+    from storage.results.queries import find_results, get_result
+
+    with open_existing_database(settings) as engine:
+        by_id = get_result(engine, int(name)) if name.isdecimal() and len(name) < 19 else None
+        rows = [by_id] if by_id else find_results(engine, name)
+        frame = find_frame(engine, rows[0].frame_id if rows else name)
+    if not rows and frame is None:
+        raise click.ClickException(
+            f"{name}: neither a result's id, nor an image path, nor the beginning of a frame's id"
+        )
+    if as_json:
+        print_json({"frame": vars(frame) if frame else None, "results": list(map(as_values, rows))})
+        return
+    if frame is not None:
+        _print_pairs({"state": frame.state, "reason": frame.reason, "detail": frame.detail})
+        _print_pairs({"file": f"{frame.root}/{frame.path}"})
+        if frame.expired_at is not None:
+            deleted_at = instant_to_text(frame.expired_at)
+            _print_pairs({"result": f"deleted by retention at {deleted_at}"})
+    for row in rows:
+        _print_pairs(_with_picture_paths(as_values(row), settings))
+
+
+@results.command(
+    epilog="""\b
+Examples:
+  thermalwatch results export --data state/ --output results.csv
+  thermalwatch results export --data state/ --output 2026.parquet --since 2026-01-01
+  thermalwatch results export --data state/ --output - --anomalies | head"""
+)
+@filters
+@click.option(
+    "--format",
+    "file_format",
+    type=click.Choice(["csv", "parquet"]),
+    help="Follows the file's ending where it is not given.",
+)
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
+    required=True,
+    metavar="FILE",
+    help="File to write, or - for CSV on standard output.",
+)
+@data_option
+@config_option
+def export(
+    file_format: str | None,
+    output: Path,
+    data: Path | None,
+    config: Path | None,
+    **chosen: Any,
+) -> None:
+    """Export results, earliest capture first. The file is complete or not there."""
+    to_terminal = str(output) == "-"
+    chosen_format = file_format or ("parquet" if output.suffix == ".parquet" else "csv")
+    if to_terminal and chosen_format == "parquet":
+        raise click.UsageError("Parquet cannot be written to standard output: give --output FILE")
+    settings = settings_from(config, data=data)
+    from ops.config.wiring import open_existing_database
+    from storage.results.export import export_csv, export_parquet
+
+    with open_existing_database(settings) as engine:
+        if chosen_format == "parquet":
+            number = export_parquet(engine, _query(chosen), output)
+        else:
+            number = export_csv(engine, _query(chosen), sys.stdout if to_terminal else output)
+    note(f"{number} results" + ("" if to_terminal else f" in {output}"))
+
+
+@results.command(
+    epilog="""\b
+Examples:
+  thermalwatch results summary --data state/ --since 30d
+  thermalwatch results summary --data state/ --by camera --since 24h --json"""
+)
+@click.option(
+    "--by",
+    type=click.Choice(["day", "camera"]),
+    default="day",
+    show_default=True,
+    help="What to count: UTC days of capture, or cameras.",
+)
+@click.option("--camera", metavar="NAME", help="Only this camera.")
+@click.option("--since", type=InstantType(), metavar="TIME", help="Captured then or later.")
+@click.option("--until", type=InstantType(), metavar="TIME", help="Captured before.")
+@data_option
+@json_option
+@config_option
+def summary(
+    by: str,
+    camera: str | None,
+    since: float | None,
+    until: float | None,
+    data: Path | None,
+    as_json: bool,
+    config: Path | None,
+) -> None:
+    """Count results and anomalies."""
+    settings = settings_from(config, data=data)
+    from ops.config.wiring import open_existing_database
+    from storage.results.queries import count_cameras, count_days
+
+    with open_existing_database(settings) as engine:
+        if by == "day":
+            days = count_days(engine, camera=camera, since=since, until=until)
+            counts = [(day.day.isoformat(), day.frames, day.anomalies) for day in days]
+        else:
+            cameras = count_cameras(engine, camera=camera, since=since, until=until)
+            counts = [(found.name, found.frames, found.anomalies) for found in cameras]
+    if as_json:
+        print_json(
+            [{by: name, "frames": frames, "anomalies": found} for name, frames, found in counts]
+        )
+        return
+    if not counts:
+        click.echo("no results")
+    for name, frames, found in counts:
+        click.echo(f"{printable(name):<20} {frames:>9} results {found:>7} anomalies")
+
+
+def as_values(row: ResultRow) -> dict[str, Any]:
+    """A result under the names of the exported columns, times in RFC 3339, lists as lists."""
+    from storage.results.export import COLUMNS, instant_to_text
+
+    values = {column.name: column.value(row) for column in COLUMNS}
+    for column in COLUMNS:
+        value = values[column.name]
+        if column.kind == "instant" and isinstance(value, float):
+            values[column.name] = instant_to_text(value)
+    return values | {"reasons": list(row.reasons), "hotspots": json.loads(row.hotspots)}
+
+
+def _print_table(rows: Sequence[ResultRow]) -> None:
+    from storage.results.export import instant_to_text
+
+    if not rows:
+        click.echo("no results")
+        return
+    header = ("id", "captured", "camera", "score", "threshold", "prediction", "max", "image")
+    lines = [
+        (
+            str(row.id),
+            instant_to_text(row.captured_at)[:19],
+            printable(row.camera),
+            f"{row.score:.2f}",
+            f"{row.threshold:.2f}",
+            row.prediction + (" (learning)" if row.learning else ""),
+            temperature(row.max_temperature, row.temperature_unit),
+            printable(row.image_path),
+        )
+        for row in rows
+    ]
+    widths = [max(len(line[i]) for line in (header, *lines)) for i in range(len(header))]
+    for line in (header, *lines):
+        cells = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
+        click.echo("  ".join(cells).rstrip())
+
+
+def temperature(value: float, unit: str) -> str:
+    """A value with its unit; counts have none, so they are never taken for degrees."""
+    return f"{value:.1f} °C" if unit == "celsius" else f"{value:.0f}"
+
+
+def _with_picture_paths(values: dict[str, Any], settings: Settings) -> dict[str, Any]:
+    if settings.data is None:
+        return values
+    return {
+        name: settings.data / "pictures" / value if name.endswith("_picture") and value else value
+        for name, value in values.items()
+    }
+
+
+def _print_pairs(values: dict[str, Any]) -> None:
+    for name, value in values.items():
+        if value is not None and value != []:
+            click.echo(f"{name:<22} {printable(str(value))}")

@@ -1,0 +1,74 @@
+"""`status`: what the system is doing."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ops.cli.instants import ago
+from ops.cli.ledger_counts import books_line
+from ops.cli.options import config_option, data_option, json_option, print_json, settings_from
+from ops.printable import printable
+
+if TYPE_CHECKING:
+    from ops.status import QueueState, Status
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  thermalwatch status --data state/
+  thermalwatch status --data state/ --json"""
+)
+@data_option
+@json_option
+@config_option
+def status(data: Path | None, as_json: bool, config: Path | None) -> None:
+    """Show what the system is doing."""
+    settings = settings_from(config, data=data)
+    from ops.status import read_status
+
+    now = time.time()
+    found = read_status(settings, now=now)
+    if as_json:
+        print_json(found)
+    else:
+        _print_status(found, now)
+
+
+def _print_status(status: Status, now: float) -> None:
+    click.echo(f"model     {status.model_id or 'none is active'}")
+    click.echo(f"frames    {books_line(status.counts)}")
+    for camera in status.cameras:
+        click.echo(
+            f"  {printable(camera.name):<20} "
+            f"{camera.counts.seen} seen, {camera.counts.pending} pending, "
+            f"{camera.counts.quarantined} quarantined, {camera.anomalies_24h} anomalies in 24 h, "
+            f"last frame {ago(camera.last_frame_at, now=now)}"
+        )
+    if status.queue is None:
+        click.echo(f"redis     cannot be reached: {status.queue_error}")
+        click.echo("          nothing is lost: frames wait in the ledger until it is back")
+    else:
+        _print_queue(status.queue, now)
+
+
+def _print_queue(queue: QueueState, now: float) -> None:
+    click.echo(f"queue     {queue.waiting_jobs} jobs waiting")
+    for worker in queue.workers:
+        seen = ago(worker.last_sign_at, now=now) if worker.last_sign_at else "never"
+        click.echo(f"worker    {worker.name}: {worker.state}, last sign of life {seen}")
+    for producer in queue.producers:
+        for root in producer.roots:
+            scanned = ago(root.scanned_at, now=now) if root.scanned_at else "not yet"
+            click.echo(
+                f"producer  {producer.name}: {root.root} ({root.mode}), {root.frames} files at the "
+                f"last scan ({scanned}), {root.settling} settling, {root.refused} unreadable"
+            )
+    if not queue.workers:
+        click.echo("worker    none is running")
+    if not queue.producers:
+        click.echo("producer  none is running")

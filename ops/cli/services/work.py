@@ -1,0 +1,83 @@
+"""`work`: score announced images."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ops.cli.options import (
+    config_option,
+    data_option,
+    device_option,
+    log_options,
+    model_option,
+    note,
+    settings_from,
+)
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+    from ops.config.settings import Settings
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  thermalwatch work --data state/ --burst
+  REDIS_URL=redis://queue DATABASE_URL=postgresql://db/tw thermalwatch work --data pictures/"""
+)
+@data_option
+@model_option
+@click.option("--burst", is_flag=True, help="End when the queue is empty.")
+@click.option("--name", metavar="NAME", help="Name on the rows; machine and process without it.")
+@click.option("--registered", is_flag=True, hidden=True, help="`up` has registered the model.")
+@device_option
+@config_option
+@click.pass_context
+def work(
+    ctx: click.Context,
+    data: Path | None,
+    model: Path | None,
+    burst: bool,
+    name: str | None,
+    registered: bool,
+    device: str | None,
+    config: Path | None,
+) -> None:
+    """Score announced images, until stopped.
+
+    Uses the active model of the database. With --model a bundle that the database does not know
+    is registered and made active first. Any number of workers may run, on any machines that see
+    the watch directories under the same path.
+    """
+    settings = settings_from(config, data=data, model=model, device=device)
+    from ops.config.wiring import make_worker, open_database, open_redis
+    from ops.logs import configure_logging
+
+    configure_logging(**log_options(ctx))
+    with open_database(settings) as engine, open_redis(settings) as redis:
+        if not registered:
+            _register(settings, engine)
+        totals = make_worker(settings, engine, redis, name=name).run(burst=burst)
+    note(
+        f"{totals.batches} batches: {totals.scored} frames scored, {totals.anomalies} anomalies, "
+        f"{totals.quarantined} quarantined"
+    )
+
+
+def _register(settings: Settings, engine: Engine) -> None:
+    if settings.model is None:
+        return
+    from ops.config.wiring import register_model
+    from thermal.detection.bundle import load_bundle
+
+    bundle = load_bundle(settings.model)
+    if not register_model(engine, bundle, now=time.time(), activate=False):
+        note(
+            f"{settings.model}: another model is active, and is used; "
+            f"`thermalwatch model activate {bundle.model_id[:12]}` makes this one active"
+        )

@@ -1,0 +1,220 @@
+"""Where settings come from, and how a wrong one is reported.
+
+Later wins: defaults, `thermalwatch.toml`, environment, command-line options. The environment
+spells every single-valued setting ``THERMALWATCH_<SECTION>_<KEY>``, e.g.
+``THERMALWATCH_THRESHOLD_PERCENTILE``; the two service addresses are ``REDIS_URL`` and
+``DATABASE_URL``, as everywhere else.
+"""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from ops.config.settings import Settings
+from ops.errors import SettingsError
+
+CONFIG_NAME = "thermalwatch.toml"
+PREFIX = "THERMALWATCH_"
+
+#: Read by the command itself, not settings.
+RESERVED = frozenset({"THERMALWATCH_DEBUG", "THERMALWATCH_CONFIG", "THERMALWATCH_LOG_FORMAT"})
+
+#: Settings whose value is never shown as it is.
+SECRET = frozenset({"redis_url", "database_url"})
+
+#: Settings that hold paths; in a file they are relative to the file.
+PATH_SETTINGS = ("watch", "model", "data")
+
+Location = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Layer:
+    """Settings from one source; `name_of` spells a location the way that source does."""
+
+    source: str
+    values: Mapping[str, Any]
+    names: Mapping[Location, str]
+
+    def spell(self, location: Location) -> str:
+        return self.names.get(location) or f"{self.source}: {'.'.join(location)}"
+
+    def holds(self, location: Location) -> bool:
+        node: Any = self.values
+        for part in location:
+            if not isinstance(node, Mapping) or part not in node:
+                return False
+            node = node[part]
+        return True
+
+
+def load_settings(
+    *,
+    options: Mapping[str, object],
+    environ: Mapping[str, str],
+    config: Path | None = None,
+    directory: Path | None = None,
+) -> Settings:
+    """Settings from `config` (or `thermalwatch.toml` in `directory`), `environ` and `options`.
+
+    `options` holds top-level settings from the command line; ``None`` means not given. Raises
+    `SettingsError`, one line for each wrong setting.
+    """
+    layers = [_file_layer(path)] if (path := find_config(config, environ, directory)) else []
+    layers += [_environment_layer(environ), _option_layer(options)]
+    merged: dict[str, Any] = {}
+    for layer in layers:
+        _merge(merged, layer.values)
+    try:
+        return Settings.model_validate(merged)
+    except ValidationError as error:
+        problems = [_explain(e, layers) for e in error.errors(include_url=False)]
+        raise SettingsError("\n".join(dict.fromkeys(problems))) from None
+
+
+def find_config(
+    config: Path | None, environ: Mapping[str, str], directory: Path | None
+) -> Path | None:
+    """The file to read: named by option or environment (then it must exist), or found."""
+    named = config or (Path(v) if (v := environ.get("THERMALWATCH_CONFIG")) else None)
+    if named is not None:
+        if not named.is_file():
+            raise SettingsError(f"{named}: no such settings file")
+        return named
+    found = (directory or Path()) / CONFIG_NAME
+    return found if found.is_file() else None
+
+
+def variable_names() -> dict[str, Location]:
+    """Environment variable → setting, for every setting that has one."""
+    names: dict[str, Location] = {"REDIS_URL": ("redis_url",), "DATABASE_URL": ("database_url",)}
+    for name, field in Settings.model_fields.items():
+        section = _model_of(field.annotation)
+        if section is not None:
+            for key in section.model_fields:
+                names[f"{PREFIX}{name}_{key}".upper()] = (name, key)
+        elif name != "cameras" and name not in SECRET:
+            names[f"{PREFIX}{name}".upper()] = (name,)
+    return names
+
+
+def _file_layer(path: Path) -> Layer:
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"{path}: not valid TOML: {error}") from None
+    except UnicodeDecodeError:
+        raise SettingsError(f"{path}: not UTF-8 text") from None
+    except OSError as error:
+        raise SettingsError(f"{path}: {error.strerror}") from None
+    for key in PATH_SETTINGS:
+        if isinstance(value := values.get(key), str):
+            values[key] = [_from(path, value)] if key == "watch" else _from(path, value)
+        elif isinstance(value, list):
+            values[key] = [_from(path, v) if isinstance(v, str) else v for v in value]
+    return Layer(str(path), values, {})
+
+
+def _from(config: Path, value: str) -> str:
+    return str(config.parent / Path(value).expanduser())
+
+
+def _environment_layer(environ: Mapping[str, str]) -> Layer:
+    known = variable_names()
+    values: dict[str, Any] = {}
+    names: dict[Location, str] = {}
+    for variable, text in environ.items():
+        location = known.get(variable)
+        if location is None:
+            _refuse_misspelt(variable, known)
+        elif text:
+            node = values
+            for part in location[:-1]:
+                node = node.setdefault(part, {})
+            node[location[-1]] = text
+            names[location] = variable
+    return Layer("environment", values, names)
+
+
+def _refuse_misspelt(variable: str, known: Mapping[str, Location]) -> None:
+    """Near misses are errors; other `THERMALWATCH_*` names are let be.
+
+    Orchestrators put variables of their own (``THERMALWATCH_SERVICE_HOST``) into every process.
+    """
+    if not variable.startswith(PREFIX) or variable in RESERVED or "_SERVICE_" in variable:
+        return
+    if variable.startswith(f"{PREFIX}CAMERAS"):
+        raise SettingsError(f"{variable}: cameras are configured in {CONFIG_NAME}")
+    if close := difflib.get_close_matches(variable, known, n=1, cutoff=0.9):
+        raise SettingsError(f"{variable}: unknown variable; did you mean {close[0]}?")
+
+
+def _option_layer(options: Mapping[str, object]) -> Layer:
+    values = {k: v for k, v in options.items() if v is not None and v != ()}
+    names: dict[Location, str] = {(k,): f"--{k.replace('_', '-')}" for k in values}
+    return Layer("command line", values, names)
+
+
+def _merge(target: dict[str, Any], layer: Mapping[str, Any]) -> None:
+    for key, value in layer.items():
+        if isinstance(value, Mapping) and isinstance(target.get(key), dict):
+            _merge(target[key], value)
+        else:
+            target[key] = dict(value) if isinstance(value, Mapping) else value
+
+
+def _explain(error: ErrorDetails, layers: Sequence[Layer]) -> str:
+    location = tuple(part for part in error["loc"] if isinstance(part, str))  # no list positions
+    missing = error["type"] == "missing"
+    layer = _source_of(location[:-1] if missing else location, layers)
+    where = layer.spell(location)
+    if error["type"] == "extra_forbidden":
+        return f"{where}: unknown setting{_suggestion(location)}"
+    if missing:
+        return f"{where}: missing"
+    if error["type"] == "path_type":
+        return f"{where}: should be a path, given {error['input']!r}"
+    expected = error["msg"].removeprefix("Value error, ").replace("Input should ", "should ")
+    if location[0] in SECRET or isinstance(error["input"], Mapping | BaseModel):
+        return f"{where}: {expected}"
+    return f"{where}: {expected}, given {error['input']!r}"
+
+
+def _source_of(location: Location, layers: Sequence[Layer]) -> Layer:
+    """The layer whose value counts at `location`."""
+    return next((layer for layer in reversed(layers) if layer.holds(location)), layers[-1])
+
+
+def _suggestion(location: Location) -> str:
+    model: type[BaseModel] = Settings
+    for part in location[:-1]:
+        field = model.model_fields.get(str(part))
+        inner = _model_of(field.annotation) if field else None
+        if inner is None and field is not None:  # dict[str, CameraSettings]: skip the camera's name
+            inner = next((m for a in get_args(field.annotation) if (m := _model_of(a))), None)
+        model = inner or model
+    close = difflib.get_close_matches(str(location[-1]), model.model_fields, n=1)
+    if close:
+        return f"; did you mean '{close[0]}'?"
+    return f"; known here: {', '.join(model.model_fields)}"
+
+
+def _model_of(annotation: object) -> type[BaseModel] | None:
+    """The section class that an annotation stands for, alone or as ``Section | None``."""
+    candidates = (annotation, *get_args(annotation)) if not _is_dict(annotation) else ()
+    for candidate in candidates:
+        if isinstance(candidate, type) and issubclass(candidate, BaseModel):
+            return candidate
+    return None
+
+
+def _is_dict(annotation: object) -> bool:
+    return getattr(annotation, "__origin__", None) is dict

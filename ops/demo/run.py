@@ -1,0 +1,245 @@
+"""The demo: the real system, from training to results, on images whose truth is known.
+
+Nothing is simulated but the plant: the model is trained as `train` does it, `up` runs as a process
+of its own, files arrive as cameras upload them, and the outcome is read from the database.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ops.config import wiring
+from ops.config.loading import load_settings
+from ops.demo.input import DemoFrame, DemoInput
+from ops.demo.uploader import Uploader
+from ops.errors import DemoError, SettingsError
+from ops.local import parent_death
+from ops.local.up import child_environment, verb
+from ops.model.training import decode_options, run_training
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+    from ops.config.settings import Settings
+    from storage.frames.audit import Audit
+    from storage.frames.ledger import Counts
+    from storage.results.commit import ResultRow
+
+#: Marks a folder as an earlier demo's, which may be replaced.
+MARKER = ".thermalwatch-demo"
+
+#: Passes over the training images: about half a minute on two cores.
+EPOCHS = 30
+
+#: Seconds for the system to start, and to deal with the last file after it was uploaded.
+START_S = 60.0
+FINISH_S = 120.0
+STOP_S = 90.0
+
+#: Frames between two looks at the books while uploading.
+PROGRESS_FRAMES = 10
+
+#: Seconds for which a broken file may still be an upload in progress; short, to show its outcome.
+GRACE_S = 3.0
+
+SETTINGS = """\
+# Written by `thermalwatch demo`. Try: thermalwatch results list --config {folder}/thermalwatch.toml
+watch = "incoming"
+model = "bundle"
+data = "state"
+workers = {workers}
+
+[limits]
+grace_s = {grace_s}
+
+[server]
+enabled = false  # while the demo runs; `thermalwatch serve` shows what it found
+
+{cameras}
+"""
+
+
+@dataclass(frozen=True)
+class Found:
+    """One uploaded file and what the system made of it; `row` is None if there is no result."""
+
+    frame: DemoFrame
+    row: ResultRow | None
+
+
+@dataclass(frozen=True)
+class DemoOutcome:
+    """What was uploaded, what came of it, and whether the books balance."""
+
+    found: tuple[Found, ...]
+    audit: Audit
+    uploaded: int
+    broken: int  #: uploads that were cut off on purpose
+    seconds: float  #: from the first upload to the last outcome
+
+
+def prepare_folder(folder: Path) -> None:
+    """An empty folder for the demo. Raises `DemoError` if there is something else in it."""
+    if folder.exists() and any(folder.iterdir()):
+        if not (folder / MARKER).is_file():
+            raise DemoError(f"{folder}: not empty, and not an earlier demo's; give --output DIR")
+        shutil.rmtree(folder)
+    (folder / "incoming").mkdir(parents=True)
+    (folder / MARKER).touch()
+
+
+def train_model(folder: Path, source: DemoInput, *, workers: int) -> Settings:
+    """Write thermalwatch.toml and train the bundle that it names."""
+    from thermal.detection.bundle import save_bundle
+
+    config = folder / "thermalwatch.toml"
+    config.write_text(
+        SETTINGS.format(
+            folder=folder, workers=workers, grace_s=GRACE_S, cameras=source.camera_settings
+        )
+    )
+    settings = load_settings(options={}, environ={}, config=config)
+    bundle = run_training(
+        source.training,
+        cameras=source.cameras,
+        options=decode_options(settings, source.cameras),
+        chosen={"epochs": EPOCHS, "size": source.size},
+    )
+    save_bundle(bundle, folder / "bundle")
+    return settings
+
+
+def upload_and_wait(
+    folder: Path,
+    settings: Settings,
+    source: DemoInput,
+    *,
+    seed: int,
+    progress: Callable[[int, Counts], None],
+) -> DemoOutcome:
+    """Upload all frames and one broken file, and wait until each has its outcome.
+
+    Raises `DemoError` if that takes too long.
+    """
+    from storage.frames.audit import audit
+    from storage.frames.ledger import counts
+    from storage.results.queries import ResultQuery, iterate_results
+
+    uploader = Uploader(folder / "incoming", seed)
+    begun = time.monotonic()
+    frames = []
+    with wiring.open_existing_database(settings) as engine:
+        for number, frame in enumerate(source.stream):
+            uploader.upload(frame.camera, frame.name, frame.data)
+            frames.append(frame)
+            if number == source.total // 2:
+                uploader.upload_truncated(frame.camera, f"broken-{frame.name}", frame.data)
+            if number % PROGRESS_FRAMES == 0:
+                progress(len(frames), counts(engine))
+        uploaded = len(frames) + 1
+        _await_outcomes(engine, uploaded, lambda books: progress(uploaded, books))
+        seconds = time.monotonic() - begun
+        rows = {row.image_path: row for row in iterate_results(engine, ResultQuery())}
+        return DemoOutcome(
+            found=tuple(Found(frame, rows.get(f"{frame.camera}/{frame.name}")) for frame in frames),
+            audit=audit(engine),
+            uploaded=uploaded,
+            broken=1,
+            seconds=seconds,
+        )
+
+
+@contextmanager
+def running_system(folder: Path, settings: Settings) -> Iterator[None]:
+    """`thermalwatch up` on the demo's settings, until the end of the block."""
+    log = folder / "up.log"
+    argv = verb("up", "--config", str(folder / "thermalwatch.toml"))
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            (sys.executable, "-I", "-S", parent_death.__file__, str(os.getpid()), *argv),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env=_environment(),
+            start_new_session=True,  # Ctrl-C ends the demo, which then ends the system in order
+        )
+    try:
+        _await_start(process, settings, log)
+        yield
+    finally:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(STOP_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _environment() -> dict[str, str]:
+    """The demo runs on its own file alone, whatever else this shell is set up for."""
+    plain = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("THERMALWATCH_") and name not in ("REDIS_URL", "DATABASE_URL")
+    }
+    return plain | child_environment(plain)
+
+
+def _await_start(process: subprocess.Popen[bytes], settings: Settings, log: Path) -> None:
+    """Wait until the producer watches and a worker waits for jobs."""
+    from ops.status import read_status
+    from storage.errors import StorageError
+
+    def ready() -> bool:
+        if process.poll() is not None:
+            raise DemoError(f"the system did not start; {log} says:\n{_tail(log)}")
+        try:
+            queue = read_status(settings, now=time.time()).queue
+        except (StorageError, SettingsError):
+            return False  # its database is not there yet
+        return queue is not None and bool(queue.workers) and bool(queue.producers)
+
+    def complain() -> str:
+        return f"the system did not start within {START_S:.0f} s; {log} says:\n{_tail(log)}"
+
+    _poll(ready, START_S, complain)
+
+
+def _await_outcomes(engine: Engine, uploaded: int, show: Callable[[Counts], None]) -> None:
+    from storage.frames.ledger import counts
+
+    def done() -> bool:
+        books = counts(engine)
+        show(books)
+        return books.seen >= uploaded and books.pending == 0
+
+    def complain() -> str:
+        books = counts(engine)
+        return (
+            f"{uploaded - books.seen} of {uploaded} files were not seen and {books.pending} are "
+            f"still pending after {FINISH_S:.0f} s; see the logs in the state directory"
+        )
+
+    _poll(done, FINISH_S, complain)
+
+
+def _poll(condition: Callable[[], bool], timeout_s: float, complaint: Callable[[], str]) -> None:
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        if time.monotonic() > deadline:
+            raise DemoError(complaint())
+        time.sleep(0.2)
+
+
+def _tail(log: Path, lines: int = 8) -> str:
+    return "\n".join(log.read_text(errors="replace").splitlines()[-lines:])

@@ -1,0 +1,1 @@
+"""`up`: the whole system of one machine as one process tree."""

@@ -1,0 +1,1 @@
+"""Training, scoring and baselines, as commands and pages ask for them."""

@@ -1,0 +1,34 @@
+"""What counts as a camera's normal level, for the command and the API."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from ops.config.wiring import window_config
+
+if TYPE_CHECKING:
+    from redis import Redis
+    from sqlalchemy import Engine
+
+    from ops.config.settings import Settings
+
+
+def accept(settings: Settings, engine: Engine, redis: Redis, camera: str) -> int:
+    """Accept a camera's present level as normal; the number of the first frame that it learns from.
+
+    Raises:
+        ModelNotFound: no model is active.
+        DatabaseUnavailable, redis.RedisError: nothing was accepted.
+    """
+    from storage.errors import ModelNotFound
+    from storage.models import active_model_id, load_model
+    from storage.stream.streams import Streams
+    from storage.stream.window import RollingWindows, StreamKey
+
+    model_id = active_model_id(engine)
+    if model_id is None:
+        raise ModelNotFound("no model is active, so there is no level to accept")
+    bundle = load_model(engine, model_id)
+    streams = Streams(engine, RollingWindows(redis, window_config(settings)), time.time)
+    return streams.accept(StreamKey(camera, model_id), bundle)

@@ -1,0 +1,1 @@
+"""What the routes read, cached where many clients ask for it."""

@@ -1,0 +1,73 @@
+"""The active model as the server needs it: loaded once, looked up again every few seconds."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from ops.config.wiring import window_config
+from storage.models import active_model_id, load_model
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+    from ops.config.settings import Settings
+    from thermal.detection.normalization import Preparation
+
+#: Seconds for which the answer to "which model is active?" holds.
+REFRESH_S: Final = 2.0
+
+
+@dataclass(frozen=True)
+class ModelFacts:
+    """A model without its weights."""
+
+    model_id: str
+    preparation: Preparation
+    images: int
+    cameras: tuple[str, ...]
+    body: float  #: what the window's body is among its held-out scores
+
+
+class ActiveModel:
+    """Which model is active; None before the first was activated."""
+
+    def __init__(
+        self, settings: Settings, engine: Engine, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._settings = settings
+        self._engine = engine
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._facts: ModelFacts | None = None
+        self._asked_at = float("-inf")
+
+    def get(self) -> ModelFacts | None:
+        """The facts, at most `REFRESH_S` old. Raises `DatabaseUnavailable`."""
+        with self._lock:
+            if self._clock() - self._asked_at > REFRESH_S:
+                model_id = active_model_id(self._engine)
+                if model_id is None:
+                    self._facts = None
+                elif self._facts is None or self._facts.model_id != model_id:
+                    self._facts = self._load(model_id)
+                self._asked_at = self._clock()
+            return self._facts
+
+    def _load(self, model_id: str) -> ModelFacts:
+        import numpy as np
+
+        from thermal.threshold import quantile
+
+        bundle = load_model(self._engine, model_id)
+        scores = np.sort(np.asarray(bundle.held_out_scores, np.float64))
+        return ModelFacts(
+            model_id=model_id,
+            preparation=bundle.preparation,
+            images=bundle.training.images,
+            cameras=tuple(bundle.training.cameras),
+            body=quantile(scores, window_config(self._settings).body_percentile / 100),
+        )

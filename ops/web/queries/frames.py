@@ -1,0 +1,164 @@
+"""A frame's numbers and pictures: as they were kept, or from the watched file while it is there."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass
+from http import HTTPStatus
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ops.config.wiring import camera_config
+from ops.web.problems import Problem
+from storage.errors import DamagedArtifact, StorageError, UnsafePath
+from storage.files.frame_arrays import FrameArrays, decode_arrays
+from storage.files.paths import open_beneath, text_to_path
+from storage.frames.audit import FrameRecord, find_frame
+from storage.frames.ledger import ledger_mtime_ns
+from storage.results.commit import ResultRow
+from thermal.errors import ThermalError
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+    from ops.config.settings import Settings
+    from storage.files.artifacts import ArtifactStore
+    from thermal.detection.normalization import Preparation
+
+#: Thumbnails that are kept in memory: a wall of cameras that many people look at.
+THUMBNAILS: Final = 256
+#: First bytes → media type of the quarantined files that are shown.
+PICTURES: Final = {
+    b"\x89PNG\r\n\x1a\n": "image/png",
+    b"\xff\xd8\xff": "image/jpeg",
+    b"BM": "image/bmp",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """What the camera measured."""
+
+    values: NDArray[np.float32]  #: (H, W)
+    unit: str
+    source: Literal["stored", "file"]
+
+
+class FrameSource:
+    """Reads what there is of a frame; a `Problem` (404) says why there is nothing."""
+
+    def __init__(self, settings: Settings, engine: Engine, store: ArtifactStore | None) -> None:
+        self._settings = settings
+        self._engine = engine
+        self._store = store
+        self._lock = threading.Lock()
+        self._thumbnails: OrderedDict[int, bytes] = OrderedDict()
+
+    def artifact(self, relative: str | None) -> Path:
+        """Where a stored file lies."""
+        if relative is None or self._store is None:
+            raise Problem(HTTPStatus.NOT_FOUND, "nothing was kept of this frame")
+        try:
+            path = self._store.path(relative)
+        except UnsafePath as error:  # whoever wrote the row was not a worker of ours
+            raise Problem(HTTPStatus.NOT_FOUND, str(error)) from error
+        if not path.is_file():
+            raise Problem(HTTPStatus.NOT_FOUND, "what was kept of this frame is not there any more")
+        return path
+
+    def arrays(self, row: ResultRow) -> FrameArrays:
+        """Values and anomaly map as they were kept."""
+        try:
+            return decode_arrays(self.artifact(row.map_artifact).read_bytes())
+        except (DamagedArtifact, FileNotFoundError) as error:
+            raise Problem(HTTPStatus.NOT_FOUND, str(error)) from error
+
+    def measured(self, row: ResultRow) -> Measured:
+        """The values: as they were kept, else from the watched file if it is still the same."""
+        if row.map_artifact is not None and self._store is not None:
+            try:
+                return Measured(self.arrays(row).values, row.temperature_unit, "stored")
+            except Problem:
+                pass  # deleted since; the file may still be there
+        return Measured(self._from_file(row), row.temperature_unit, "file")
+
+    def thumbnail(self, row: ResultRow, preparation: Preparation | None) -> bytes:
+        """The bare image as PNG, on the colour scale of all the camera's pictures."""
+        from thermal.render.pictures import display_range, encode_png
+        from thermal.render.thumbnail import draw_thumbnail
+
+        number = row.id or 0
+        with self._lock:
+            if number in self._thumbnails:
+                self._thumbnails.move_to_end(number)
+                return self._thumbnails[number]
+        values = self.measured(row).values
+        if preparation is not None and preparation.unit == row.temperature_unit:
+            display = display_range(preparation, row.bit_depth)
+            low, high = display.low, display.high
+        else:  # another model's: its own range is better than none
+            low, high = float(values.min()), float(max(values.max(), values.min() + 1))
+        png = encode_png(draw_thumbnail(values, low=low, high=high))
+        with self._lock:
+            self._thumbnails[number] = png
+            while len(self._thumbnails) > THUMBNAILS:
+                self._thumbnails.popitem(last=False)
+        return png
+
+    def _from_file(self, row: ResultRow) -> NDArray[np.float32]:
+        from thermal.decode import decode
+
+        frame = find_frame(self._engine, row.frame_id)
+        if frame is None:
+            raise Problem(HTTPStatus.NOT_FOUND, "the ledger does not hold this frame any more")
+        options = camera_config(self._settings, row.camera).decode
+        try:
+            _, data = _watched_file(frame, options.max_bytes)
+        except (OSError, StorageError):
+            raise Problem(
+                HTTPStatus.NOT_FOUND,
+                "its values were not kept, and its file is not there (any more) on this machine",
+            ) from None
+        if hashlib.sha256(data).hexdigest() != row.sha256:
+            raise Problem(
+                HTTPStatus.NOT_FOUND, "its values were not kept, and its file was overwritten since"
+            )
+        try:
+            decoded: Any = decode(data, suffix=Path(frame.path).suffix, options=options)
+        except ThermalError as error:
+            raise Problem(HTTPStatus.NOT_FOUND, f"its file cannot be read: {error}") from error
+        if decoded.unit != row.temperature_unit:
+            raise Problem(HTTPStatus.NOT_FOUND, "the camera's settings have changed since")
+        return np.asarray(decoded.values, np.float32)
+
+    def quarantined(self, frame: FrameRecord) -> tuple[bytes, str]:
+        """A quarantined file as it lies there, and its media type: the browser draws what it can.
+
+        Nothing is decoded here: the file may be the one that workers die of.
+        """
+        limit = camera_config(self._settings, frame.camera).decode.max_bytes
+        try:
+            status, data = _watched_file(frame, limit)
+        except (OSError, StorageError):
+            raise Problem(
+                HTTPStatus.NOT_FOUND, "its file is not there (any more) on this machine"
+            ) from None
+        if (ledger_mtime_ns(status), len(data)) != (frame.mtime_ns, frame.size):
+            raise Problem(HTTPStatus.NOT_FOUND, "its file was overwritten since, or is too large")
+        for start, media_type in PICTURES.items():
+            if data.startswith(start):
+                return data, media_type
+        raise Problem(HTTPStatus.NOT_FOUND, "the file holds no picture that a browser can show")
+
+
+def _watched_file(frame: FrameRecord, max_bytes: int) -> tuple[os.stat_result, bytes]:
+    """A frame's file as it is now; of a larger one, a byte more than `max_bytes`."""
+    descriptor = open_beneath(text_to_path(frame.root), text_to_path(frame.path))
+    with os.fdopen(descriptor, "rb") as file:
+        return os.fstat(descriptor), file.read(max_bytes + 1)

@@ -1,0 +1,127 @@
+"""The state of the system as the API shows it, from the database, Redis and the disk."""
+
+from __future__ import annotations
+
+import shutil
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+from redis import RedisError
+
+from ops.status import QueueState, read_queue
+from ops.web.schemas import api_models as api
+from storage.stream.window import StreamKey, WindowView, look_at_window
+
+if TYPE_CHECKING:
+    from ops.web.queries.active_model import ModelFacts
+    from ops.web.services import Services
+
+
+def read_status(services: Services) -> api.Status:
+    """Raises `StorageError` when the database cannot be read: then nothing is known."""
+    now = services.clock()
+    queue, queue_error = _queue(services)
+    books = services.books.get()
+    model = services.model.get()
+    by_state = {
+        state: sum(getattr(books, state).values())
+        for state in ("scored", "quarantined", "superseded", "pending")
+    }
+    oldest = books.oldest_pending_at
+    return api.Status(
+        now=now,
+        version=version("thermalwatch"),
+        counts=api.Counts(seen=sum(by_state.values()), **by_state),
+        queue_jobs=queue.waiting_jobs if queue else None,
+        queue_error=queue_error,
+        oldest_pending_s=None if oldest is None else max(0.0, now - oldest),
+        frames_last_minute=books.last_minute,
+        frames_last_hour=books.last_hour,
+        workers=[api.WorkerInfo(**vars(worker)) for worker in queue.workers] if queue else [],
+        producers=_producers(queue),
+        model=_model(model),
+        disk=disk_usage(services),
+        drift=camera_drift(services),
+    )
+
+
+def read_window(services: Services, camera: str, model_id: str) -> WindowView:
+    """A camera's rolling window. Raises `redis.RedisError`."""
+    return look_at_window(services.redis, StreamKey(camera, model_id))
+
+
+def _queue(services: Services) -> tuple[QueueState | None, str | None]:
+    try:
+        return read_queue(services.redis), None
+    except RedisError as error:
+        return None, str(error)
+
+
+def _producers(queue: QueueState | None) -> list[api.ProducerInfo]:
+    return [
+        api.ProducerInfo(
+            name=producer.name,
+            at=producer.at,
+            roots=[
+                api.ProducerRoot(
+                    root=root.root,
+                    mode=root.mode,
+                    scanned_at=root.scanned_at,
+                    frames=root.frames,
+                    settling=root.settling,
+                    refused=root.refused,
+                )
+                for root in producer.roots
+            ],
+        )
+        for producer in (queue.producers if queue else ())
+    ]
+
+
+def _model(model: ModelFacts | None) -> api.ModelInfo | None:
+    if model is None:
+        return None
+    return api.ModelInfo(
+        model_id=model.model_id,
+        unit=model.preparation.unit,
+        width=model.preparation.width,
+        height=model.preparation.height,
+        images=model.images,
+        cameras=list(model.cameras),
+    )
+
+
+def disk_usage(services: Services) -> api.Disk | None:
+    """Room on the disk of the state directory; None where there is none."""
+    data = services.settings.data
+    if data is None or not data.exists():
+        return None
+    usage = shutil.disk_usage(data)
+    database = data / "thermalwatch.db"
+    return api.Disk(
+        path=str(data),
+        free_bytes=usage.free,
+        total_bytes=usage.total,
+        database_bytes=database.stat().st_size if database.exists() else None,
+    )
+
+
+def camera_drift(services: Services) -> list[api.Drift]:
+    """How far each camera's scores have moved from what the active model calls normal."""
+    model = services.model.get()
+    if model is None:
+        return []
+    latest = [(view.name, view.recent[0]) for view in services.wall.get() if view.recent]
+    return [
+        api.Drift(
+            camera=name,
+            body=glimpse.body,
+            baseline_body=model.body,
+            drift=glimpse.body / model.body - 1,
+            threshold=glimpse.threshold,
+            learning=glimpse.learning,
+            held=glimpse.held,
+        )
+        for name, glimpse in latest
+        if glimpse.model_id == model.model_id and glimpse.body > 0
+    ]

@@ -1,0 +1,1 @@
+"""The endpoints: the HTTP API, pages, login and health."""

@@ -1,0 +1,97 @@
+"""`/api/v1/cameras`: the wall, a camera's history, its window, its baseline."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Annotated
+
+import numpy as np
+from fastapi import APIRouter, Path, Query, Response
+
+from ops.config.wiring import window_config
+from ops.web.deps import AdminDep, ServicesDep
+from ops.web.problems import Problem
+from ops.web.queries.status import read_window
+from ops.web.schemas import api_models as api
+from ops.web.services import Services
+from storage.results.history import read_series
+from storage.results.queries import list_cameras
+from thermal.threshold import quantile
+
+router = APIRouter(tags=["cameras"])
+
+CameraName = Annotated[str, Path(max_length=4000)]
+Instant = Annotated[float | None, Query(allow_inf_nan=False, description="Unix seconds.")]
+
+#: Bins of the window's histogram.
+BINS = 40
+
+
+@router.get("/cameras", response_model=api.CameraList)
+def cameras(services: ServicesDep) -> Response:
+    """All cameras, each with its state, its last result and its recent scores."""
+    return Response(services.wall_answer.get(), media_type="application/json")
+
+
+@router.get("/cameras/{name}/series", response_model=api.Series)
+def series(
+    name: CameraName,
+    services: ServicesDep,
+    since: Instant = None,
+    until: Instant = None,
+    points: Annotated[int, Query(ge=2, le=5000)] = 500,
+) -> api.Series:
+    """Score, threshold and temperature over time: without `since`, all there is."""
+    require_camera(services, name)
+    found = read_series(services.engine, name, since=since, until=until, points=points)
+    return api.Series(
+        camera=name,
+        since=found.since,
+        until=found.until,
+        frames=found.frames,
+        temperature_unit=found.temperature_unit,
+        points=[api.SeriesPoint(**vars(point)) for point in found.points],
+        anomalies=[api.AnomalyPoint.model_validate(vars(point)) for point in found.anomalies],
+    )
+
+
+@router.get("/cameras/{name}/distribution", response_model=api.Distribution)
+def distribution(name: CameraName, services: ServicesDep) -> api.Distribution:
+    """The scores that the rolling window holds, and the threshold among them."""
+    require_camera(services, name)
+    model = services.model.get()
+    if model is None:
+        raise Problem(HTTPStatus.NOT_FOUND, "no model is active, so there is no window")
+    window = read_window(services, name, model.model_id)
+    counts, edges = np.histogram(window.scores, bins=BINS)
+    steady = window_config(services.settings).steady_quantile
+    return api.Distribution(
+        camera=name,
+        model_id=model.model_id,
+        window=len(window.scores),
+        edges=[float(edge) for edge in edges] if window.scores else [],
+        counts=[int(count) for count in counts] if window.scores else [],
+        threshold=window.threshold,
+        body=quantile(window.scores, steady) if window.scores else None,
+        baseline_body=model.body,
+    )
+
+
+@router.post("/cameras/{name}/accept-baseline", response_model=api.BaselineAccepted)
+def accept_baseline(
+    name: CameraName, services: ServicesDep, _user: AdminDep
+) -> api.BaselineAccepted:
+    """Let a camera learn its level anew, after a legitimate change (role admin)."""
+    from ops.model.baseline import accept
+
+    require_camera(services, name)
+    first = accept(services.settings, services.engine, services.redis, name)
+    return api.BaselineAccepted(
+        camera=name, first_seq=first, learn_frames=services.settings.threshold.learn_frames
+    )
+
+
+def require_camera(services: Services, name: str) -> None:
+    """Raises `Problem` if no camera has this name."""
+    if all(camera.name != name for camera in list_cameras(services.engine)):
+        raise Problem(HTTPStatus.NOT_FOUND, f"no camera has the name {name!r}")

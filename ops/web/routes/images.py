@@ -1,0 +1,95 @@
+"""`POST /api/v1/images`: an upload over HTTP, put into the watch directory like any other."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from http import HTTPStatus
+from pathlib import PureWindowsPath
+from typing import Annotated, Any
+
+from anyio import to_thread
+from fastapi import APIRouter, Query, Request
+from starlette.datastructures import UploadFile
+
+from ops.web.deps import ReviewerDep, ServicesDep
+from ops.web.problems import Problem
+from ops.web.schemas import api_models as api
+from ops.web.services import Services
+from ops.web.uploads import SUFFIXES, find_place, put_in_place, temporary_file
+
+router = APIRouter(tags=["images"])
+
+_FORM = "multipart/form-data"
+_PART = 1 << 20  # bytes of a form's file that are in memory at a time
+_BINARY = {"schema": {"type": "string", "format": "binary"}}
+_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            **{kind: _BINARY for kind in (*SUFFIXES, "application/octet-stream")},
+            _FORM: {
+                "schema": {
+                    "type": "object",
+                    "required": ["file"],
+                    "properties": {"file": {"type": "string", "format": "binary"}},
+                }
+            },
+        },
+    }
+}
+
+
+@router.post(
+    "/images",
+    response_model=api.Uploaded,
+    status_code=HTTPStatus.ACCEPTED,
+    openapi_extra=_BODY,
+    responses={
+        415: {
+            "model": api.Problem,
+            "description": "Neither type nor name is an image's.",
+        }
+    },
+)
+async def upload(
+    request: Request,
+    services: ServicesDep,
+    _user: ReviewerDep,
+    camera: Annotated[str, Query(min_length=1, max_length=200)],
+    name: Annotated[
+        str | None, Query(max_length=200, description="File name; without it one is made.")
+    ] = None,
+) -> api.Uploaded:
+    """Upload an image of a camera (role reviewer): the body itself, or `file` of a form.
+
+    It is scored like any other upload; an answer does not wait for that.
+    """
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type != _FORM:
+        return await _store(services, camera, name, media_type, request.stream())
+    async with request.form(max_files=1, max_fields=10) as form:
+        sent = form.get("file")
+        if not isinstance(sent, UploadFile):
+            raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "file: the form has no such file")
+        name = name or PureWindowsPath(sent.filename or "").name or None
+        return await _store(services, camera, name, sent.content_type or "", _parts(sent))
+
+
+async def _store(
+    services: Services, camera: str, name: str | None, media_type: str, parts: AsyncIterator[bytes]
+) -> api.Uploaded:
+    settings = services.settings
+    place = await to_thread.run_sync(
+        find_place, settings, camera, name, media_type, services.clock()
+    )
+    with temporary_file(place) as temporary:
+        with temporary.open("xb") as file:
+            async for part in parts:
+                file.write(part)
+        size = await to_thread.run_sync(put_in_place, settings, camera, temporary, place)
+    return api.Uploaded(camera=camera, path=place.path, size=size)
+
+
+async def _parts(file: UploadFile) -> AsyncIterator[bytes]:
+    while part := await file.read(_PART):
+        yield part

@@ -1,0 +1,51 @@
+"""The pages that people look at: shells that scripts fill from the HTTP API."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request, Response
+
+from ops.web.deps import current_user
+from ops.web.security.access import User
+from ops.web.templating import page
+
+router = APIRouter(include_in_schema=False)
+
+Reader = Annotated[User, Depends(current_user)]
+
+
+@router.get("/")
+def wall(request: Request, user: Reader) -> Response:
+    """Every camera, as it is now."""
+    return page(request, user, "wall.html")
+
+
+@router.get("/cameras/{name:path}")
+def camera(request: Request, user: Reader, name: str) -> Response:
+    """One camera's past; a name may hold slashes."""
+    return page(request, user, "camera.html", camera=name)
+
+
+@router.get("/review")
+def review(request: Request, user: Reader) -> Response:
+    """The anomalies that wait for a verdict."""
+    return page(request, user, "review.html")
+
+
+@router.get("/history")
+def history(request: Request, user: Reader) -> Response:
+    """All results, filtered."""
+    return page(request, user, "history.html")
+
+
+@router.get("/results/{result_id}")
+def result(request: Request, user: Reader, result_id: int) -> Response:
+    """One result."""
+    return page(request, user, "result.html", result_id=result_id)
+
+
+@router.get("/system")
+def system(request: Request, user: Reader) -> Response:
+    """What the processes are doing."""
+    return page(request, user, "system.html")

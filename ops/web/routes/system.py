@@ -1,0 +1,130 @@
+"""`/api/v1`: the state of the system, quarantine, days, live news, who am I."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Path, Query, Response
+from fastapi.responses import StreamingResponse
+
+from ops.web.deps import ReviewerDep, ServicesDep, UserDep
+from ops.web.problems import Problem
+from ops.web.queries.status import read_status
+from ops.web.routes.cameras import Instant
+from ops.web.routes.results import is_storable
+from ops.web.schemas import api_models as api
+from ops.web.services import Services
+from storage.frames.audit import FrameRecord, find_frame, list_quarantined
+from storage.frames.ledger import requeue as try_again
+from storage.results.history import camera_days
+
+router = APIRouter(tags=["system"])
+
+#: Days of a summary that says neither from when nor to when.
+SUMMARY_S = 30 * 86_400.0
+#: Reasons of quarantine that leave nothing to look at.
+NOTHING_TO_SEE = {"empty", "missing", "not_regular", "outside_root", "too_large", "unreadable"}
+
+FrameId = Annotated[str, Path(pattern=r"^[0-9a-f]{32}$")]
+
+
+@router.get("/me", response_model=api.Me)
+def me(user: UserDep) -> api.Me:
+    """Who asks, and what an unsafe request must carry."""
+    return api.Me(name=user.name, role=user.role, csrf_token=user.csrf_token or None)
+
+
+@router.get("/status", response_model=api.Status)
+def status(services: ServicesDep) -> api.Status:
+    """Queue, workers, throughput, model, drift, disk."""
+    return read_status(services)
+
+
+@router.get("/summary", response_model=api.Summary)
+def summary(
+    services: ServicesDep,
+    by: Literal["day"] = "day",
+    since: Instant = None,
+    until: Instant = None,
+    camera: Annotated[str | None, Query(max_length=4000)] = None,
+) -> api.Summary:
+    """Each camera's UTC days: frames, anomalies, highest score and temperature."""
+    if camera is not None and not is_storable(camera):
+        raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "camera: holds what no name can hold")
+    end = until if until is not None else services.clock()
+    begin = since if since is not None else end - SUMMARY_S
+    days = camera_days(services.engine, since=begin, until=end, camera=camera)
+    return api.Summary(
+        days=[api.Day.model_validate({**vars(day), "day": day.day.isoformat()}) for day in days]
+    )
+
+
+@router.get("/quarantine", response_model=api.QuarantinePage)
+def quarantine(
+    services: ServicesDep,
+    camera: Annotated[str | None, Query(max_length=4000)] = None,
+    cursor: Annotated[str | None, Query(pattern=r"^[0-9]{1,18}$")] = None,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 50,
+) -> api.QuarantinePage:
+    """Frames that could not be scored, and why; latest arrival first."""
+    if camera is not None and not is_storable(camera):
+        raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "camera: holds what no name can hold")
+    before = int(cursor) if cursor is not None else None
+    found = list_quarantined(services.engine, camera=camera, before=before, limit=limit + 1)
+    shown = found[:limit]
+    return api.QuarantinePage(
+        frames=[
+            api.QuarantinedFrame.model_validate(
+                {**vars(record), "frame_id": record.id, "picture": picture_of(record)}
+            )
+            for record in shown
+        ],
+        next=str(shown[-1].arrival) if len(found) > limit else None,
+    )
+
+
+def picture_of(record: FrameRecord) -> str | None:
+    """Address of a quarantined frame's picture, where there may be one."""
+    shows = record.reason not in NOTHING_TO_SEE
+    return f"/api/v1/quarantine/{record.id}/picture" if shows else None
+
+
+@router.get("/quarantine/{frame_id}/picture", response_class=Response)
+def quarantined_picture(frame_id: FrameId, services: ServicesDep) -> Response:
+    """The file as it was uploaded, if it is a PNG, JPEG or BMP: as much as a browser can draw."""
+    data, media_type = services.frames.quarantined(require_quarantined(services, frame_id))
+    # whoever opens it as a page of its own gets a picture and nothing that acts
+    headers = {"Content-Security-Policy": "default-src 'none'; sandbox"}
+    return Response(data, media_type=media_type, headers=headers)
+
+
+@router.post("/quarantine/{frame_id}/requeue", response_model=api.Requeued)
+def requeue(frame_id: FrameId, services: ServicesDep, _user: ReviewerDep) -> api.Requeued:
+    """Give a quarantined frame another try (role reviewer)."""
+    require_quarantined(services, frame_id)
+    return api.Requeued(requeued=try_again(services.engine, [frame_id], now=services.clock()))
+
+
+@router.get(
+    "/events",
+    response_class=StreamingResponse,
+    responses={200: {"content": {"text/event-stream": {}}, "description": "`update` events."}},
+)
+async def events(services: ServicesDep) -> StreamingResponse:
+    """Server-sent events: `update` whenever there is a new result, quarantine or review."""
+    return StreamingResponse(
+        services.live.events(),
+        media_type="text/event-stream",
+        headers={"X-Accel-Buffering": "no"},
+    )
+
+
+def require_quarantined(services: Services, frame_id: str) -> FrameRecord:
+    """The frame; raises `Problem` if there is none of this id, or it is not in quarantine."""
+    record = find_frame(services.engine, frame_id)
+    if record is None:
+        raise Problem(HTTPStatus.NOT_FOUND, f"no frame has the id {frame_id}")
+    if record.state != "quarantined":
+        raise Problem(HTTPStatus.CONFLICT, f"the frame is {record.state}, not quarantined")
+    return record

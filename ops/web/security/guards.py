@@ -1,0 +1,116 @@
+"""What stands before every request: size limits, the host check, headers for browsers."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Final
+
+from anyio import to_thread
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from ops.web.problems import Problem, problem_response
+from ops.web.security.access import Access
+
+#: Bytes of a request's body, where it is no image.
+BODY_BYTES: Final = 1 << 20
+#: Bytes that a form puts around an uploaded file.
+FORM_BYTES: Final = 1 << 16
+UPLOAD_PATH: Final = "/api/v1/images"
+
+#: Scripts, styles and pictures come from this server alone, and no inline script runs. The pages
+#: draw frames on canvases and save them, hence blob: and data: for pictures.
+POLICY: Final = (
+    "default-src 'self'; img-src 'self' data: blob:; object-src 'none'; base-uri 'none'; "
+    "form-action 'self'; frame-ancestors 'none'"
+)
+HEADERS: Final = {
+    "Content-Security-Policy": POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+_LOOPBACK_NAMES: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
+
+
+class SecurityHeaders:
+    """Adds `HEADERS` to every answer, and keeps answers out of shared caches."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return await self.app(scope, receive, send)
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in HEADERS.items():
+                    headers.setdefault(name, value)
+                if not scope["path"].startswith("/static/"):
+                    headers.setdefault("Cache-Control", "no-store")
+            await send(message)
+
+        return await self.app(scope, receive, send_with_headers)
+
+
+class HostCheck:
+    """Refuses names that are not this machine's while everybody who reaches us is trusted.
+
+    A page of another site may point its own name at 127.0.0.1 (DNS rebinding) and would then
+    count as ours; the name it asked for gives it away.
+    """
+
+    def __init__(self, app: ASGIApp, access: Access) -> None:
+        self.app = app
+        self.access = access
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and not await self._may_pass(scope):
+            response = problem_response(
+                HTTPStatus.MISDIRECTED_REQUEST,
+                "without accounts this server answers on localhost only",
+            )
+            return await response(scope, receive, send)
+        return await self.app(scope, receive, send)
+
+    async def _may_pass(self, scope: Scope) -> bool:
+        host = Headers(scope=scope).get("host", "")
+        name = host if host.endswith("]") else host.rpartition(":")[0] or host
+        if name.lower() in _LOOPBACK_NAMES:
+            return True
+        return await to_thread.run_sync(self.access.login_required)
+
+
+class BodyLimit:
+    """Refuses bodies that are too large, by what they say of themselves or as they come."""
+
+    def __init__(self, app: ASGIApp, upload_bytes: int) -> None:
+        self.app = app
+        self.upload_bytes = upload_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return await self.app(scope, receive, send)
+        is_upload = scope["path"] == UPLOAD_PATH
+        limit = self.upload_bytes + FORM_BYTES if is_upload else BODY_BYTES
+        stated = Headers(scope=scope).get("content-length", "0")
+        if not stated.isdecimal() or int(stated[:20]) > limit:
+            response = problem_response(
+                HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"more than {limit} bytes"
+            )
+            return await response(scope, receive, send)
+        received = 0
+
+        async def receive_counted() -> Message:
+            nonlocal received
+            message = await receive()
+            received += len(message.get("body", b""))
+            if received > limit:
+                raise Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"more than {limit} bytes")
+            return message
+
+        return await self.app(scope, receive_counted, send)

@@ -1,0 +1,1 @@
+"""Alembic migrations; `storage.db.database.migrate` runs them."""

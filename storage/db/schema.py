@@ -1,0 +1,330 @@
+"""The tables, once for SQLite and Postgres.
+
+Instants (`*_at`, `*_until`) are float64 Unix seconds in UTC; `mtime_ns` is what `stat` says.
+`storage/db/migrations` makes these tables; a test holds both equal.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    ColumnElement,
+    Double,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    UniqueConstraint,
+    and_,
+    literal_column,
+    text,
+)
+from sqlalchemy.dialects.postgresql import TEXT
+
+PENDING: Final = "pending"
+SCORED: Final = "scored"
+QUARANTINED: Final = "quarantined"
+SUPERSEDED: Final = "superseded"
+
+#: Text that is compared, sorted or searched: byte order in both databases, whatever the locale.
+Key = Text().with_variant(TEXT(collation="C"), "postgresql")
+#: A number that the database hands out; SQLite does so only for a type named INTEGER.
+Counter = BigInteger().with_variant(Integer(), "sqlite")
+
+metadata = MetaData()
+
+cameras = Table(
+    "cameras",
+    metadata,
+    Column("name", Key, primary_key=True),
+    Column("first_seen_at", Double, nullable=False),
+    Column("last_frame_at", Double, nullable=False),
+)
+
+frames = Table(
+    "frames",
+    metadata,
+    Column("arrival", Counter, Identity(), primary_key=True),
+    Column("id", Key, nullable=False),
+    Column("camera", Key, nullable=False),
+    Column("root", Text, nullable=False),
+    Column("path", Text, nullable=False),
+    Column("mtime_ns", BigInteger, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("state", Key, nullable=False),
+    Column("reason", Text),
+    Column("detail", Text),
+    Column("seen_at", Double, nullable=False),
+    Column("lease_until", Double, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("finished_at", Double),
+    # When retention deleted the result: the row stays while the file does, which would be news.
+    Column("expired_at", Double),
+    UniqueConstraint("id", name="frames_id"),
+    CheckConstraint(
+        "state IN ('pending', 'scored', 'quarantined', 'superseded')", name="frames_state"
+    ),
+    CheckConstraint("(state = 'pending') = (finished_at IS NULL)", name="frames_finished"),
+    CheckConstraint("(state = 'quarantined') = (reason IS NOT NULL)", name="frames_reason"),
+    # An arrival number is never handed out twice, not even after rows were deleted.
+    sqlite_autoincrement=True,
+)
+
+
+def _decision_columns() -> list[Column[Any]]:
+    """The fields of `thermal.threshold.Decision`."""
+    return [
+        Column("seq", BigInteger, nullable=False),
+        Column("score", Double, nullable=False),
+        Column("previous_threshold", Double, nullable=False),
+        Column("threshold", Double, nullable=False),
+        Column("body", Double, nullable=False),
+        Column("window_n", Integer, nullable=False),
+        Column("exceeding", Integer, nullable=False),
+        Column("anomaly", Boolean, nullable=False),
+        Column("learning", Boolean, nullable=False),
+        Column("held", Boolean, nullable=False),
+    ]
+
+
+results = Table(
+    "results",
+    metadata,
+    Column("id", Counter, Identity(), primary_key=True),
+    Column("frame_id", Key, ForeignKey("frames.id", name="results_frame"), nullable=False),
+    Column("camera", Key, nullable=False),
+    Column("image_path", Key, nullable=False),
+    Column("captured_at", Double, nullable=False),
+    Column("sha256", Text, nullable=False),
+    Column("width", Integer, nullable=False),
+    Column("height", Integer, nullable=False),
+    Column("bit_depth", Integer, nullable=False),
+    Column("mse", Double, nullable=False),
+    *_decision_columns(),
+    Column("p_value", Double, nullable=False),
+    Column("epoch", Text, nullable=False),
+    Column("temperature_unit", Text, nullable=False),
+    Column("radiometric", Boolean, nullable=False),
+    Column("max_temperature", Double, nullable=False),
+    Column("mean_temperature", Double, nullable=False),
+    Column("min_temperature", Double, nullable=False),
+    Column("std_temperature", Double, nullable=False),
+    Column("hotspot_threshold", Double, nullable=False),
+    Column("hotspot_area", BigInteger, nullable=False),
+    Column("hotspot_count", Integer, nullable=False),
+    Column("hotspots", Text, nullable=False),
+    Column("reasons", Text, nullable=False),
+    Column("original_picture", Text),
+    Column("reconstruction_picture", Text),
+    Column("heatmap_picture", Text),
+    Column("overlay_picture", Text),
+    Column("sheet_picture", Text),
+    Column("model_id", Key, nullable=False),
+    Column("worker", Text, nullable=False),
+    Column("scored_at", Double, nullable=False),
+    Column("latency_s", Double),
+    Column("map_artifact", Text),
+    # the verdict that counts, of those in `reviews`: here so that an index can serve it
+    Column("review", Key),
+    UniqueConstraint("frame_id", "model_id", name="results_frame_model"),
+    UniqueConstraint("camera", "model_id", "seq", name="results_stream"),
+    sqlite_autoincrement=True,
+)
+
+# Decisions that a window has made and whose frames have no result (yet): with the results, they are
+# all of a stream's decisions.
+open_decisions = Table(
+    "open_decisions",
+    metadata,
+    Column("camera", Key, nullable=False),
+    Column("model_id", Key, nullable=False),
+    *_decision_columns(),
+    Column("frame_id", Key, nullable=False),
+    PrimaryKeyConstraint("camera", "model_id", "seq"),
+    UniqueConstraint("frame_id", "model_id", name="open_decisions_frame_model"),
+)
+
+# The fence: a decision can be committed only in the epoch that is written here.
+streams = Table(
+    "streams",
+    metadata,
+    Column("camera", Key, primary_key=True),
+    Column("model_id", Key, primary_key=True),
+    Column("epoch", Text, nullable=False),
+    Column("config", Text, nullable=False),
+    Column("opened_at", Double, nullable=False),
+    # All decisions from this number on are there; before it retention has deleted some. None: all.
+    Column("complete_from", BigInteger),
+)
+
+# Where each epoch began, and under which settings: what a replay needs beside the decisions.
+epochs = Table(
+    "epochs",
+    metadata,
+    Column("camera", Key, nullable=False),
+    Column("model_id", Key, nullable=False),
+    Column("first_seq", BigInteger, nullable=False),
+    Column("epoch", Text, nullable=False),
+    Column("config", Text, nullable=False),
+    Column("accepted", Boolean, nullable=False),  # an operator made the camera learn its level anew
+    PrimaryKeyConstraint("camera", "model_id", "first_seq"),
+)
+
+models = Table(
+    "models",
+    metadata,
+    Column("model_id", Key, primary_key=True),
+    Column("metadata", Text, nullable=False),
+    Column("weights", LargeBinary, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("active", Boolean, nullable=False),
+)
+
+# Every verdict about a result, in their order. They go with their result.
+reviews = Table(
+    "reviews",
+    metadata,
+    Column("id", Counter, Identity(), primary_key=True),
+    Column(
+        "result_id",
+        BigInteger,
+        ForeignKey("results.id", name="reviews_result", ondelete="CASCADE"),
+        nullable=False,
+    ),
+    Column("verdict", Key, nullable=False),
+    Column("note", Text, nullable=False),
+    Column("reviewer", Key, nullable=False),
+    Column("at", Double, nullable=False),
+    CheckConstraint(
+        "verdict IN ('confirmed', 'false_alarm', 'unreviewed')", name="reviews_verdict"
+    ),
+    sqlite_autoincrement=True,
+)
+
+accounts = Table(
+    "accounts",
+    metadata,
+    Column("name", Key, primary_key=True),
+    Column("role", Key, nullable=False),
+    Column("password_hash", Text, nullable=False),
+    Column("created_at", Double, nullable=False),
+    CheckConstraint("role IN ('viewer', 'reviewer', 'admin')", name="accounts_role"),
+)
+
+# Of sessions and API tokens only digests are kept: whoever reads the tables cannot use them.
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("digest", Key, primary_key=True),
+    Column(
+        "account",
+        Key,
+        ForeignKey("accounts.name", name="sessions_account", ondelete="CASCADE"),
+        nullable=False,
+    ),
+    Column("csrf_token", Text, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("expires_at", Double, nullable=False),
+)
+
+api_tokens = Table(
+    "api_tokens",
+    metadata,
+    Column("digest", Key, primary_key=True),
+    Column(
+        "account",
+        Key,
+        ForeignKey("accounts.name", name="api_tokens_account", ondelete="CASCADE"),
+        nullable=False,
+    ),
+    Column("created_at", Double, nullable=False),
+)
+
+# Queries spell out the condition of a partial index: whether it serves a query that has the state
+# as a bound parameter is up to each planner.
+PENDING_SQL: Final = "state = 'pending'"
+QUARANTINED_SQL: Final = "state = 'quarantined'"
+ANOMALY_SQL: Final = "anomaly = true"
+ACTIVE_SQL: Final = "active = true"
+EXPIRED_SQL: Final = "expired_at IS NOT NULL"
+PICTURED_SQL: Final = "original_picture IS NOT NULL"
+UNREVIEWED_SQL: Final = "anomaly = true AND review IS NULL"
+REVIEWED_SQL: Final = "review IS NOT NULL"
+
+is_pending = frames.c.state == literal_column("'pending'")
+is_quarantined = frames.c.state == literal_column("'quarantined'")
+is_anomaly = text("results." + ANOMALY_SQL)
+is_active = text("models." + ACTIVE_SQL)
+is_expired = text("frames." + EXPIRED_SQL)
+is_pictured = text("results." + PICTURED_SQL)
+is_unreviewed = text("results.anomaly = true AND results.review IS NULL")
+is_reviewed = text("results." + REVIEWED_SQL)
+
+
+def _index_where(condition: str, name: str, *columns: Column[Any], unique: bool = False) -> None:
+    where = text(condition)
+    Index(name, *columns, unique=unique, sqlite_where=where, postgresql_where=where)
+
+
+# The dispatcher's question: which frame waits longest? `lease_until` stays out of it, so that
+# Postgres can renew a lease without touching any index.
+_index_where(PENDING_SQL, "frames_pending", frames.c.arrival)
+_index_where(QUARANTINED_SQL, "frames_quarantined", frames.c.arrival)
+_index_where(EXPIRED_SQL, "frames_expired", frames.c.arrival)
+Index("frames_camera_state", frames.c.camera, frames.c.state)
+Index("results_time", results.c.captured_at, results.c.id)
+Index("results_camera_time", results.c.camera, results.c.captured_at, results.c.id)
+_index_where(ANOMALY_SQL, "results_anomaly_time", results.c.captured_at, results.c.id)
+_index_where(
+    ANOMALY_SQL,
+    "results_camera_anomaly_time",
+    results.c.camera,
+    results.c.captured_at,
+    results.c.id,
+)
+# Retention's question: which pictures are oldest, of anomalies and of others?
+_index_where(PICTURED_SQL, "results_pictured", results.c.anomaly, results.c.scored_at, results.c.id)
+# Reviewing: the queue, a camera's queue, and each verdict's results by time.
+_index_where(UNREVIEWED_SQL, "results_unreviewed_time", results.c.captured_at, results.c.id)
+_index_where(
+    UNREVIEWED_SQL,
+    "results_camera_unreviewed_time",
+    results.c.camera,
+    results.c.captured_at,
+    results.c.id,
+)
+_index_where(
+    REVIEWED_SQL, "results_review_time", results.c.review, results.c.captured_at, results.c.id
+)
+Index("reviews_result_time", reviews.c.result_id, reviews.c.id)
+# How a server that watches for news notices the latest quarantine.
+_index_where(QUARANTINED_SQL, "frames_quarantined_time", frames.c.finished_at)
+# Postgres' ordered indexes refuse entries over 2,700 bytes, and a path may be longer.
+Index("results_path", results.c.image_path, postgresql_using="hash")
+_index_where(ACTIVE_SQL, "models_active", models.c.active, unique=True)
+
+
+def id_begins(column: Column[str], prefix: str) -> ColumnElement[bool]:
+    """Whether an id begins with hexadecimal digits: a range of its index, unlike LIKE."""
+    return and_(column >= prefix, column < prefix + "g")  # "g" follows the last digit
+
+
+#: What a result keeps among the artifacts.
+ARTIFACT_COLUMNS: Final = (
+    results.c.original_picture,
+    results.c.reconstruction_picture,
+    results.c.heatmap_picture,
+    results.c.overlay_picture,
+    results.c.sheet_picture,
+    results.c.map_artifact,
+)

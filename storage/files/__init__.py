@@ -1,0 +1,1 @@
+"""Files on disk: pictures, kept values, uploads, and safe paths."""

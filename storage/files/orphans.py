@@ -1,0 +1,91 @@
+"""Pictures that no row names: of batches that were never committed, or rows that are deleted."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from sqlalchemy import Engine, select
+
+from storage.db.database import reading
+from storage.db.schema import ARTIFACT_COLUMNS, results
+from storage.files.artifacts import TEMPORARY_PREFIX, ArtifactStore
+
+#: Seconds that a file must not have changed; a younger one may belong to a batch under way.
+GRACE_S: Final = 86_400.0
+#: Files that are looked up at a time.
+BATCH: Final = 1000
+
+_PICTURE = re.compile(
+    r"([0-9a-f]{32})-(?:(?:original|reconstruction|heatmap|overlay|sheet)\.png|map\.npz)"
+)
+
+
+def sweep_orphans(engine: Engine, store: ArtifactStore, *, now: float) -> Iterator[int]:
+    """Delete them, and directories that are left empty; yield the number in each batch.
+
+    Files of other names are not ours and stay. Memory holds one batch and directory names.
+    """
+    batch: list[str] = []
+    for path in _old_files(store.root.resolve(), now - GRACE_S):
+        batch.append(path)
+        if len(batch) == BATCH:
+            yield _delete_unnamed(engine, store, batch, now)
+            batch = []
+    if batch:
+        yield _delete_unnamed(engine, store, batch, now)
+
+
+def _old_files(root: Path, before: float) -> Iterator[str]:
+    """Old pictures and temporary files below `root`, relative to it; removes empty directories."""
+    pending = [("", False)]
+    while pending:
+        directory, listed = pending.pop()
+        full = root / directory
+        if listed:
+            # What is emptied now has just changed and goes the next time, so that no directory
+            # vanishes that a worker has made for a picture; if it does, the worker makes it again.
+            with suppress(OSError):
+                if full.stat().st_mtime < before:
+                    full.rmdir()
+            continue
+        if directory:
+            pending.append((directory, True))
+        with suppress(FileNotFoundError), os.scandir(full) as entries:
+            for entry in entries:
+                path = f"{directory}/{entry.name}" if directory else entry.name
+                if entry.is_dir(follow_symlinks=False):
+                    pending.append((path, False))
+                elif _is_ours(entry.name) and _older(root / path, before):
+                    yield path
+
+
+def _is_ours(name: str) -> bool:
+    return name.startswith(TEMPORARY_PREFIX) or _PICTURE.fullmatch(name) is not None
+
+
+def _older(path: Path, before: float) -> bool:
+    try:
+        return path.lstat().st_mtime < before
+    except FileNotFoundError:
+        return False
+
+
+def _delete_unnamed(engine: Engine, store: ArtifactStore, paths: Sequence[str], now: float) -> int:
+    ids = {match[1] for path in paths if (match := _PICTURE.fullmatch(path.rpartition("/")[2]))}
+    with reading(engine) as connection:
+        rows = connection.execute(
+            select(*ARTIFACT_COLUMNS).where(results.c.frame_id.in_(sorted(ids)))
+        )
+        named = {picture for row in rows for picture in row if picture is not None}
+    number = 0
+    for path in paths:
+        # Looked at again: a worker may have drawn this very picture anew meanwhile.
+        if path not in named and _older(store.root / path, now - GRACE_S):
+            store.remove(path)
+            number += 1
+    return number

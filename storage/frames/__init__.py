@@ -1,0 +1,1 @@
+"""The ledger: every frame and its outcome."""

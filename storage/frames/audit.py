@@ -1,0 +1,120 @@
+"""The ledger as people look at it: the books, frame by frame and as a whole."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import Engine, func, select
+
+from storage.db.database import reading
+from storage.db.schema import SCORED, frames, id_begins, is_expired, is_quarantined, results
+from storage.errors import AmbiguousFrame
+from storage.frames.ledger import Counts, counts_query
+
+
+@dataclass(frozen=True)
+class FrameRecord:
+    """A frame's row in the ledger."""
+
+    arrival: int  #: its number in the order of arrival
+    id: str
+    camera: str
+    root: str
+    path: str
+    mtime_ns: int
+    size: int  #: bytes
+    state: str  #: pending, scored, quarantined or superseded
+    reason: str | None  #: why it is quarantined: a machine word …
+    detail: str | None  #: … and a sentence
+    seen_at: float  #: Unix s
+    attempts: int
+    finished_at: float | None  #: Unix s
+    expired_at: float | None  #: Unix s; when retention deleted the result
+
+
+@dataclass(frozen=True)
+class Audit:
+    """Whether ledger and results tell the same story, at one instant."""
+
+    counts: Counts
+    scored_without_result: int  #: frames that are scored and have no result
+    results_of_unscored: int  #: results of frames that are not scored
+    expired: int  #: scored frames whose results retention has deleted
+
+    @property
+    def passed(self) -> bool:
+        """Whether every frame has exactly one outcome and what belongs to it."""
+        return (
+            self.counts.balanced
+            and self.scored_without_result == 0
+            and self.results_of_unscored == 0
+        )
+
+
+_RECORD = (
+    frames.c.arrival,
+    frames.c.id,
+    frames.c.camera,
+    frames.c.root,
+    frames.c.path,
+    frames.c.mtime_ns,
+    frames.c.size,
+    frames.c.state,
+    frames.c.reason,
+    frames.c.detail,
+    frames.c.seen_at,
+    frames.c.attempts,
+    frames.c.finished_at,
+    frames.c.expired_at,
+)
+
+
+def audit(engine: Engine) -> Audit:
+    """Compare the whole ledger with all results; reads both tables once."""
+    without_result = (
+        select(func.count())
+        .select_from(frames)
+        .where(
+            frames.c.state == SCORED,
+            frames.c.expired_at.is_(None),
+            ~select(results).where(results.c.frame_id == frames.c.id).exists(),
+        )
+    )
+    of_unscored = (
+        select(func.count()).select_from(results.join(frames)).where(frames.c.state != SCORED)
+    )
+    # One statement, so that workers that go on meanwhile do not show up as a difference.
+    expired = select(func.count()).select_from(frames).where(is_expired)
+    query = counts_query().add_columns(
+        without_result.scalar_subquery(), of_unscored.scalar_subquery(), expired.scalar_subquery()
+    )
+    with reading(engine) as connection:
+        *books, without, unscored, gone = connection.execute(query).one()
+    return Audit(Counts(*books), without, unscored, gone)
+
+
+def list_quarantined(
+    engine: Engine, *, camera: str | None = None, before: int | None = None, limit: int = 50
+) -> list[FrameRecord]:
+    """Quarantined frames, latest arrival first; `before` is the last page's last `arrival`."""
+    query = select(*_RECORD).where(is_quarantined).order_by(frames.c.arrival.desc()).limit(limit)
+    if camera is not None:
+        query = query.where(frames.c.camera == camera)
+    if before is not None:
+        query = query.where(frames.c.arrival < before)
+    with reading(engine) as connection:
+        return [FrameRecord(**row._asdict()) for row in connection.execute(query)]
+
+
+def find_frame(engine: Engine, prefix: str) -> FrameRecord | None:
+    """The frame whose id is or begins with `prefix`, whatever its state.
+
+    Raises:
+        AmbiguousFrame: there is more than one.
+    """
+    fitting = select(*_RECORD).where(id_begins(frames.c.id, prefix)).limit(2)
+    with reading(engine) as connection:
+        rows = connection.execute(fitting).all()
+    if len(rows) > 1:
+        raise AmbiguousFrame(f"{prefix} is the beginning of more than one frame's id")
+    return FrameRecord(**rows[0]._asdict()) if rows else None

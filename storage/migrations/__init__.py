@@ -1,1 +1,0 @@
-"""Alembic migrations; `storage.database.migrate` runs them."""

@@ -1,0 +1,1 @@
+"""Result rows: writing, reading, reviewing, exporting."""

@@ -1,0 +1,225 @@
+"""A camera's past as curves and as days: read along the index of camera and time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import (
+    BigInteger,
+    Connection,
+    Double,
+    Engine,
+    Select,
+    case,
+    cast,
+    func,
+    literal,
+    select,
+)
+
+from storage.db.database import reading
+from storage.db.schema import is_anomaly, results
+
+#: Flagged frames that a series names.
+MOST_ANOMALIES: Final = 500
+_DAY_S: Final = 86_400.0
+_BATCH: Final = 20_000  # rows that are turned into arrays at a time
+
+
+@dataclass(frozen=True)
+class SeriesPoint:
+    """Some frames in a row, by their extremes."""
+
+    at: float  #: Unix s; capture of the frame with the highest score
+    id: int  #: of that frame's result
+    frames: int
+    score: float  #: highest
+    min_score: float
+    threshold: float  #: the one that the highest score met
+    max_temperature: float
+    anomalies: int
+
+
+@dataclass(frozen=True)
+class AnomalyPoint:
+    """A flagged frame."""
+
+    id: int
+    at: float  #: Unix s
+    score: float
+    threshold: float
+    max_temperature: float
+    review: str | None
+
+
+@dataclass(frozen=True)
+class Series:
+    """A camera's results over time."""
+
+    since: float
+    until: float
+    frames: int
+    temperature_unit: str | None  #: of the latest frame
+    points: tuple[SeriesPoint, ...]
+    anomalies: tuple[AnomalyPoint, ...]
+
+
+@dataclass(frozen=True)
+class CameraDay:
+    """The results of one camera on one UTC day."""
+
+    day: date
+    camera: str
+    frames: int
+    anomalies: int
+    max_score: float
+    max_temperature: float
+    temperature_unit: str
+
+
+def read_series(
+    engine: Engine,
+    camera: str,
+    *,
+    since: float | None,
+    until: float | None,
+    points: int,
+) -> Series:
+    """The results captured from `since` on and before `until`, in at most `points` parts.
+
+    Without these it reaches from the earliest frame to the latest. Parts span equal times, so
+    gaps stay gaps, and keep their extremes, so no peak is lost.
+    """
+    frames = select(results.c.captured_at, results.c.temperature_unit).where(
+        results.c.camera == camera
+    )
+    at, number = results.c.captured_at, results.c.id
+    with reading(engine) as connection:
+        latest = connection.execute(frames.order_by(at.desc(), number.desc()).limit(1)).first()
+        earliest = connection.execute(frames.order_by(at, number).limit(1)).first()
+        begin = since if since is not None else earliest.captured_at if earliest else 0.0
+        end = until if until is not None else latest.captured_at + 1e-6 if latest else begin
+        table = _read(connection, camera, begin, end)
+        flagged = _anomalies(connection, camera, begin, end)
+    return Series(
+        since=begin,
+        until=end,
+        frames=len(table),
+        temperature_unit=latest.temperature_unit if latest else None,
+        points=tuple(_parts(table, begin, end, points)),
+        anomalies=flagged,
+    )
+
+
+_TABLE: Final = np.dtype(
+    [
+        ("at", "f8"),
+        ("id", "i8"),
+        ("score", "f8"),
+        ("threshold", "f8"),
+        ("max_temperature", "f8"),
+        ("anomaly", "?"),
+    ]
+)
+
+
+def _read(connection: Connection, camera: str, begin: float, end: float) -> NDArray[Any]:
+    query = _between(
+        select(
+            results.c.captured_at,
+            results.c.id,
+            results.c.score,
+            results.c.threshold,
+            results.c.max_temperature,
+            results.c.anomaly,
+        ),
+        begin,
+        end,
+    ).where(results.c.camera == camera)
+    query = query.order_by(results.c.captured_at, results.c.id)
+    with connection.execution_options(yield_per=_BATCH).execute(query) as found:
+        parts = [
+            np.array([tuple(row) for row in part], dtype=_TABLE) for part in found.partitions()
+        ]
+    return np.concatenate(parts) if parts else np.empty(0, _TABLE)
+
+
+def _parts(table: NDArray[Any], begin: float, end: float, most: int) -> Iterator[SeriesPoint]:
+    if len(table) <= most:
+        starts = np.arange(len(table))
+    else:
+        part = np.minimum((table["at"] - begin) * (most / (end - begin)), most - 1).astype(int)
+        starts = np.flatnonzero(np.r_[True, part[1:] != part[:-1]])
+    for start, stop in zip(starts, [*starts[1:], len(table)], strict=False):
+        frames = table[start:stop]
+        top = frames[int(frames["score"].argmax())]
+        yield SeriesPoint(
+            at=float(top["at"]),
+            id=int(top["id"]),
+            frames=len(frames),
+            score=float(top["score"]),
+            min_score=float(frames["score"].min()),
+            threshold=float(top["threshold"]),
+            max_temperature=float(frames["max_temperature"].max()),
+            anomalies=int(frames["anomaly"].sum()),
+        )
+
+
+def _anomalies(
+    connection: Connection, camera: str, begin: float, end: float
+) -> tuple[AnomalyPoint, ...]:
+    query = _between(
+        select(
+            results.c.id,
+            results.c.captured_at,
+            results.c.score,
+            results.c.threshold,
+            results.c.max_temperature,
+            results.c.review,
+        ),
+        begin,
+        end,
+    ).where(results.c.camera == camera, is_anomaly)
+    query = query.order_by(results.c.captured_at.desc(), results.c.id.desc())
+    rows = connection.execute(query.limit(MOST_ANOMALIES)).all()
+    return tuple(AnomalyPoint(*row) for row in reversed(rows))
+
+
+def camera_days(
+    engine: Engine, *, since: float, until: float, camera: str | None = None
+) -> list[CameraDay]:
+    """Each camera's days that have results, earliest first; reads the rows of that time once."""
+    days = results.c.captured_at / literal(_DAY_S, Double)
+    # The cast cuts off in SQLite, which may lack floor(); in Postgres it would round.
+    day = cast(days, BigInteger) if engine.dialect.name == "sqlite" else func.floor(days)
+    query = _between(
+        select(
+            day.label("day"),
+            results.c.camera,
+            func.count(),
+            func.sum(case((results.c.anomaly, 1), else_=0)),
+            func.max(results.c.score),
+            func.max(results.c.max_temperature),
+            func.max(results.c.temperature_unit),
+        ),
+        since,
+        until,
+    )
+    if camera is not None:
+        query = query.where(results.c.camera == camera)
+    query = query.group_by(day, results.c.camera).order_by(day, results.c.camera)
+    epoch = datetime(1970, 1, 1, tzinfo=UTC).date()
+    with reading(engine) as connection:
+        return [
+            CameraDay(epoch + timedelta(days=int(number)), *rest)
+            for number, *rest in connection.execute(query)
+        ]
+
+
+def _between(query: Select[Any], begin: float, end: float) -> Select[Any]:
+    return query.where(results.c.captured_at >= begin, results.c.captured_at < end)

@@ -1,0 +1,316 @@
+"""Questions to the tables, each answered from an index however many rows there are."""
+
+from __future__ import annotations
+
+import base64
+import json
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, Final, Literal
+
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Double,
+    Engine,
+    Select,
+    bindparam,
+    cast,
+    func,
+    literal,
+    null,
+    select,
+    tuple_,
+    union_all,
+)
+from sqlalchemy import text as sql
+
+from storage.db.database import reading
+from storage.db.schema import (
+    cameras,
+    id_begins,
+    is_anomaly,
+    is_reviewed,
+    is_unreviewed,
+    open_decisions,
+    results,
+)
+from storage.errors import AmbiguousFrame, InvalidCursor
+from storage.results.commit import (
+    DECISION_COLUMNS,
+    RESULT_COLUMNS,
+    ResultRow,
+    decision_of,
+    row_from_database,
+)
+from thermal.threshold import Decision
+
+#: Characters of a frame id that are enough to ask for it.
+LEAST_PREFIX: Final = 4
+
+_HEXADECIMAL: Final = frozenset("0123456789abcdef")
+_DAY_S: Final = 86400.0
+_BATCH: Final = 1000  # rows that a streaming query holds at a time
+
+
+@dataclass(frozen=True)
+class ResultQuery:
+    """Which results are asked for; None does not restrict."""
+
+    camera: str | None = None
+    since: float | None = None  #: Unix s, captured then or later
+    until: float | None = None  #: Unix s, captured before
+    prediction: Literal["Normal", "Anomaly"] | None = None
+    min_score: float | None = None  #: σ
+    model_id: str | None = None
+    #: unreviewed: anomalies that nobody has decided about
+    review: Literal["unreviewed", "confirmed", "false_alarm"] | None = None
+
+    def restrict(self, query: Select[Any]) -> Select[Any]:
+        """The query with the conditions added."""
+        if self.camera is not None:
+            query = query.where(results.c.camera == self.camera)
+        if self.since is not None:
+            query = query.where(results.c.captured_at >= self.since)
+        if self.until is not None:
+            query = query.where(results.c.captured_at < self.until)
+        if self.prediction == "Anomaly":
+            query = query.where(is_anomaly)
+        elif self.prediction == "Normal":
+            query = query.where(results.c.anomaly.is_(False))
+        if self.min_score is not None:
+            query = query.where(results.c.score >= self.min_score)
+        if self.model_id is not None:
+            query = query.where(results.c.model_id == self.model_id)
+        if self.review == "unreviewed":
+            query = query.where(is_unreviewed)
+        elif self.review is not None:
+            query = query.where(results.c.review == self.review, is_reviewed)
+        return query
+
+
+@dataclass(frozen=True)
+class Page:
+    """A part of a list, and where the next part begins."""
+
+    rows: tuple[ResultRow, ...]
+    next: str | None  #: cursor to pass as `after`; None at the end
+
+
+@dataclass(frozen=True)
+class DayCount:
+    """The results of one UTC day."""
+
+    day: date
+    frames: int
+    anomalies: int
+
+
+@dataclass(frozen=True)
+class CameraCount:
+    """The results of one camera."""
+
+    name: str
+    frames: int
+    anomalies: int
+
+
+@dataclass(frozen=True)
+class Camera:
+    """A camera that has sent at least one frame."""
+
+    name: str
+    first_seen_at: float  #: Unix s
+    last_frame_at: float  #: Unix s; when its latest frame was entered into the ledger
+
+
+@dataclass(frozen=True)
+class StreamRow:
+    """One decision of a stream."""
+
+    frame_id: str
+    epoch: str | None  #: None if there is no result for the frame (yet)
+    decision: Decision
+
+
+def list_results(
+    engine: Engine,
+    query: ResultQuery,
+    *,
+    after: str | None = None,
+    limit: int = 50,
+    earliest_first: bool = False,
+) -> Page:
+    """One page of results, latest capture first unless it is to be the other way round.
+
+    Pages by key: rows that arrive meanwhile neither repeat nor hide others.
+
+    Raises:
+        InvalidCursor: `after` is not the `next` of a page.
+    """
+    key = tuple_(results.c.captured_at, results.c.id)
+    rows = query.restrict(select(*RESULT_COLUMNS))
+    if after is not None:
+        place = tuple_(*_decode_cursor(after))
+        rows = rows.where(key > place if earliest_first else key < place)
+    order = (results.c.captured_at, results.c.id)
+    rows = rows.order_by(*(order if earliest_first else (column.desc() for column in order)))
+    rows = rows.limit(limit + 1)
+    with reading(engine) as connection:
+        found = [row_from_database(row) for row in connection.execute(rows)]
+    last = found[limit - 1] if len(found) > limit else None
+    return Page(
+        rows=tuple(found[:limit]),
+        next=None if last is None else _encode_cursor(last),
+    )
+
+
+def iterate_results(engine: Engine, query: ResultQuery) -> Iterator[ResultRow]:
+    """All results that are asked for, earliest capture first, in constant memory."""
+    rows = query.restrict(select(*RESULT_COLUMNS)).order_by(results.c.captured_at, results.c.id)
+    with reading(engine) as connection:
+        streaming = connection.execution_options(yield_per=_BATCH)
+        with streaming.execute(rows) as found:
+            yield from map(row_from_database, found)
+
+
+def get_result(engine: Engine, result_id: int) -> ResultRow | None:
+    """The result with this number."""
+    with reading(engine) as connection:
+        found = connection.execute(select(*RESULT_COLUMNS).where(results.c.id == result_id))
+        row = found.one_or_none()
+        return None if row is None else row_from_database(row)
+
+
+def find_results(engine: Engine, name: str) -> list[ResultRow]:
+    """The results of one frame, latest first: by its id, the id's beginning, or its image path.
+
+    Raises:
+        AmbiguousFrame: the beginning of an id fits more than one frame.
+    """
+    latest = select(*RESULT_COLUMNS).order_by(results.c.id.desc())
+    with reading(engine) as connection:
+        if len(name) >= LEAST_PREFIX and set(name) <= _HEXADECIMAL:
+            by_id = latest.where(id_begins(results.c.frame_id, name))
+            if found := connection.execute(by_id.limit(_BATCH)).all():
+                if len({row.frame_id for row in found}) > 1:
+                    raise AmbiguousFrame(f"{name} is the beginning of more than one frame's id")
+                return [row_from_database(row) for row in found]
+        by_path = latest.where(results.c.image_path == name)
+        return [row_from_database(row) for row in connection.execute(by_path)]
+
+
+def count_days(
+    engine: Engine,
+    *,
+    camera: str | None = None,
+    since: float | None = None,
+    until: float | None = None,
+) -> list[DayCount]:
+    """Results and anomalies of each UTC day that has any, earliest first."""
+    days = results.c.captured_at / literal(_DAY_S, Double)
+    # The cast cuts off in SQLite, which may lack floor(); in Postgres it would round.
+    day = cast(days, BigInteger) if engine.dialect.name == "sqlite" else func.floor(days)
+    epoch = datetime(1970, 1, 1, tzinfo=UTC).date()
+    chosen = ResultQuery(camera=camera, since=since, until=until)
+    return [
+        DayCount(epoch + timedelta(days=int(number)), found, anomalies)
+        for number, found, anomalies in _count(engine, chosen, day)
+    ]
+
+
+def count_cameras(
+    engine: Engine,
+    *,
+    camera: str | None = None,
+    since: float | None = None,
+    until: float | None = None,
+) -> list[CameraCount]:
+    """Results and anomalies of each camera that has any, by name."""
+    chosen = ResultQuery(camera=camera, since=since, until=until)
+    return [CameraCount(*counted) for counted in _count(engine, chosen, results.c.camera)]
+
+
+def _count(
+    engine: Engine, query: ResultQuery, group: ColumnElement[Any]
+) -> list[tuple[Any, int, int]]:
+    """Results and anomalies of each group: of two indexes, without a look at the table."""
+    of_anomalies = replace(query, prediction="Anomaly")
+    with reading(engine) as connection:
+        counted, anomalies = (
+            {
+                key: number
+                for key, number in connection.execute(
+                    asked.restrict(select(group, func.count())).group_by(group)
+                )
+            }
+            for asked in (query, of_anomalies)
+        )
+    return [(key, counted[key], anomalies.get(key, 0)) for key in sorted(counted)]
+
+
+def list_cameras(engine: Engine) -> list[Camera]:
+    """All cameras that have sent a frame, by name."""
+    with reading(engine) as connection:
+        rows = connection.execute(select(cameras).order_by(cameras.c.name))
+        return [Camera(row.name, row.first_seen_at, row.last_frame_at) for row in rows]
+
+
+def stream_rows(
+    engine: Engine, camera: str, model_id: str, *, last: int | None = None, after_seq: int = 0
+) -> Iterator[StreamRow]:
+    """The decisions of a stream in their order, in constant memory.
+
+    These are the decisions of results and those that were recorded without one. `last` cuts the
+    list to its end.
+    """
+    seqs = union_all(
+        *(
+            select(table.c.seq).where(table.c.camera == camera, table.c.model_id == model_id)
+            for table in (results, open_decisions)
+        )
+    )
+    rows = union_all(
+        *(
+            select(
+                table.c.frame_id,
+                *(table.c[name] for name in DECISION_COLUMNS),
+                (table.c.epoch if table is results else null()).label("epoch"),
+            ).where(
+                table.c.camera == camera,
+                table.c.model_id == model_id,
+                table.c.seq > bindparam("after"),
+            )
+            for table in (results, open_decisions)
+        )
+    )
+    with reading(engine) as connection:
+        if last is not None:
+            cut = seqs.order_by(sql("seq DESC")).limit(1).offset(last)
+            after_seq = max(after_seq, connection.scalar(cut) or 0)
+        streaming = connection.execution_options(yield_per=_BATCH)
+        with streaming.execute(rows.order_by(sql("seq")), {"after": after_seq}) as found:
+            for row in found:
+                yield StreamRow(row.frame_id, row.epoch, decision_of(row))
+
+
+def _encode_cursor(row: ResultRow) -> str:
+    text = json.dumps([row.captured_at, row.id])
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+def _decode_cursor(cursor: str) -> tuple[ColumnElement[float], ColumnElement[int]]:
+    try:
+        padded = cursor + "=" * (-len(cursor) % 4)
+        captured_at, result_id = json.loads(base64.b64decode(padded, b"-_", validate=True))
+        if not isinstance(captured_at, float) or not math.isfinite(captured_at):
+            raise ValueError("not an instant")
+        if type(result_id) is not int or not 0 <= result_id < 2**63:
+            raise ValueError("not a row number")
+    except (ValueError, TypeError, RecursionError) as error:
+        raise InvalidCursor(
+            "this page cursor is not one that thermalwatch handed out; start again without it"
+        ) from error
+    return literal(captured_at, Double), literal(result_id, BigInteger)

@@ -1,0 +1,1 @@
+"""The rolling window of each camera and model, and its replay."""

@@ -1,0 +1,231 @@
+"""The rolling threshold of every stream: Redis decides, the database remembers.
+
+A stream that Redis does not hold (a new camera, a lost Redis, other settings) is restored from the
+database: from its rows and from the decisions that `commit_results` recorded for other batches.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, Engine, select
+
+from storage.db.database import writing
+from storage.db.schema import frames, is_pending, open_decisions, results
+from storage.db.schema import streams as streams_table
+from storage.results.commit import (
+    DECISION_COLUMNS,
+    current_epoch,
+    decision_of,
+    note_epoch,
+    open_epoch,
+)
+from storage.stream.window import (
+    Decided,
+    RollingWindows,
+    StreamKey,
+    StreamMissing,
+    config_to_text,
+    new_epoch,
+)
+from thermal.detection.bundle import Bundle
+from thermal.threshold import (
+    HOLD_FRAMES,
+    Baseline,
+    Decision,
+    RollingThreshold,
+    WindowConfig,
+)
+
+log = logging.getLogger(__name__)
+
+#: Restores of one stream in a row after which something else must be wrong.
+RESTORE_ATTEMPTS = 3
+#: Decisions read from the database at a time.
+_PAGE = 4096
+
+
+class Streams:
+    """Decides about scores, and restores what Redis has lost."""
+
+    def __init__(self, engine: Engine, windows: RollingWindows, clock: Callable[[], float]):
+        self.engine = engine
+        self.windows = windows
+        self.clock = clock
+        self._baselines: dict[str, Baseline] = {}
+
+    def decide(
+        self, stream: StreamKey, bundle: Bundle, frames: Sequence[tuple[str, float]]
+    ) -> Decided:
+        """Decide about (frame id, score) pairs of one stream, in this order.
+
+        Raises:
+            DatabaseUnavailable: the stream had to be restored and could not be.
+            redis.RedisError: Redis cannot be reached.
+        """
+        baseline = self._baseline(bundle)
+        for _ in range(RESTORE_ATTEMPTS - 1):
+            try:
+                return self.windows.decide(stream, baseline, frames)
+            except StreamMissing:
+                self._restore(stream, bundle)
+        return self.windows.decide(stream, baseline, frames)
+
+    def decide_all(
+        self, frames: Mapping[StreamKey, Sequence[tuple[str, float]]], bundle: Bundle
+    ) -> dict[StreamKey, Decided]:
+        """`decide` for several streams, in one round trip as far as Redis holds them."""
+        held = self.windows.decide_all(frames, self._baseline(bundle))
+        return {
+            stream: held[stream] if stream in held else self.decide(stream, bundle, batch)
+            for stream, batch in frames.items()
+        }
+
+    def _baseline(self, bundle: Bundle) -> Baseline:
+        if bundle.model_id not in self._baselines:
+            config = self.windows.config
+            self._baselines[bundle.model_id] = Baseline.from_scores(bundle.held_out_scores, config)
+        return self._baselines[bundle.model_id]
+
+    def accept(self, stream: StreamKey, bundle: Bundle) -> int:
+        """Let a camera learn its level anew, because an operator says that it is normal.
+
+        Returns the sequence number from which on it learns.
+
+        Raises:
+            DatabaseUnavailable, redis.RedisError: nothing was accepted.
+        """
+        with self.windows.rebuild_lock(stream):
+            return self._rebuild(stream, bundle, accepted=True)
+
+    def _restore(self, stream: StreamKey, bundle: Bundle) -> None:
+        with self.windows.rebuild_lock(stream):
+            if not self.windows.holds(stream):  # another worker may have been faster
+                self._rebuild(stream, bundle, accepted=False)
+
+    def _rebuild(self, stream: StreamKey, bundle: Bundle, *, accepted: bool) -> int:
+        camera, model_id = stream.camera, stream.model_id
+        epoch, config = new_epoch(), config_to_text(self.windows.config)
+        before = current_epoch(self.engine, camera, model_id)
+        # The new epoch is on record before the rows are read: from here on no decision of the old
+        # window can be committed, so what is read stays all there is.
+        open_epoch(self.engine, camera, model_id, epoch, config=config, now=self.clock())
+        state = start_state(self.windows.config, self._baseline(bundle), bundle, camera)
+        with writing(self.engine) as connection:
+            size, begin = self.windows.config.size, complete_from(connection, stream)
+            for decision in recent_decisions(connection, stream, size, from_seq=begin).decisions:
+                state.absorb(decision)
+            waiting = _waiting(connection, stream)
+            first_seq = state.seq + 1
+            accepted = note_epoch(
+                connection,
+                camera,
+                model_id,
+                epoch,
+                config=config,
+                first_seq=first_seq,
+                accepted=accepted,
+            )
+        if accepted:
+            state.start_learning()
+        elif before is not None and before.config != config:
+            state.settled = False  # the new settings count at once, not after a window
+        self.windows.install(stream, state, epoch, waiting)
+        log.info("restored the window of camera %s at frame %d", camera, state.seq)
+        return first_seq
+
+
+def start_state(
+    config: WindowConfig, baseline: Baseline, bundle: Bundle, camera: str
+) -> RollingThreshold:
+    """The state of a stream before its first frame.
+
+    A camera that training has seen starts with the held-out scores; so does any camera if the
+    training images named no cameras, for then they stand for all of them.
+    """
+    known = not bundle.training.cameras or camera in bundle.training.cameras
+    return RollingThreshold(config, baseline, learning=not known)
+
+
+def read_decisions(
+    connection: Connection, stream: StreamKey, *, before_seq: int | None = None
+) -> Iterator[Decision]:
+    """All decisions of a stream, latest first: of its rows, and recorded without one."""
+    while page := _page(connection, stream, before_seq):
+        yield from page
+        before_seq = page[-1].seq
+
+
+def _page(connection: Connection, stream: StreamKey, before_seq: int | None) -> list[Decision]:
+    found: dict[int, Decision] = {}
+    for table in (open_decisions, results):
+        query = (
+            select(*(table.c[name] for name in DECISION_COLUMNS))
+            .where(table.c.camera == stream.camera, table.c.model_id == stream.model_id)
+            .order_by(table.c.seq.desc())
+            .limit(_PAGE)
+        )
+        if before_seq is not None:
+            query = query.where(table.c.seq < before_seq)
+        for row in connection.execute(query):
+            found[row.seq] = decision_of(row)
+    return [found[seq] for seq in sorted(found, reverse=True)[:_PAGE]]
+
+
+@dataclass(frozen=True)
+class Recent:
+    """The last decisions of a stream, oldest first."""
+
+    decisions: tuple[Decision, ...]
+    complete: bool  #: whether to absorb them makes the stream what it was
+    members: int  #: how many of their scores entered the window
+
+
+def complete_from(connection: Connection, stream: StreamKey) -> int:
+    """The first sequence number from which on no decision of the stream was deleted."""
+    query = select(streams_table.c.complete_from).where(
+        streams_table.c.camera == stream.camera, streams_table.c.model_id == stream.model_id
+    )
+    return connection.scalar(query) or 1
+
+
+def recent_decisions(
+    connection: Connection,
+    stream: StreamKey,
+    size: int,
+    *,
+    from_seq: int = 1,
+    before_seq: int | None = None,
+) -> Recent:
+    """What a stream must absorb to be as it was (`before_seq`), as far as it is there.
+
+    `from_seq` is where the stream is `complete_from`.
+    """
+    recent: list[Decision] = []
+    members, complete = 0, from_seq == 1
+    for decision in read_decisions(connection, stream, before_seq=before_seq):
+        if decision.seq < from_seq:
+            break
+        recent.append(decision)
+        members += decision.enters
+        full = members >= size and len(recent) >= HOLD_FRAMES
+        if full or (decision.learning and decision.window_n == 0):
+            complete = True
+            break
+    return Recent(tuple(recent[::-1]), complete, members)
+
+
+def _waiting(connection: Connection, stream: StreamKey) -> dict[str, Decision]:
+    """Recorded decisions, by frame, of those frames that will be delivered again."""
+    query = (
+        select(open_decisions.c.frame_id, *(open_decisions.c[name] for name in DECISION_COLUMNS))
+        .join(frames, frames.c.id == open_decisions.c.frame_id)
+        .where(
+            open_decisions.c.camera == stream.camera,
+            open_decisions.c.model_id == stream.model_id,
+            is_pending,
+        )
+    )
+    return {row.frame_id: decision_of(row) for row in connection.execute(query)}

@@ -1,0 +1,140 @@
+"""`audit --replay` on books that are right, and on books that somebody has changed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+from redis import Redis
+from sqlalchemy import Engine, delete, update
+
+from ops.cli.main import cli
+from storage.db.database import writing
+from storage.db.schema import frames, results
+from storage.frames.ledger import NewFrame, register
+from storage.models import save_model
+from storage.results.commit import commit_results
+from storage.stream.streams import Streams
+from storage.stream.window import RollingWindows, StreamKey
+from tests.storage.rows import new_frame, result_row
+from thermal.detection.bundle import Bundle
+from thermal.threshold import WindowConfig
+
+CAMERAS = ("east", "west")
+#: Frames of each camera; the last but one of each is far above the others.
+FRAMES = 30
+
+
+@pytest.fixture
+def books(engine: Engine, redis_url: str, bundle: Bundle) -> Iterator[Engine]:
+    """Two cameras with `FRAMES` decisions each, as workers leave them."""
+    save_model(engine, bundle, now=0.0, activate=True)
+    with Redis.from_url(redis_url) as redis:
+        windows = RollingWindows(redis, WindowConfig(size=20, learn_frames=5))
+        streams = Streams(engine, windows, lambda: 0.0)
+        for camera in CAMERAS:
+            score(engine, streams, bundle, [new_frame(n, camera) for n in range(FRAMES)])
+    yield engine
+
+
+def score(engine: Engine, streams: Streams, bundle: Bundle, batch: list[NewFrame]) -> None:
+    register(engine, batch, now=0.0)
+    level = float(bundle.held_out_scores[0])
+    scores = [level * (1 + n % 7 / 100) for n in range(len(batch))]
+    scores[-2] = level * 1000
+    decided = streams.decide(
+        StreamKey(batch[0].camera, bundle.model_id),
+        bundle,
+        [(frame.frame_id, score) for frame, score in zip(batch, scores, strict=True)],
+    )
+    commit_results(
+        engine,
+        [
+            result_row(frame, decision, epoch=decided.epoch, model_id=bundle.model_id)
+            for frame, decision in zip(batch, decided.decisions, strict=True)
+        ],
+        epochs={batch[0].camera: decided.epoch},
+        open_decisions={},
+        model_id=bundle.model_id,
+        now=1.0,
+    )
+
+
+def audit(engine: Engine, *words: str) -> Result:
+    url = engine.url.render_as_string(hide_password=False)
+    environment = {"DATABASE_URL": url, "REDIS_URL": "redis://127.0.0.1:1/0"}
+    return CliRunner().invoke(cli, ["audit", *words], env=environment)
+
+
+def tamper(engine: Engine, frame: NewFrame, **changes: Any) -> None:
+    with writing(engine) as connection:
+        changed = update(results).where(results.c.frame_id == frame.frame_id).values(**changes)
+        assert connection.execute(changed).rowcount == 1
+
+
+def test_decisions_that_nobody_changed_replay(books: Engine) -> None:
+    shown = audit(books, "--replay")
+    assert shown.exit_code == 0, shown.output
+    assert "60 decisions of 2 streams made again: 0 differ, 0 are missing" in shown.stdout
+    assert "every decision follows from those before it" in shown.stdout
+    found = json.loads(audit(books, "--replay", "--json").stdout)
+    assert found["balanced"]
+    assert found["replay"] == {
+        "consistent": True,
+        "streams": 2,
+        "decisions": 60,
+        "mismatches": 0,
+        "missing": 0,
+        "unchecked": 0,
+        "described": [],
+    }
+
+
+def test_without_replay_nothing_is_decided_again(books: Engine) -> None:
+    assert json.loads(audit(books, "--json").stdout)["replay"] is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"anomaly": False}, "anomaly is recorded as False and comes out as True"),
+        ({"threshold": 1e9}, "threshold is recorded as 1000000000.0 and comes out as "),
+        ({"window_n": 3}, "window_n is recorded as 3 and comes out as 20"),
+        ({"score": 1e-9}, "anomaly is recorded as True and comes out as False"),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+)
+def test_a_decision_that_was_changed_is_named(
+    books: Engine, changes: dict[str, Any], named: str
+) -> None:
+    # to see it fail: leave out the comparison in storage.stream.replay, or the exit code
+    frame = new_frame(FRAMES - 2, "west")
+    tamper(books, frame, **changes)
+    shown = audit(books, "--replay")
+    assert shown.exit_code == 1
+    assert "the books balance" in shown.stdout  # what was changed is a decision, not an outcome
+    assert "NOT EVERY DECISION FOLLOWS FROM THOSE BEFORE IT" in shown.stdout
+    [line, *_] = [line for line in shown.stdout.splitlines() if line.startswith("  ")]
+    assert line.startswith(f"  camera west, decision {FRAMES - 1} (frame {frame.frame_id}): ")
+    assert named in line
+    found = json.loads(audit(books, "--replay", "--json").stdout)
+    assert not found["replay"]["consistent"]
+    assert found["replay"]["mismatches"] >= 1
+    assert line.strip() in found["replay"]["described"]
+    assert audit(books).exit_code == 0
+
+
+def test_a_frame_that_was_removed_with_its_result_is_missing(books: Engine) -> None:
+    # to see it fail: do not count the numbers that are passed over in storage.stream.replay
+    frame_id = new_frame(10, "east").frame_id
+    with writing(books) as connection:
+        connection.execute(delete(results).where(results.c.frame_id == frame_id))
+        connection.execute(delete(frames).where(frames.c.id == frame_id))
+    answer = audit(books, "--replay", "--json")
+    assert answer.exit_code == 1
+    found = json.loads(answer.stdout)
+    assert found["balanced"]  # each of the others has its outcome
+    assert found["replay"]["missing"] == 1

@@ -1,0 +1,228 @@
+"""Settings: where they come from, and that a wrong one is named."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from ops.config.loading import load_settings, variable_names
+from ops.config.settings import Settings, redact
+from ops.errors import SettingsError
+
+
+def load(
+    folder: Path,
+    toml: str = "",
+    environ: Mapping[str, str] | None = None,
+    options: Mapping[str, object] | None = None,
+) -> Settings:
+    (folder / "thermalwatch.toml").write_text(toml)
+    return load_settings(options=options or {}, environ=environ or {}, directory=folder)
+
+
+def complaint(
+    folder: Path,
+    toml: str = "",
+    environ: Mapping[str, str] | None = None,
+    options: Mapping[str, object] | None = None,
+) -> str:
+    with pytest.raises(SettingsError) as caught:
+        load(folder, toml, environ, options)
+    return str(caught.value).replace(f"{folder}/", "")
+
+
+def test_nothing_configured_gives_the_defaults(tmp_path: Path) -> None:
+    settings = load_settings(options={}, environ={}, directory=tmp_path)
+    assert settings == Settings()
+    assert settings.threshold.window_size == 2000
+    assert settings.pictures.keep == "anomalies"
+
+
+def test_option_wins_over_environment_and_environment_over_file(tmp_path: Path) -> None:
+    toml = "workers = 2\ndevice = 'cpu'\n[threshold]\npercentile = 99.0\nwindow_size = 500"
+    environ = {"THERMALWATCH_WORKERS": "3", "THERMALWATCH_THRESHOLD_PERCENTILE": "99.9"}
+    settings = load(tmp_path, toml, environ, {"workers": 4, "model": None, "watch": ()})
+    assert settings.workers == 4
+    assert settings.device == "cpu"
+    assert settings.threshold.percentile == 99.9
+    assert settings.threshold.window_size == 500
+
+
+def test_paths_in_the_file_are_relative_to_the_file(tmp_path: Path) -> None:
+    settings = load(tmp_path, "watch = ['in', '/abs']\nmodel = 'bundle'\ndata = 'state'")
+    assert settings.watch == (tmp_path / "in", Path("/abs"))
+    assert settings.model == tmp_path / "bundle"
+    assert settings.data == tmp_path / "state"
+    assert load(tmp_path, "watch = 'in'").watch == (tmp_path / "in",)
+
+
+def test_several_watch_directories_come_from_one_variable(tmp_path: Path) -> None:
+    assert load(tmp_path, environ={"THERMALWATCH_WATCH": "/a:/b"}).watch == (Path("/a"), Path("/b"))
+
+
+def test_camera_sections_are_read(tmp_path: Path) -> None:
+    toml = """
+    [cameras.east]
+    path = "site/east"
+    scale = { gain = 0.025, offset = -100 }
+    hotspot = { method = "delta", value = 10 }
+    [cameras.west]
+    matrix_unit = "kelvin"
+    radiometry = "ignore"
+    hotspot = { method = "otsu", min_area_px = 4 }
+    """
+    cameras = load(tmp_path, toml).cameras
+    assert cameras["east"].scale is not None and cameras["east"].scale.offset == -100
+    assert cameras["west"].hotspot is not None and cameras["west"].hotspot.value is None
+
+
+@pytest.mark.parametrize(
+    ("toml", "message"),
+    [
+        ("treshold = 1", "thermalwatch.toml: treshold: unknown setting; did you mean 'threshold'?"),
+        (
+            "[threshold]\npercentil = 99",
+            "thermalwatch.toml: threshold.percentil: unknown setting; did you mean 'percentile'?",
+        ),
+        (
+            "[cameras.east]\nradiometri = 'auto'",
+            "thermalwatch.toml: cameras.east.radiometri: unknown setting; "
+            "did you mean 'radiometry'?",
+        ),
+        (
+            "[cameras.east.scale]\ngian = 1\noffset = 0",
+            "thermalwatch.toml: cameras.east.scale.gain: missing\n"
+            "thermalwatch.toml: cameras.east.scale.gian: unknown setting; did you mean 'gain'?",
+        ),
+        (
+            "[limits]\nxyz = 99",
+            "thermalwatch.toml: limits.xyz: unknown setting; "
+            "known here: max_bytes, max_pixels, grace_s",
+        ),
+        (
+            "[threshold]\npercentile = 101",
+            "thermalwatch.toml: threshold.percentile: should be less than 100, given 101",
+        ),
+        ("workers = 'two'", "thermalwatch.toml: workers: should be a valid integer, unable to"),
+        (
+            "[pictures]\nkeep = 'some'",
+            "thermalwatch.toml: pictures.keep: should be 'anomalies', 'all' or 'none', "
+            "given 'some'",
+        ),
+        (
+            "[threshold]\nbody_percentile = 99.9",
+            "thermalwatch.toml: threshold: body_percentile (99.9) should be below",
+        ),
+        (
+            "[cameras.a.hotspot]\nmethod = 'delta'",
+            "thermalwatch.toml: cameras.a.hotspot: method 'delta' needs a value",
+        ),
+        (
+            "[cameras.a.hotspot]\nmethod = 'otsu'\nvalue = 3",
+            "thermalwatch.toml: cameras.a.hotspot: method 'otsu' takes no value",
+        ),
+        (
+            "[cameras.a.hotspot]\nmethod = 'percentile'\nvalue = 101",
+            "thermalwatch.toml: cameras.a.hotspot: a percentile should lie between 0 and 100",
+        ),
+        (
+            "[threshold]\nwindow_size = 100",
+            "thermalwatch.toml: threshold: learn_frames (200) should be at most window_size (100)",
+        ),
+        (
+            "[cameras.'*']\npath = 'x'",
+            "thermalwatch.toml: cameras: a path belongs to one camera, not to '*'",
+        ),
+        ("watch = 3", "thermalwatch.toml: watch: should be a valid tuple, given 3"),
+        ("watch = [3]", "thermalwatch.toml: watch: should be a path, given 3"),
+        ("workers = ", "thermalwatch.toml: not valid TOML: Invalid value (at end of document)"),
+    ],
+)
+def test_wrong_setting_in_the_file_is_named(tmp_path: Path, toml: str, message: str) -> None:
+    assert complaint(tmp_path, toml).startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("environ", "message"),
+    [
+        ({"THERMALWATCH_WORKERS": "0"}, "THERMALWATCH_WORKERS: should be greater than or equal"),
+        (
+            {"THERMALWATCH_THRESHOLD_PERCENTIL": "99"},
+            "THERMALWATCH_THRESHOLD_PERCENTIL: unknown variable; "
+            "did you mean THERMALWATCH_THRESHOLD_PERCENTILE?",
+        ),
+        (
+            {"THERMALWATCH_CAMERAS_EAST_PATH": "x"},
+            "THERMALWATCH_CAMERAS_EAST_PATH: cameras are configured in thermalwatch.toml",
+        ),
+        ({"REDIS_URL": "http://x"}, "REDIS_URL: should begin with redis://, rediss://, unix://"),
+        ({"DATABASE_URL": "mysql://me:hunter2@h/d"}, "DATABASE_URL: should begin with sqlite://"),
+    ],
+)
+def test_wrong_variable_is_named(tmp_path: Path, environ: Mapping[str, str], message: str) -> None:
+    said = complaint(tmp_path, environ=environ)
+    assert said.startswith(message)
+    assert "hunter2" not in said
+
+
+def test_wrong_option_is_named(tmp_path: Path) -> None:
+    assert complaint(tmp_path, options={"device": "gpu"}).startswith("--device: ")
+
+
+def test_source_that_counts_is_the_one_named(tmp_path: Path) -> None:
+    said = complaint(tmp_path, "workers = 0", {"THERMALWATCH_WORKERS": "-1"})
+    assert said.startswith("THERMALWATCH_WORKERS: ")
+
+
+def test_every_wrong_setting_gets_its_line(tmp_path: Path) -> None:
+    assert len(complaint(tmp_path, "workers = 0\ndevice = 'gpu'").splitlines()) == 2
+
+
+def test_variables_that_an_orchestrator_sets_are_let_be(tmp_path: Path) -> None:
+    environ = {"THERMALWATCH_SERVICE_HOST": "10.0.0.1", "THERMALWATCH_PORT_80_TCP": "tcp://x"}
+    assert load(tmp_path, environ=environ) == Settings()
+
+
+def test_empty_variable_is_as_if_not_set(tmp_path: Path) -> None:
+    assert load(tmp_path, environ={"REDIS_URL": "", "THERMALWATCH_WORKERS": ""}) == Settings()
+
+
+def test_named_settings_file_must_exist(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"other\.toml: no such settings file"):
+        load_settings(options={}, environ={}, config=tmp_path / "other.toml")
+
+
+def test_settings_file_that_is_not_text_is_named(tmp_path: Path) -> None:
+    (tmp_path / "thermalwatch.toml").write_bytes(b"workers = \xff")
+    with pytest.raises(SettingsError, match="not UTF-8 text"):
+        load_settings(options={}, environ={}, directory=tmp_path)
+
+
+def test_no_two_settings_share_a_variable() -> None:
+    names = variable_names()
+    assert len(set(names.values())) == len(names)
+    assert names["THERMALWATCH_LIMITS_GRACE_S"] == ("limits", "grace_s")
+    assert names["THERMALWATCH_WORKERS"] == ("workers",)
+
+
+def test_service_addresses_are_never_shown_with_their_password(tmp_path: Path) -> None:
+    settings = load(tmp_path, environ={"DATABASE_URL": "postgresql://me:hunter2@h/d"})
+    assert "hunter2" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("redis://localhost:6379/0", "redis://localhost:6379/0"),
+        ("redis://:pw@host:6379/0", "redis://:***@host:6379/0"),
+        ("postgresql://me:p%40w@host/db", "postgresql://me:***@host/db"),
+        ("unix:///run/redis.sock?db=0", "unix:///run/redis.sock?db=0"),
+        (
+            "postgresql:///db?user=me&password=pw&host=/run",
+            "postgresql:///db?user=me&password=***&host=/run",
+        ),
+        ("redis://:p]w[@host", "***"),
+    ],
+)
+def test_redacted_address_keeps_all_but_the_password(url: str, shown: str) -> None:
+    assert redact(url) == shown

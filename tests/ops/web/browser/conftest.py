@@ -1,0 +1,89 @@
+"""One Chromium and one running site for all tests of the pages."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Error, sync_playwright
+
+from tests.faults.site import RedisProcess, Site
+from tests.ops.web.browser.site import Theme, Visitor, WebSite
+from thermal.detection.bundle import Bundle
+
+NAMES = ("chromium", "chromium-browser", "google-chrome")
+HERE = Path(__file__).parent
+
+#: Opens a browser window of its own; theme and size by name.
+Visit = Callable[..., Visitor]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep these tests in one process: they share a site."""
+    for item in items:
+        if item.path.is_relative_to(HERE):
+            item.add_marker(pytest.mark.xdist_group("browser"))
+
+
+@pytest.fixture(scope="package")
+def browser() -> Iterator[Browser]:
+    """Headless Chromium. Where there is none: skipped on a laptop, failed in CI."""
+    path = next(filter(None, map(shutil.which, NAMES)), None)
+    with ExitStack() as stack:
+        try:
+            if path is None:
+                raise RuntimeError("there is no Chromium on the PATH; `make browser` installs one")
+            playwright = stack.enter_context(sync_playwright())
+            arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
+            chromium = playwright.chromium.launch(executable_path=path, args=arguments)
+        except (RuntimeError, Error) as error:
+            reason = f"Chromium cannot be started here: {error}"
+            if os.environ.get("CI") == "true":
+                pytest.fail(reason)
+            pytest.skip(reason)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture(scope="package")
+def web(
+    browser: Browser,  # before the site: where there is none, there is no need for a site
+    tmp_path_factory: pytest.TempPathFactory,
+    bundle: Bundle,
+) -> Iterator[WebSite]:
+    """A site with frames, a server and accounts."""
+    directory = tmp_path_factory.mktemp("web")
+    sockets = Path(tempfile.mkdtemp(prefix="tw-web-"))  # a socket's path must be short
+    redis = RedisProcess(directory / "redis", sockets / "redis.sock")
+    redis.start()
+    site = Site(directory, f"sqlite:///{directory / 'thermalwatch.db'}", redis, bundle)
+    try:
+        running = WebSite(site)
+        running.start()
+        yield running
+    finally:
+        site.close()
+        shutil.rmtree(sockets, ignore_errors=True)
+
+
+@pytest.fixture
+def visit(browser: Browser, web: WebSite) -> Iterator[Visit]:
+    """Opens windows; afterwards no page may have complained or asked another machine."""
+    visitors: list[Visitor] = []
+
+    def open_window(
+        width: int = 1280, height: int = 900, theme: Theme = "dark", *, touch: bool = False
+    ) -> Visitor:
+        visitor = Visitor(browser, web, width=width, height=height, theme=theme, touch=touch)
+        visitors.append(visitor)
+        return visitor
+
+    yield open_window
+    for visitor in visitors:
+        visitor.context.close()
+    assert [text for visitor in visitors for text in visitor.unexpected()] == []

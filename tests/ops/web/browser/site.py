@@ -1,0 +1,141 @@
+"""A running site for a browser: real processes, frames, accounts, and pages that are watched."""
+
+from __future__ import annotations
+
+import re
+import socket
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+from urllib.parse import urlsplit
+
+import httpx2
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request
+
+from ops.web.security.access import hash_password
+from storage.accounts import Role, add_account
+from storage.results.commit import ResultRow
+from storage.results.queries import ResultQuery, iterate_results
+from tests.faults.site import START_S, Site, wait_until
+
+PASSWORD = "correct horse battery staple"
+ACCOUNTS: Mapping[str, Role] = {"vera": "viewer", "rita": "reviewer", "adam": "admin"}
+
+Theme = Literal["light", "dark"]
+
+
+def free_port() -> int:
+    """A TCP port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@dataclass
+class WebSite:
+    """A `Site` whose server runs, with an account for each role."""
+
+    site: Site
+    port: int = field(default_factory=free_port)
+
+    @property
+    def url(self) -> str:
+        """Where the pages are."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        """Start all processes and score the first frames."""
+        self.site.start_producer()
+        self.site.start_worker()
+        self.site.upload(21, camera="cam-a")  # every seventh shows a hot spot
+        self.site.upload(14, camera="cam-b")
+        self.site.put("cam-b/broken.png", b"\x89PNG\r\n\x1a\n and no more")
+        self.site.start("serve", "serve", "--port", str(self.port))
+        wait_until(self.answers, START_S, "an answer of the server")
+        self.site.wait_until_settled()
+        for name, role in ACCOUNTS.items():
+            add_account(self.site.engine, name, role, hash_password(PASSWORD), now=time.time())
+
+    def answers(self) -> bool:
+        """Whether the server takes requests."""
+        try:
+            return httpx2.get(f"{self.url}/healthz", timeout=1).is_success
+        except httpx2.HTTPError:
+            return False
+
+    def results(self, **conditions: object) -> list[ResultRow]:
+        """Rows of the database, earliest first."""
+        return list(iterate_results(self.site.engine, ResultQuery(**conditions)))  # type: ignore[arg-type]
+
+
+class Visitor:
+    """A person with a browser. What must never happen on a page is noted, for `complaints`."""
+
+    def __init__(
+        self,
+        browser: Browser,
+        web: WebSite,
+        *,
+        width: int,
+        height: int,
+        theme: Theme,
+        touch: bool,
+    ) -> None:
+        self.web = web
+        self.complaints: list[str] = []
+        self._expected: list[str] = []
+        self.context = browser.new_context(
+            base_url=web.url,
+            viewport={"width": width, "height": height},
+            color_scheme=theme,
+            reduced_motion="reduce",
+            accept_downloads=True,
+            has_touch=touch,
+        )
+        self.page: Page = self.context.new_page()
+        self.page.on("console", self._note_console)
+        self.page.on("pageerror", lambda error: self.complaints.append(f"uncaught: {error}"))
+        self.page.on("request", self._note_request)
+
+    def _note_console(self, message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning"):
+            self.complaints.append(f"console: {message.text} ({message.location['url']})")
+
+    def _note_request(self, request: Request) -> None:
+        parts = urlsplit(request.url)
+        if parts.scheme in ("data", "blob"):
+            return
+        if parts.netloc != urlsplit(self.web.url).netloc:
+            self.complaints.append(f"a request left the machine: {request.url}")
+
+    def expect_complaint(self, pattern: str) -> None:
+        """A complaint that matches belongs to the test."""
+        self._expected.append(pattern)
+
+    def unexpected(self) -> list[str]:
+        """What must not have happened."""
+        return [
+            text
+            for text in self.complaints
+            if not any(re.search(pattern, text) for pattern in self._expected)
+        ]
+
+    def log_in(self, name: str, *, then: str = "/") -> Page:
+        """Log in through the form; the page that was wanted."""
+        self.page.goto(then)
+        self.page.get_by_label("Name").fill(name)
+        self.page.get_by_label("Password").fill(PASSWORD)
+        self.page.get_by_role("button", name="Log in").click()
+        self.page.wait_for_url(lambda url: urlsplit(url).path != "/login")
+        return self.page
+
+    def swipe(self, fingers: Sequence[Sequence[tuple[float, float]]]) -> None:
+        """Put fingers down, move them from one set of places to the next, and lift them."""
+        devtools = self.context.new_cdp_session(self.page)
+        for number, places in enumerate(fingers):
+            points = [{"x": x, "y": y, "id": finger} for finger, (x, y) in enumerate(places)]
+            kind = "touchStart" if number == 0 else "touchMove"
+            devtools.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+        devtools.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+        devtools.detach()

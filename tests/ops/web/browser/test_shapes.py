@@ -1,0 +1,76 @@
+"""Every page, on a phone and a desk, light and dark: nothing overflows, nothing is unnamed."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.ops.web.browser.conftest import Visit
+from tests.ops.web.browser.site import Theme, WebSite
+
+#: What must be there before a page counts as drawn.
+PAGES = {
+    "/": ".tile",
+    "/cameras/cam-a": "#scores canvas",
+    "/review": "#facts .meter",
+    "/history": "#rows tr",
+    "/system": "#drift tr",
+}
+
+#: Controls without a name for those who cannot see them, and pictures without a description.
+UNNAMED = """() => [...document.querySelectorAll("button, a, input, select, textarea, summary")]
+  .concat([...document.images])
+  .filter((e) => e.offsetParent !== null)
+  .filter((e) => e.tagName === "IMG" ? !e.hasAttribute("alt") :
+    !(e.getAttribute("aria-label") || e.labels?.length || e.textContent.trim() || e.title))
+  .map((e) => e.outerHTML.slice(0, 120))"""
+
+
+def check(page: Page) -> None:
+    """No sideways scrolling, no unnamed control."""
+    width, room = page.evaluate(
+        "[document.documentElement.scrollWidth, document.documentElement.clientWidth]"
+    )
+    assert width <= room, f"{page.url} is {width} px wide on {room}"
+    assert page.evaluate(UNNAMED) == []
+
+
+@pytest.mark.parametrize(
+    ("width", "theme"), [(360, "dark"), (390, "light"), (768, "dark"), (1440, "light")]
+)
+def test_every_page_fits_and_names_its_controls(
+    visit: Visit, web: WebSite, width: int, theme: Theme
+) -> None:
+    visitor = visit(width=width, height=800, theme=theme)
+    page = visitor.page
+    page.goto("/login")
+    check(page)
+    visitor.log_in("adam")
+    for path, drawn in PAGES.items():
+        page.goto(path)
+        expect(page.locator(drawn).first).to_be_visible()
+        check(page)
+    page.goto(f"/results/{web.results(prediction='Anomaly')[0].id}")
+    expect(page.locator(".touch").first).to_be_visible()
+    check(page)
+
+
+def test_the_theme_follows_the_system_until_it_is_chosen(visit: Visit, web: WebSite) -> None:
+    page = visit(theme="light").log_in("vera")
+    expect(page.locator("html")).to_have_attribute("data-theme", "light")
+
+    page.get_by_role("button", name="Light or dark").click()
+    expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+    page.reload()
+    expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+
+
+def test_what_is_not_there_says_so(visit: Visit, web: WebSite) -> None:
+    visitor = visit()
+    visitor.expect_complaint("404")
+    page = visitor.log_in("vera")
+
+    page.goto("/nowhere")
+    expect(page.get_by_role("link", name="To the wall")).to_be_visible()
+    page.goto("/results/999999")
+    expect(page.get_by_role("alert").first).to_contain_text("no result 999999")

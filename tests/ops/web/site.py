@@ -1,0 +1,106 @@
+"""A server with a database, a Redis and a state directory, asked without a network."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+from redis import Redis
+from sqlalchemy import Engine
+
+from ops.config.settings import Settings
+from ops.web.app import create_app
+from ops.web.security.access import COOKIE, hash_password
+from ops.web.services import Services, make_services
+from storage.accounts import Role, add_account, add_token
+from storage.frames.ledger import register
+from storage.results.commit import ResultRow, commit_results
+from tests.storage.examples import EPOCH, MODEL, new_frame, open_streams, result
+
+#: Where the server believes to be; any other name is refused while there are no accounts.
+BASE = "http://127.0.0.1:8080"
+PASSWORD = "correct horse"
+#: Runs a test on both databases.
+BOTH = pytest.mark.parametrize("database_url", ["sqlite", "postgres"], indirect=True)
+
+
+@dataclass
+class WebSite:
+    """The parts of one server."""
+
+    engine: Engine
+    redis: Redis
+    folder: Path
+    settings: Settings
+    services: Services = field(init=False)
+    committed: int = 0
+    now: float | None = None  #: what the server's clock says; the real time if None
+
+    def __post_init__(self) -> None:
+        self.services = self.new_services()
+        self.app = create_app(self.services)
+
+    def new_services(self, *, loopback: bool = True) -> Services:
+        """Services as a server that starts now has them."""
+        return make_services(
+            self.settings, self.engine, self.redis, loopback=loopback, clock=self.clock
+        )
+
+    def clock(self) -> float:
+        """The server's clock."""
+        return time.time() if self.now is None else self.now
+
+    def client(self, *, token: str | None = None, base: str = BASE) -> TestClient:
+        """A program, or a browser without cookies yet."""
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        return TestClient(
+            self.app,
+            base_url=base,
+            headers=headers,
+            follow_redirects=False,
+            raise_server_exceptions=False,
+        )
+
+    def account(self, name: str, role: Role) -> None:
+        """An account with `PASSWORD`."""
+        add_account(self.engine, name, role, hash_password(PASSWORD), now=1.0)
+
+    def with_token(self, name: str, role: Role) -> TestClient:
+        """A program that acts for a new account."""
+        self.account(name, role)
+        add_token(self.engine, name, f"tw_{name}", now=1.0)
+        return self.client(token=f"tw_{name}")
+
+    def logged_in(self, name: str) -> TestClient:
+        """A browser of somebody who has logged in."""
+        client = self.client()
+        answer = client.post("/login", data={"name": name, "password": PASSWORD, "next": "/"})
+        assert answer.status_code == 303, answer.text
+        assert COOKIE in client.cookies
+        return client
+
+    def commit(self, changes: Sequence[dict[str, Any]]) -> list[ResultRow]:
+        """One result for each set of changes, with the ledger's rows that belong to it."""
+        rows = []
+        for change in changes:
+            self.committed += 1
+            frame = new_frame(self.committed, change.get("camera", "north"))
+            register(self.engine, [frame], now=1_750_000_000.0)
+            rows.append(result(frame, self.committed, **change))
+        cameras = {row.camera for row in rows}
+        open_streams(self.engine, *cameras)
+        commit_results(
+            self.engine,
+            rows,
+            epochs=dict.fromkeys(cameras, EPOCH),
+            open_decisions={},
+            model_id=MODEL,
+            now=2.0,
+        )
+        first = self.committed - len(rows) + 1
+        return [replace(row, id=first + number) for number, row in enumerate(rows)]

@@ -1,0 +1,257 @@
+"""Who gets in, and who does not."""
+
+from __future__ import annotations
+
+import re
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from ops.cli.main import cli
+from ops.web.app import create_app
+from ops.web.security.access import COOKIE, hash_password, verify_password
+from ops.web.security.throttle import FAILURES_OF_PAIR, WINDOW_S, LoginThrottle
+from storage.accounts import list_accounts, remove_account
+from storage.db.database import connect
+from tests.ops.cli.test_cli import PATIENCE_S, environment
+from tests.ops.web.site import PASSWORD, WebSite
+
+CAMERAS = "/api/v1/cameras"
+
+
+def test_without_accounts_who_sits_at_the_machine_is_admin(site: WebSite) -> None:
+    me = site.client().get("/api/v1/me").json()
+    assert me == {"name": "local", "role": "admin", "csrf_token": None}
+
+
+def test_with_an_account_nobody_gets_in_without_credentials(site: WebSite) -> None:
+    site.account("anna", "admin")
+    client = site.client()
+    for path in (CAMERAS, "/api/v1/results", "/api/v1/events", "/metrics", "/api/v1/me"):
+        refused = client.get(path)
+        assert refused.status_code == 401, path
+        assert refused.headers["content-type"] == "application/problem+json"
+    assert client.get("/healthz").status_code == 200
+    assert client.post("/api/v1/reviews", json={}).status_code == 401
+    assert site.client(token="tw_guess").get(CAMERAS).status_code == 401
+
+
+def test_pages_send_who_is_not_logged_in_to_the_login(site: WebSite) -> None:
+    site.account("anna", "admin")
+    answer = site.client().get("/history?camera=x", headers={"Accept": "text/html"})
+    assert answer.status_code == 303
+    assert answer.headers["location"] == "/login?next=%2Fhistory%3Fcamera%3Dx"
+
+
+def test_login_gives_a_session_that_logout_ends(site: WebSite) -> None:
+    site.account("anna", "reviewer")
+    client = site.client()
+    answer = client.post("/login", data={"name": "anna", "password": PASSWORD, "next": "/history"})
+    assert answer.status_code == 303
+    assert answer.headers["location"] == "/history"
+    cookie = answer.headers["set-cookie"].lower()
+    assert "httponly" in cookie and "samesite=lax" in cookie and "secure" not in cookie
+    me = client.get("/api/v1/me").json()
+    assert (me["name"], me["role"]) == ("anna", "reviewer")
+    secret = client.cookies[COOKIE]
+    assert client.post("/logout", data={"csrf_token": me["csrf_token"]}).status_code == 303
+    stolen = site.client()
+    stolen.cookies.set(COOKIE, secret)
+    assert stolen.get("/api/v1/me").status_code == 401
+
+
+def test_the_cookie_is_secure_behind_https(site: WebSite) -> None:
+    site.account("anna", "viewer")
+    client = site.client(base="https://plant.example")
+    answer = client.post("/login", data={"name": "anna", "password": PASSWORD})
+    assert "secure" in answer.headers["set-cookie"].lower()
+
+
+def test_a_session_is_over_when_its_time_is(site: WebSite) -> None:
+    site.account("anna", "viewer")
+    secret = site.services.access.login("anna", PASSWORD)
+    assert secret is not None
+    assert site.services.access.by_session(secret) is not None
+    site.now = 4e9
+    assert site.services.access.by_session(secret) is None
+
+
+@pytest.mark.parametrize("place", ["//evil.example", "https://evil.example", "/\\evil", "x\n"])
+def test_a_login_leads_nowhere_else(site: WebSite, place: str) -> None:
+    site.account("anna", "viewer")
+    form = {"name": "anna", "password": PASSWORD, "next": place}
+    assert site.client().post("/login", data=form).headers["location"] == "/"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "role"),
+    [
+        ("POST", "/api/v1/results/1/review", "reviewer"),
+        ("POST", "/api/v1/reviews", "reviewer"),
+        ("POST", f"/api/v1/quarantine/{'0' * 32}/requeue", "reviewer"),
+        ("POST", "/api/v1/images?camera=x", "reviewer"),
+        ("POST", "/api/v1/cameras/x/accept-baseline", "admin"),
+    ],
+)
+def test_a_role_that_does_not_suffice_is_refused(
+    site: WebSite, method: str, path: str, role: str
+) -> None:
+    body = {"verdict": "confirmed", "result_ids": [1]}
+    viewer = site.with_token("vera", "viewer")
+    assert viewer.get(CAMERAS).status_code == 200
+    refused = viewer.request(method, path, json=body)
+    assert refused.status_code == 403
+    assert role in refused.json()["detail"]
+    if role == "admin":
+        assert site.with_token("ralf", "reviewer").request(method, path).status_code == 403
+
+
+def test_a_session_needs_its_csrf_token_for_whatever_changes_something(site: WebSite) -> None:
+    (row,) = site.commit([{"anomaly": True}])
+    site.account("anna", "reviewer")
+    client = site.logged_in("anna")
+    path, body = f"/api/v1/results/{row.id}/review", {"verdict": "confirmed"}
+    assert client.post(path, json=body).status_code == 403
+    assert client.post(path, json=body, headers={"X-CSRF-Token": "guess"}).status_code == 403
+    assert client.post("/logout", data={"csrf_token": "guess"}).status_code == 403
+    token = client.get("/api/v1/me").json()["csrf_token"]
+    sent = {"X-CSRF-Token": token}
+    foreign = {**sent, "Origin": "https://evil.example"}
+    assert client.post(path, json=body, headers=foreign).status_code == 403
+    assert client.post(path, json=body, headers=sent).status_code == 201
+
+
+@pytest.mark.parametrize(
+    "headers", [{"Origin": "https://evil.example"}, {"Sec-Fetch-Site": "cross-site"}]
+)
+def test_pages_of_other_sites_cannot_use_a_server_without_accounts(
+    site: WebSite, headers: dict[str, str]
+) -> None:
+    (row,) = site.commit([{"anomaly": True}])
+    path, body = f"/api/v1/results/{row.id}/review", {"verdict": "confirmed"}
+    assert site.client().post(path, json=body, headers=headers).status_code == 403
+    own = {"Origin": "http://127.0.0.1:8080", "Sec-Fetch-Site": "same-origin"}
+    assert site.client().post(path, json=body, headers=own).status_code == 201
+
+
+def test_a_name_that_was_pointed_at_this_machine_is_refused(site: WebSite) -> None:
+    rebound = site.client(base="http://evil.example:8080")
+    assert rebound.get(CAMERAS).status_code == 421
+    assert site.client(base="http://localhost:8080").get(CAMERAS).status_code == 200
+    assert site.client(base="http://[::1]:8080").get(CAMERAS).status_code == 200
+
+
+def test_a_server_that_others_reach_trusts_nobody_when_the_last_account_goes(
+    site: WebSite,
+) -> None:
+    site.account("anna", "admin")
+    site.app = create_app(site.new_services(loopback=False))
+    remove_account(site.engine, "anna")
+    assert site.client().get(CAMERAS).status_code == 401
+
+
+def test_guessing_passwords_is_held_up_and_others_are_not(site: WebSite) -> None:
+    site.account("anna", "admin")
+    site.account("bert", "admin")
+    wrong = {"name": "anna", "password": "wrong guess"}
+    client = site.client()
+    answers = [client.post("/login", data=wrong).status_code for _ in range(FAILURES_OF_PAIR)]
+    assert answers == [401] * FAILURES_OF_PAIR
+    held = client.post("/login", data={"name": "anna", "password": PASSWORD})
+    assert held.status_code == 429
+    assert 0 < int(held.headers["retry-after"]) <= WINDOW_S
+    site.logged_in("bert")
+
+
+def test_who_waits_long_enough_may_try_again() -> None:
+    now = [0.0]
+    throttle = LoginThrottle(lambda: now[0])
+    for _ in range(FAILURES_OF_PAIR):
+        throttle.failed("anna", "10.0.0.1")
+    assert throttle.wait_s("anna", "10.0.0.1") == WINDOW_S
+    assert throttle.wait_s("anna", "10.0.0.2") == 0
+    now[0] = WINDOW_S
+    assert throttle.wait_s("anna", "10.0.0.1") == 0
+
+
+def test_an_unknown_account_is_checked_like_a_known_one(site: WebSite) -> None:
+    stored = hash_password(PASSWORD)
+    assert stored.startswith("$argon2id$")
+    assert verify_password(stored, PASSWORD)
+    assert not verify_password(stored, "wrong")
+    assert not verify_password(None, PASSWORD)
+    odd = {"name": "a\0\ud800", "password": "x"}
+    body = "name=a%00%ED%A0%80&password=x"
+    answer = site.client().post(
+        "/login", content=body, headers={"Content-Type": "application/x-www-form-urlencoded"}
+    )
+    assert answer.status_code == 401, odd
+
+
+def test_every_answer_tells_browsers_to_be_careful(site: WebSite) -> None:
+    for path in ("/healthz", CAMERAS, "/api/v1/results/1", "/login"):
+        headers = site.client().get(path).headers
+        policy = headers["content-security-policy"]
+        assert "default-src 'self'" in policy and "unsafe" not in policy
+        assert "frame-ancestors 'none'" in policy
+        assert headers["x-content-type-options"] == "nosniff"
+        assert headers["x-frame-options"] == "DENY"
+        assert headers["referrer-policy"] == "same-origin"
+
+
+def test_a_server_for_others_does_not_start_without_accounts(tmp_path: Path) -> None:
+    words = ["serve", "--host", "0.0.0.0", "--port", "0", "--data", str(tmp_path / "state")]
+    answer = CliRunner().invoke(cli, words)
+    assert answer.exit_code == 2
+    assert "there are no accounts" in answer.output
+    assert "thermalwatch account add NAME --role admin" in answer.output
+
+
+def test_a_port_that_is_taken_is_said_clearly(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        answer = CliRunner().invoke(
+            cli, ["serve", "--port", port, "--data", str(tmp_path / "state")]
+        )
+    assert answer.exit_code == 1
+    assert f"cannot listen on 127.0.0.1 port {port}" in answer.output
+    assert "give another --port" in answer.output
+
+
+def test_accounts_are_added_listed_and_removed_from_the_command_line(tmp_path: Path) -> None:
+    data = ["--data", str(tmp_path)]
+
+    def run(*words: str, typed: str | None = None) -> str:
+        answer = CliRunner().invoke(cli, ["account", *words, *data], input=typed)
+        assert answer.exit_code == 0, answer.output
+        return answer.output
+
+    run("add", "anna", "--role", "admin", typed=f"{PASSWORD}\n")
+    assert run("list").split() == ["anna", "admin"]
+    token = run("token", "anna").strip()
+    assert re.fullmatch(r"tw_[\w-]{43}", token)
+    engine = connect(f"sqlite:///{tmp_path / 'thermalwatch.db'}")
+    assert [account.name for account in list_accounts(engine)] == ["anna"]
+    engine.dispose()
+    assert PASSWORD.encode() not in (tmp_path / "thermalwatch.db").read_bytes()
+    assert token.encode() not in (tmp_path / "thermalwatch.db").read_bytes()
+    assert "1 tokens of anna are revoked" in run("token", "anna", "--revoke")
+    run("password", "anna", typed="another one\n")
+    run("remove", "anna")
+    assert "no accounts" in run("list")
+    short = CliRunner().invoke(cli, ["account", "add", "bert", *data], input="short\n")
+    assert short.exit_code == 2
+    gone = CliRunner().invoke(cli, ["account", "remove", "anna", *data])
+    assert (gone.exit_code, "no account 'anna'" in gone.output) == (1, True)
+
+
+def test_serving_loads_no_torch() -> None:
+    script = "import ops.web.server, ops.web.uploads, sys; sys.exit('torch' in sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", script], env=environment(), timeout=PATIENCE_S, check=False
+    )
+    assert done.returncode == 0

@@ -1,0 +1,151 @@
+"""Uploads over HTTP: what is taken, where it goes, and what is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ops.config.settings import CameraSettings, LimitSettings, Settings
+from producer.naming import WatchRoot
+from producer.scan import walk
+from tests.ops.web.site import WebSite
+from tests.scene import picture
+
+PNG = {"Content-Type": "image/png"}
+
+
+def send(site: WebSite, data: bytes, *, camera: str = "north", **words: str) -> tuple[int, str]:
+    answer = site.client().post(
+        "/api/v1/images", params={"camera": camera, **words}, content=data, headers=PNG
+    )
+    assert "json" in answer.headers["content-type"]
+    return answer.status_code, answer.json().get("path") or answer.json()["detail"]
+
+
+def files(site: WebSite) -> list[str]:
+    watch = site.folder / "watch"
+    return sorted(str(path.relative_to(watch)) for path in watch.rglob("*") if path.is_file())
+
+
+def test_an_upload_becomes_a_frame_of_its_camera(site: WebSite) -> None:
+    assert send(site, picture(1), name="a.png") == (202, "north/a.png")
+    assert (site.folder / "watch" / "north" / "a.png").read_bytes() == picture(1)
+    root = WatchRoot.at(site.folder / "watch", {})
+    (batch,) = walk(root, "", enter=lambda _: None, refused=lambda *_: None)
+    assert [(frame.camera, frame.path) for frame in batch] == [("north", "north/a.png")]
+
+
+def test_without_a_name_each_upload_gets_its_own(site: WebSite) -> None:
+    first, second = send(site, picture(1)), send(site, picture(2))
+    assert first[0] == second[0] == 202
+    assert files(site) == sorted([first[1], second[1]])
+    assert first[1].endswith(".png") and first[1] != second[1]
+
+
+def test_a_form_with_a_file_is_an_upload_too(site: WebSite) -> None:
+    answer = site.client().post(
+        "/api/v1/images",
+        params={"camera": "north"},
+        files={"file": ("C:\\pictures/b.png", picture(1), "image/png")},
+    )
+    assert answer.status_code == 202, answer.text
+    assert files(site) == ["north/b.png"]
+    empty = site.client().post("/api/v1/images", params={"camera": "north"}, files={"x": b"y"})
+    assert empty.status_code == 422
+
+
+def test_a_name_that_is_taken_is_refused_and_nothing_is_overwritten(site: WebSite) -> None:
+    send(site, picture(1), name="a.png")
+    assert send(site, picture(2), name="a.png")[0] == 409
+    assert (site.folder / "watch" / "north" / "a.png").read_bytes() == picture(1)
+    assert files(site) == ["north/a.png"]
+
+
+@pytest.mark.parametrize(
+    ("words", "status"),
+    [
+        ({"name": "../a.png"}, 422),
+        ({"name": "/etc/a.png"}, 422),
+        ({"name": "..\\a.png"}, 422),
+        ({"name": "a\n.png"}, 422),
+        ({"name": ".a.png"}, 415),
+        ({"name": "a.exe"}, 415),
+        ({"name": "a.png.part"}, 415),
+        ({"camera": ".."}, 422),
+        ({"camera": "."}, 422),
+        ({"camera": "../north"}, 422),
+        ({"camera": "a/b"}, 422),
+        ({"camera": "/etc"}, 422),
+        ({"camera": ".hidden"}, 422),
+        ({"camera": "north.tmp"}, 422),
+        ({"camera": "linked"}, 409),
+    ],
+)
+def test_no_name_leads_out_of_the_camera_s_folder(
+    site: WebSite, words: dict[str, str], status: int
+) -> None:
+    elsewhere = site.folder / "elsewhere"
+    elsewhere.mkdir()
+    (site.folder / "watch" / "linked").symlink_to(elsewhere, target_is_directory=True)
+    assert send(site, picture(1), **words)[0] == status
+    assert list(elsewhere.iterdir()) == []
+    assert files(site) == []
+
+
+def with_settings(site: WebSite, settings: Settings) -> WebSite:
+    return WebSite(site.engine, site.redis, site.folder, settings)
+
+
+def test_a_configured_folder_is_used(site: WebSite) -> None:
+    cameras = {"north": CameraSettings(path="site/n"), "out": CameraSettings(path="../elsewhere")}
+    configured = with_settings(site, site.settings.model_copy(update={"cameras": cameras}))
+    assert send(configured, picture(1), name="a.png") == (202, "site/n/a.png")
+    assert send(configured, picture(1), camera="out", name="a.png")[0] == 409
+
+
+@pytest.mark.parametrize("data", [b"", b"no image", b"\x89PNG\r\n\x1a\n", picture(1)[:-40]])
+def test_what_is_no_image_is_refused_and_leaves_nothing(site: WebSite, data: bytes) -> None:
+    status, detail = send(site, data, name="a.png")
+    assert status == 422
+    assert "not an image" in detail
+    assert files(site) == []
+
+
+def test_a_type_that_is_no_image_is_refused(site: WebSite) -> None:
+    answer = site.client().post(
+        "/api/v1/images", params={"camera": "north"}, content=b"{}", headers={"Content-Type": "x/y"}
+    )
+    assert answer.status_code == 415
+
+
+def test_what_is_too_large_is_refused_before_and_while_it_is_read(site: WebSite) -> None:
+    small = with_settings(
+        site, site.settings.model_copy(update={"limits": LimitSettings(max_bytes=1024)})
+    )
+    large = b"x" * 200_000
+    assert send(small, large, name="a.png")[0] == 413
+
+    def parts() -> Iterator[bytes]:
+        for start in range(0, len(large), 1000):
+            yield large[start : start + 1000]
+
+    answer = small.client().post(
+        "/api/v1/images",
+        params={"camera": "north", "name": "a.png"},
+        content=parts(),
+        headers=PNG,
+    )
+    assert answer.status_code == 413
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert files(small) == []
+    body = b"[" + b"1," * 1_000_000 + b"1]"
+    assert small.client().post("/api/v1/reviews", content=body).status_code == 413
+
+
+def test_without_a_watch_directory_here_there_are_no_uploads(site: WebSite) -> None:
+    none = with_settings(site, site.settings.model_copy(update={"watch": ()}))
+    assert send(none, picture(1), name="a.png")[0] == 409
+    gone = with_settings(site, site.settings.model_copy(update={"watch": (Path("/nowhere"),)}))
+    assert send(gone, picture(1), name="a.png")[0] == 409

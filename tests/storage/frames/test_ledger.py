@@ -1,0 +1,368 @@
+"""The frame ledger: exactly one outcome for every frame."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import Engine, insert, select
+from sqlalchemy import text as sql
+
+from storage.db.database import reading, writing
+from storage.db.schema import frames
+from storage.errors import AmbiguousFrame
+from storage.frames.audit import audit, find_frame, list_quarantined
+from storage.frames.ledger import (
+    Counts,
+    LedgerFrame,
+    NewFrame,
+    Quarantined,
+    claim_pending,
+    counts,
+    finish,
+    known,
+    lease,
+    load_pending,
+    postpone,
+    register,
+    requeue,
+)
+from storage.results.queries import Camera, list_cameras
+from tests.storage.examples import finished_frame, new_frame, recorded_statements
+
+MANY = 1000
+
+
+def ids_of(claimed: list[LedgerFrame]) -> list[str]:
+    return [frame.id for frame in claimed]
+
+
+def claim(engine: Engine, *, now: float = 10.0, limit: int = MANY) -> list[str]:
+    return ids_of(claim_pending(engine, now=now, lease_s=5.0, limit=limit))
+
+
+def quarantine(engine: Engine, frame_id: str, reason: str = "corrupt", detail: str = "") -> None:
+    assert finish(engine, quarantined=[Quarantined(frame_id, reason, detail)], now=2.0)
+
+
+def test_a_frame_id_is_the_same_in_every_release() -> None:
+    frame = NewFrame("north", "/srv/in", "north/a.png", 1_750_000_000_123_456_789, 4096)
+    assert frame.frame_id == "44e55df304294c9cf10464b2fc1d9f22"
+
+
+@given(st.data())
+def test_frames_that_differ_in_anything_stat_says_have_different_ids(data: st.DataObject) -> None:
+    text = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=3)
+    frame = st.builds(NewFrame, text, st.just("/"), text, st.integers(0, 20), st.integers(0, 20))
+    one, other = data.draw(frame), data.draw(frame)
+    assert (one == other) == (one.frame_id == other.frame_id)
+
+
+def test_a_frame_is_registered_once_whatever_happens_to_it(engine: Engine) -> None:
+    a, b, c = (new_frame(number) for number in range(3))
+    assert register(engine, [a, b, a], now=1.0) == [a.frame_id, b.frame_id]
+    finish(engine, superseded=[a.frame_id], now=2.0)
+    quarantine(engine, b.frame_id)
+    assert register(engine, [c, b, a], now=3.0) == [c.frame_id]
+    assert register(engine, [], now=3.0) == []
+    assert counts(engine) == Counts(seen=3, scored=0, quarantined=1, superseded=1, pending=1)
+
+
+def test_what_was_registered_is_loaded_as_it_was(engine: Engine) -> None:
+    odd = NewFrame("çäm 🌡", "/srv/ïn", 'a\\xff"\n🌡.png', 2**63 - 1, 2**40)
+    register(engine, [odd], now=1.25)
+    loaded = LedgerFrame(
+        odd.frame_id, odd.camera, odd.root, odd.path, odd.mtime_ns, odd.size, 0, 1.25
+    )
+    assert load_pending(engine, [odd.frame_id]) == [loaded]
+    assert claim_pending(engine, now=9.0, lease_s=1.0, limit=1) == [loaded]
+
+
+def test_a_missing_file_that_is_seen_again_becomes_pending_again(engine: Engine) -> None:
+    frame = new_frame(1)
+    register(engine, [frame], now=1.0)
+    quarantine(engine, frame.frame_id, "missing", "it was gone")
+    assert known(engine, [frame.frame_id]) == set()
+    moved = replace(frame, root="/srv/other")
+    assert register(engine, [moved], now=3.0) == [frame.frame_id]
+    assert register(engine, [moved], now=4.0) == []
+    assert load_pending(engine, [frame.frame_id]) == [
+        LedgerFrame(
+            frame.frame_id, "north", "/srv/other", frame.path, frame.mtime_ns, frame.size, 0, 3.0
+        )
+    ]
+    assert counts(engine).balanced
+
+
+def test_known_frames_are_those_that_need_no_registration(engine: Engine) -> None:
+    a, b, c, d = (new_frame(number) for number in range(4))
+    register(engine, [a, b, c], now=1.0)
+    quarantine(engine, b.frame_id, "corrupt")
+    finish(engine, superseded=[c.frame_id], now=2.0)
+    ids = [frame.frame_id for frame in (a, b, c, d)]
+    assert known(engine, ids) == set(ids[:3])
+    assert known(engine, []) == set()
+
+
+def test_the_oldest_frames_are_claimed_first_and_once(engine: Engine) -> None:
+    first = [new_frame(number) for number in (5, 3, 9)]
+    second = [new_frame(number) for number in (1, 7)]
+    order = [frame.frame_id for frame in first + second]
+    register(engine, first, now=1.0)
+    register(engine, second, now=0.5)
+    assert claim(engine, limit=2) == order[:2]
+    assert claim(engine) == order[2:]
+    assert claim(engine, now=14.9) == []
+    assert claim(engine, now=15.0) == order  # leases of five seconds ran out
+
+
+def test_a_lease_keeps_pending_frames_from_being_claimed(engine: Engine) -> None:
+    a, b = new_frame(1), new_frame(2)
+    register(engine, [a, b], now=1.0)
+    lease(engine, [a.frame_id], until=20.0)
+    assert claim(engine, now=10.0) == [b.frame_id]
+    assert claim(engine, now=20.0) == [a.frame_id, b.frame_id]
+
+
+def test_a_frame_can_be_registered_under_a_lease(engine: Engine) -> None:
+    a, b = new_frame(1), new_frame(2)
+    register(engine, [a], now=1.0, lease_until=20.0)
+    register(engine, [a, b], now=1.0)
+    assert claim(engine, now=10.0) == [b.frame_id]
+    assert claim(engine, now=20.0) == [a.frame_id, b.frame_id]
+
+
+def test_a_clock_that_goes_back_holds_no_frame(engine: Engine) -> None:
+    # to see it fail: ask for `lease_until <= now` alone in claim_pending
+    frame = new_frame(1)
+    register(engine, [frame], now=10_000.0)
+    postpone(engine, [frame.frame_id], until=10_005.0)
+    assert claim(engine, now=10_000.0) == []
+    assert claim(engine, now=6_000.0) == [frame.frame_id]
+    assert claim(engine, now=6_001.0) == []  # leased anew
+
+
+def test_a_postponed_frame_comes_back_later_and_its_attempts_are_counted(engine: Engine) -> None:
+    a, b = new_frame(1), new_frame(2)
+    register(engine, [a, b], now=1.0)
+    postpone(engine, [a.frame_id], until=11.0)
+    assert claim(engine, now=10.0) == [b.frame_id]
+    postpone(engine, [a.frame_id], until=12.0)
+    assert [frame.attempts for frame in load_pending(engine, [b.frame_id, a.frame_id])] == [0, 2]
+
+
+def test_pending_frames_are_loaded_in_the_order_asked_each_once(engine: Engine) -> None:
+    a, b, c = (new_frame(number) for number in range(3))
+    register(engine, [a, b, c], now=1.0)
+    quarantine(engine, c.frame_id)
+    asked = [b.frame_id, "f" * 32, a.frame_id, c.frame_id, b.frame_id]
+    assert ids_of(load_pending(engine, asked)) == [b.frame_id, a.frame_id]
+
+
+def test_a_frame_gets_one_outcome_and_keeps_it(engine: Engine) -> None:
+    frame = new_frame(1)
+    register(engine, [frame], now=1.0)
+    assert finish(engine, superseded=[frame.frame_id], now=2.0) == {frame.frame_id}
+    again = [Quarantined(frame.frame_id, "corrupt", "")]
+    assert finish(engine, quarantined=again, now=3.0) == set()
+    postpone(engine, [frame.frame_id], until=0.0)
+    lease(engine, [frame.frame_id], until=0.0)
+    assert claim(engine) == []
+    assert counts(engine) == Counts(seen=1, scored=0, quarantined=0, superseded=1, pending=0)
+
+
+def test_two_outcomes_for_one_frame_are_refused(engine: Engine) -> None:
+    frame = new_frame(1)
+    register(engine, [frame], now=1.0)
+    with pytest.raises(ValueError, match="one outcome"):
+        finish(
+            engine,
+            quarantined=[Quarantined(frame.frame_id, "corrupt", "")],
+            superseded=[frame.frame_id],
+            now=2.0,
+        )
+    assert counts(engine).pending == 1
+
+
+@pytest.mark.parametrize("detail", ["a\0b", "\udc80", "x" * 10_000, "größer 🌡"])
+def test_no_explanation_keeps_a_frame_from_its_quarantine(engine: Engine, detail: str) -> None:
+    frame = new_frame(1)
+    register(engine, [frame], now=1.0)
+    quarantine(engine, frame.frame_id, detail=detail)
+    record = find_frame(engine, frame.frame_id)
+    assert record is not None
+    assert record.detail is not None
+    assert record.detail[0] in (detail[0], "\\")
+
+
+def test_an_operator_can_bring_quarantined_frames_back(engine: Engine) -> None:
+    a, b, c = (new_frame(number) for number in range(3))
+    register(engine, [a, b, c], now=1.0)
+    postpone(engine, [b.frame_id], until=99.0)
+    quarantine(engine, b.frame_id)
+    finish(engine, superseded=[c.frame_id], now=2.0)
+    asked = [c.frame_id, b.frame_id, a.frame_id]
+    assert requeue(engine, asked, now=3.0) == [b.frame_id]
+    assert requeue(engine, asked, now=3.0) == []
+    assert claim(engine) == [a.frame_id, b.frame_id]
+    assert load_pending(engine, [b.frame_id])[0].attempts == 0
+    assert counts(engine) == Counts(seen=3, scored=0, quarantined=0, superseded=1, pending=2)
+
+
+def test_the_books_can_be_kept_for_one_camera(engine: Engine) -> None:
+    register(engine, [new_frame(1, "north"), new_frame(2, "north"), new_frame(3, "south")], now=1.0)
+    assert counts(engine, "north").seen == 2
+    assert counts(engine, "south").pending == 1
+    assert counts(engine, "west") == Counts(0, 0, 0, 0, 0)
+
+
+def test_cameras_are_known_from_their_first_frame_to_their_latest(engine: Engine) -> None:
+    register(engine, [new_frame(1, "south"), new_frame(2, "north")], now=1.0)
+    register(engine, [new_frame(2, "north")], now=2.0)
+    register(engine, [new_frame(3, "north")], now=3.0)
+    assert list_cameras(engine) == [Camera("north", 1.0, 3.0), Camera("south", 1.0, 1.0)]
+
+
+def test_quarantined_frames_are_listed_latest_first_in_pages(engine: Engine) -> None:
+    all_frames = [new_frame(number, "north" if number % 2 else "south") for number in range(6)]
+    register(engine, all_frames, now=1.0)
+    for frame in all_frames[:5]:
+        quarantine(engine, frame.frame_id, "corrupt", f"about {frame.path}")
+    latest = [frame.frame_id for frame in all_frames[4::-1]]
+    page = list_quarantined(engine, limit=3)
+    assert [record.id for record in page] == latest[:3]
+    assert page[0].detail == f"about {all_frames[4].path}"
+    rest = list_quarantined(engine, before=page[-1].arrival)
+    assert [record.id for record in rest] == latest[3:]
+    of_camera = list_quarantined(engine, camera="north")
+    assert [record.id for record in of_camera] == [latest[1], latest[3]]
+
+
+def test_a_frame_is_found_by_the_beginning_of_its_id(engine: Engine) -> None:
+    some = [new_frame(number) for number in range(40)]
+    register(engine, some, now=1.0)
+    found = find_frame(engine, some[7].frame_id[:20])
+    assert found is not None
+    assert (found.id, found.state) == (some[7].frame_id, "pending")
+    assert find_frame(engine, "0" * 32) is None
+    with pytest.raises(AmbiguousFrame):
+        find_frame(engine, "")
+
+
+def test_a_batch_of_any_size_is_handled(engine: Engine) -> None:
+    many = [new_frame(number) for number in range(12_000)]
+    ids = register(engine, many, now=1.0)
+    assert ids == [frame.frame_id for frame in many]
+    assert known(engine, ids) == set(ids)
+    assert len(load_pending(engine, ids)) == len(ids)
+    lease(engine, ids, until=100.0)
+    assert finish(engine, superseded=ids, now=2.0) == set(ids)
+    assert counts(engine).balanced
+
+
+def test_dispatchers_that_claim_at_once_never_share_a_frame(engine: Engine) -> None:
+    register(engine, [new_frame(number) for number in range(200)], now=1.0)
+    claimed: list[str] = []
+
+    def dispatch() -> None:
+        while batch := claim(engine, limit=7):
+            claimed.extend(batch)
+
+    _run_together(dispatch, dispatch, dispatch)
+    assert len(claimed) == len(set(claimed)) == 200
+
+
+def test_workers_that_finish_the_same_frames_at_once_agree_on_one_outcome(engine: Engine) -> None:
+    many = [new_frame(number) for number in range(120)]
+    ids = register(engine, many, now=1.0)
+    won: list[str] = []
+
+    def supersede() -> None:
+        won.extend(finish(engine, superseded=ids, now=2.0))
+
+    def give_up() -> None:
+        gone = [Quarantined(frame_id, "missing", "") for frame_id in reversed(ids)]
+        won.extend(finish(engine, quarantined=gone, now=2.0))
+
+    def look_again() -> None:
+        lease(engine, ids[::-1], until=5.0)
+        register(engine, many[::-1], now=3.0)
+
+    _run_together(supersede, give_up, look_again, supersede)
+    books = counts(engine)
+    assert books.balanced
+    assert books.seen == 120
+    assert len(set(won)) == 120
+
+
+def test_producers_that_register_the_same_files_at_once_enter_each_once(engine: Engine) -> None:
+    some = [new_frame(number) for number in range(100)]
+    entered: list[str] = []
+    _run_together(
+        lambda: entered.extend(register(engine, some, now=1.0)),
+        lambda: entered.extend(register(engine, some[::-1], now=1.0)),
+    )
+    assert sorted(entered) == sorted(frame.frame_id for frame in some)
+
+
+def _run_together(*tasks: object) -> None:
+    errors: list[Exception] = []
+    barrier = threading.Barrier(len(tasks))
+
+    def run(task: object) -> None:
+        assert callable(task)
+        barrier.wait()
+        try:
+            task()
+        except Exception as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=run, args=(task,)) for task in tasks]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert errors == []
+
+
+def test_no_question_reads_the_whole_ledger(engine: Engine) -> None:
+    finished = [
+        finished_frame(f"{number:032x}", "superseded") | {"camera": f"camera-{number % 7}"}
+        for number in range(20_000)
+    ]
+    with writing(engine) as connection:
+        connection.execute(insert(frames), finished)
+    some = [new_frame(number) for number in range(300)]
+    ids = register(engine, some, now=1.0)
+    for frame_id in ids[:50]:
+        quarantine(engine, frame_id)
+    with writing(engine) as connection:
+        if engine.dialect.name == "postgresql":
+            connection.execute(sql("ANALYZE"))
+    with recorded_statements(engine) as statements:
+        claim(engine, limit=64)
+        load_pending(engine, ids[50:70])
+        known(engine, ids[50:70])
+        lease(engine, ids[50:70], until=5.0)
+        postpone(engine, ids[50:70], until=5.0)
+        finish(engine, superseded=ids[50:70], now=3.0)
+        requeue(engine, ids[:3], now=3.0)
+        list_quarantined(engine, limit=10)
+        find_frame(engine, ids[0][:8])
+        counts(engine, "camera-3")
+    plans = statements.plans(engine)
+    assert "SCAN frames" not in plans.splitlines()
+    assert "Seq Scan on frames" not in plans
+    assert "frames_pending" in plans
+    assert "frames_quarantined" in plans
+
+
+def test_an_audit_passes_for_balanced_books(engine: Engine) -> None:
+    ids = register(engine, [new_frame(1), new_frame(2)], now=1.0)
+    finish(engine, superseded=ids[:1], now=2.0)
+    assert audit(engine).passed
+    with reading(engine) as connection:
+        assert connection.scalar(select(frames.c.finished_at).where(frames.c.id == ids[1])) is None

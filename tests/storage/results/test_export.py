@@ -1,0 +1,278 @@
+"""Exported files."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import tracemalloc
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as parquet
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import Engine, insert
+from sqlalchemy import text as sql
+
+from storage.db.database import connect, writing
+from storage.db.schema import frames, results
+from storage.errors import DatabaseUnavailable
+from storage.frames.ledger import register
+from storage.results.commit import ResultRow, commit_results
+from storage.results.export import (
+    COLUMNS,
+    csv_header,
+    csv_row,
+    export_csv,
+    export_parquet,
+    instant_to_text,
+)
+from storage.results.queries import ResultQuery, iterate_results
+from tests.storage.examples import (
+    EPOCH,
+    MODEL,
+    finished_frame,
+    new_frame,
+    open_streams,
+    result,
+    stored_row,
+)
+
+ALL = ResultQuery()
+
+
+def cells(row: ResultRow) -> dict[str, str]:
+    return dict(zip(csv_header(), csv_row(row), strict=True))
+
+
+def store(engine: Engine, *changes: dict[str, Any]) -> None:
+    open_streams(engine, "north")
+    batch = [new_frame(number) for number in range(len(changes))]
+    register(engine, batch, now=1.0)
+    rows = [
+        result(frame, seq, **change)
+        for seq, (frame, change) in enumerate(zip(batch, changes, strict=True), start=1)
+    ]
+    commit_results(
+        engine, rows, epochs={"north": EPOCH}, open_decisions={}, model_id=MODEL, now=2.0
+    )
+
+
+def test_the_columns_that_were_asked_for_come_first() -> None:
+    assert csv_header()[:7] == [
+        "image_path",
+        "anomaly_score",
+        "prediction",
+        "max_temperature",
+        "mean_temperature",
+        "std_temperature",
+        "hotspot_area",
+    ]
+
+
+def test_a_result_reads_as_its_cells() -> None:
+    row = result(
+        new_frame(1),
+        7,
+        id=3,
+        score=9.25,
+        anomaly=True,
+        captured_at=1_782_907_200.25,
+        reasons=("cold", "hot"),
+        overlay_picture="2026/overlay.png",
+    )
+    assert csv_row(row)[:7] == ["north/000001.png", "9.25", "Anomaly", "61.7", "20.1", "4.4", "12"]
+    found = cells(row)
+    assert found["id"] == "3"
+    assert found["captured_at"] == "2026-07-01T12:00:00.250000Z"
+    assert found["p_value"] == repr(8 / 101)
+    assert found["mse"] == "0.30000000000000004"
+    assert found["reasons"] == "cold hot"
+    assert found["learning"] == "false"
+    assert found["min_temperature"] == "-3.3"  # a number is no formula
+    assert found["overlay_picture"] == "2026/overlay.png"
+
+
+def test_what_is_unknown_is_empty_and_what_is_zero_is_not() -> None:
+    found = cells(result(new_frame(1), 1, hotspot_area=0, latency_s=None))
+    assert found["hotspot_area"] == "0"
+    for name in ("id", "latency_s", "original_picture", "sheet_picture"):
+        assert found[name] == ""
+    assert cells(result(new_frame(1), 1, latency_s=0.0))["latency_s"] == "0.0"
+
+
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "\n"])
+def test_no_text_cell_is_a_formula_to_a_spreadsheet(start: str) -> None:
+    name = start + "cmd|' /C calc'!A0.png"
+    found = cells(result(new_frame(1), 1, image_path=name, worker=start, reasons=(start,)))
+    assert found["image_path"] == "'" + name
+    assert found["worker"] == found["reasons"] == "'" + start
+
+
+@pytest.mark.parametrize(
+    ("instant", "text"),
+    [
+        (0.0, "1970-01-01T00:00:00.000000Z"),
+        (-0.5, "1969-12-31T23:59:59.500000Z"),
+        (1_750_000_000.123456789, "2025-06-15T15:06:40.123457Z"),
+        (1e15, ""),  # a file's mtime may say anything
+        (float("inf"), ""),
+    ],
+)
+def test_instants_are_written_in_utc(instant: float, text: str) -> None:
+    assert instant_to_text(instant) == text
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False))
+def test_numbers_are_written_exactly(number: float) -> None:
+    assert float(cells(result(new_frame(1), 1, score=number))["anomaly_score"]) == number
+
+
+def test_a_csv_holds_the_header_and_the_results_earliest_first(
+    engine: Engine, tmp_path: Path
+) -> None:
+    store(
+        engine,
+        {"captured_at": 30.0, "image_path": 'a,"\n🌡.png'},
+        {"captured_at": 10.0, "anomaly": True},
+        {"captured_at": 20.0, "anomaly": True},
+    )
+    target = tmp_path / "results.csv"
+    assert export_csv(engine, ALL, target) == 3
+    with target.open(newline="", encoding="utf-8") as file:
+        header, *rows = csv.reader(file)
+    assert header == csv_header()
+    assert [row[7] for row in rows] == ["2", "3", "1"]
+    assert rows[2][0] == 'a,"\n🌡.png'
+    open_file = io.StringIO()
+    assert export_csv(engine, ResultQuery(prediction="Anomaly"), open_file) == 2
+    assert len(open_file.getvalue().splitlines()) == 3
+
+
+TEXTS = ["plain", "=1+1", "a,b", 'say "hi"', "line\nbreak", "cr\rhere", "", "-", " ", "é🌡"]
+NUMBERS = [0.0, -0.0, 1.0, 1e-7, 1e300, 5e-324, 0.1 + 0.2, 123456789012345.6, float("inf")]
+
+
+def test_an_export_holds_what_its_rows_say(engine: Engine) -> None:
+    # to see it fail: leave out the quotes, or the guard against formulas
+    store(
+        engine,
+        *(
+            {
+                "captured_at": float(number),
+                "image_path": TEXTS[number % len(TEXTS)],
+                "worker": TEXTS[-number % len(TEXTS)],
+                "score": NUMBERS[number % len(NUMBERS)],
+                "mse": NUMBERS[-number % len(NUMBERS)],
+                "latency_s": None if number % 3 else 0.5,
+                "anomaly": number % 2 == 0,
+                "sheet_picture": None if number % 5 else "a/b.png",
+                "reasons": ("hotspot", "level")[: number % 3],
+            }
+            for number in range(90)
+        ),
+    )
+    file = io.StringIO(newline="")
+    assert export_csv(engine, ALL, file) == 90
+    file.seek(0)
+    header, *lines = csv.reader(file)
+    assert header == csv_header()
+    for line, row in zip(lines, iterate_results(engine, ALL), strict=True):
+        for column, found, cell in zip(COLUMNS, line, csv_row(row), strict=True):
+            same = float(found) == float(cell) if column.kind == "float" and cell else found == cell
+            assert same, (column.name, found, cell)
+
+
+def test_an_export_of_nothing_is_a_header(engine: Engine, tmp_path: Path) -> None:
+    assert export_csv(engine, ALL, tmp_path / "a.csv") == 0
+    assert (tmp_path / "a.csv").read_text() == ",".join(csv_header()) + "\n"
+    assert export_parquet(engine, ALL, tmp_path / "a.parquet") == 0
+    assert parquet.read_table(tmp_path / "a.parquet").num_rows == 0
+
+
+def test_a_parquet_file_holds_the_same_columns_with_types(engine: Engine, tmp_path: Path) -> None:
+    store(
+        engine,
+        {"captured_at": 1_782_907_200.25, "image_path": "=1+1.png", "reasons": ("a", "b")},
+        {"captured_at": 1e15, "anomaly": True, "latency_s": 0.5},
+    )
+    target = tmp_path / "results.parquet"
+    assert export_parquet(engine, ALL, target) == 2
+    table = parquet.read_table(target)
+    assert table.column_names == csv_header()
+    first, second = table.to_pylist()
+    assert first["image_path"] == "=1+1.png"  # nothing runs a formula here
+    assert first["captured_at"].isoformat() == "2026-07-01T12:00:00.250000+00:00"
+    assert first["mse"] == 0.1 + 0.2
+    assert (first["latency_s"], second["latency_s"]) == (None, 0.5)
+    assert (first["prediction"], second["prediction"]) == ("Normal", "Anomaly")
+    assert (first["learning"], first["reasons"]) == (False, "a b")
+    assert second["captured_at"] is None
+
+
+@pytest.mark.parametrize("export", [export_csv, export_parquet])
+def test_an_export_that_fails_leaves_the_old_file_and_nothing_else(
+    engine: Engine, tmp_path: Path, export: Any
+) -> None:
+    store(engine, {})
+    folder = tmp_path / "exports"
+    folder.mkdir()
+    target = folder / "results"
+    target.write_text("the last export")
+
+    with writing(engine) as connection:
+        connection.execute(sql("ALTER TABLE results RENAME TO elsewhere"))
+    with pytest.raises((DatabaseUnavailable, engine.dialect.loaded_dbapi.ProgrammingError)):
+        export(engine, ALL, target)
+    with writing(engine) as connection:
+        connection.execute(sql("ALTER TABLE elsewhere RENAME TO results"))
+    assert target.read_text() == "the last export"
+    assert list(folder.iterdir()) == [target]
+    export(engine, ALL, target)
+    assert target.stat().st_mode & 0o777 == 0o666 & ~_umask()
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def test_a_database_that_is_down_is_an_outage_not_an_empty_file(tmp_path: Path) -> None:
+    engine = connect("postgresql://u@127.0.0.1:1/thermalwatch")
+    with pytest.raises(DatabaseUnavailable):
+        export_csv(engine, ALL, tmp_path / "results.csv")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("export", [export_csv, export_parquet])
+def test_memory_does_not_grow_with_the_number_of_results(
+    engine: Engine, tmp_path: Path, export: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("storage.results.export.ROW_GROUP", 1000)
+    monkeypatch.setattr("storage.results.export_arrays.ROWS", 500)
+    monkeypatch.setattr("storage.results.export_arrays.BLOCK", 1 << 14)
+    fill(engine, range(4_000))
+    few = peak_bytes(export, engine, tmp_path)
+    fill(engine, range(4_000, 20_000))
+    many = peak_bytes(export, engine, tmp_path)
+    assert many < 1.5 * few
+
+
+def fill(engine: Engine, numbers: range) -> None:
+    with writing(engine) as connection:
+        ids = [f"{number:032x}" for number in numbers]
+        connection.execute(insert(frames), [finished_frame(frame_id) for frame_id in ids])
+        rows = [stored_row(frame_id, seq) for frame_id, seq in zip(ids, numbers, strict=True)]
+        connection.execute(insert(results), rows)
+
+
+def peak_bytes(export: Any, engine: Engine, folder: Path) -> int:
+    export(engine, ResultQuery(camera="warming up"), folder / "results")
+    tracemalloc.start()
+    export(engine, ALL, folder / "results")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return peak

@@ -1,0 +1,268 @@
+"""Decoding: what each format becomes, in which unit, and what is refused before it is decoded."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis.extra import numpy as hnp
+from numpy.typing import NDArray
+from PIL import Image
+
+from tests.thermal.decode.samples import (
+    app_segment,
+    exif,
+    flir,
+    samples,
+    saved,
+    with_segments,
+    written,
+)
+from thermal.decode import IMAGE_SUFFIXES, DecodeOptions, decode
+from thermal.errors import CorruptImage, UnsupportedImage
+from thermal.frame import LinearScale
+
+GREY = np.random.default_rng(0).integers(0, 256, (9, 7), np.uint8)
+COLOUR = np.random.default_rng(1).integers(0, 256, (9, 7, 3), np.uint8)
+RGB = Image.fromarray(COLOUR)
+LUMA = COLOUR @ np.array([0.299, 0.587, 0.114])  # ITU-R BT.601
+
+SAMPLES = samples()
+COUNTS_16 = hnp.arrays(np.uint16, hnp.array_shapes(min_dims=2, max_dims=2, max_side=20))
+
+
+@pytest.mark.parametrize("suffix", [".png", ".bmp", ".tif"])
+def test_8_bit_grey_values_are_kept_exactly(suffix: str) -> None:
+    frame = decode(written(suffix, GREY), suffix=suffix)
+    assert np.array_equal(frame.values, GREY)
+    assert frame.values.dtype == np.float32
+    assert (frame.unit, frame.radiometric, frame.bit_depth) == ("counts", False, 8)
+
+
+@given(COUNTS_16)
+def test_16_bit_png_and_tiff_keep_every_count(counts: NDArray[np.uint16]) -> None:
+    for data in (written(".png", counts), written(".tif", counts)):
+        frame = decode(data)
+        assert np.array_equal(frame.values, counts)
+        assert (frame.unit, frame.bit_depth) == ("counts", 16)
+
+
+@given(COUNTS_16)
+def test_three_equal_16_bit_channels_keep_every_count(counts: NDArray[np.uint16]) -> None:
+    frame = decode(written(".png", np.dstack([counts, counts, counts])))
+    assert np.array_equal(frame.values, counts)
+
+
+@given(hnp.arrays(np.uint8, hnp.array_shapes(min_dims=2, max_dims=2, max_side=40)))
+def test_a_grey_jpeg_is_what_libjpeg_makes_of_it(pixels: NDArray[np.uint8]) -> None:
+    data = written(".jpg", pixels)
+    frame = decode(data)
+    assert frame.shape == pixels.shape
+    with Image.open(io.BytesIO(data)) as reference:
+        assert np.array_equal(frame.values, np.asarray(reference))
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        saved(RGB, "PNG"),
+        saved(RGB.convert("RGBA"), "PNG"),
+        saved(RGB, "BMP"),
+        saved(RGB.convert("RGBA"), "BMP"),
+        saved(RGB, "TIFF"),
+        saved(RGB.convert("RGBA"), "TIFF"),
+        saved(RGB, "TIFF", compression="tiff_adobe_deflate"),
+        # 4:4:4 at the best quality, so that only rounding differs
+        saved(RGB, "JPEG", quality=100, subsampling=0),
+    ],
+    ids=["PNG", "PNG+A", "BMP", "BMP+A", "TIFF", "TIFF+A", "deflated TIFF", "JPEG"],
+)
+def test_a_colour_picture_becomes_luma_in_counts(data: bytes) -> None:
+    frame = decode(data)
+    assert np.abs(frame.values - LUMA).max() <= 2
+    assert (frame.unit, frame.radiometric, frame.bit_depth) == ("counts", False, 8)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "TIFF"])
+@pytest.mark.parametrize("mode", ["LA", "RGBA"])
+def test_alpha_is_dropped_and_changes_no_value(kind: str, mode: str) -> None:
+    picture = Image.fromarray(GREY).convert(mode)
+    picture.putalpha(Image.fromarray(255 - GREY))
+    assert np.array_equal(decode(saved(picture, kind)).values, GREY)
+
+
+def test_a_grey_palette_keeps_its_values() -> None:
+    data = saved(Image.fromarray(GREY // 32 * 32).convert("P"), "PNG")
+    assert np.array_equal(decode(data).values, GREY // 32 * 32)
+
+
+def test_no_picture_claims_degrees_of_its_own() -> None:
+    thermal = {"float.tif", "raw.flir.jpg", "png.flir.jpg", "comma.csv"}
+    for name, data in SAMPLES.items():
+        frame = decode(data)
+        assert (frame.unit == "celsius") == frame.radiometric == (name in thermal), name
+
+
+@pytest.mark.parametrize("name", sorted(SAMPLES))
+def test_a_declared_scale_makes_degrees_of_integers_and_leaves_temperatures(name: str) -> None:
+    plain = decode(SAMPLES[name])
+    scaled = decode(SAMPLES[name], options=DecodeOptions(scale=LinearScale(0.04, -273.15)))
+    assert (scaled.unit, scaled.radiometric) == ("celsius", True)
+    expected = plain.values * 0.04 - 273.15 if plain.unit == "counts" else plain.values
+    assert scaled.values == pytest.approx(expected, abs=1e-3)
+
+
+def test_a_scale_that_is_no_number_is_refused_at_once() -> None:
+    with pytest.raises(ValueError, match="finite"):
+        DecodeOptions(scale=LinearScale(float("nan"), 0))
+
+
+@pytest.mark.data
+def test_workswell_16_bit_tiffs_are_temperatures_by_their_scale(shared_data: Path) -> None:
+    files = sorted((shared_data / "radiometric/tiff16").glob("*.tiff"))
+    assert len(files) == 4
+    for file in files:
+        data = file.read_bytes()
+        frame = decode(data, options=DecodeOptions(scale=LinearScale(1 / 40, -100)))
+        counts = np.frombuffer(data, "<u2", 640 * 512, offset=392).reshape(512, 640)
+        np.testing.assert_allclose(frame.values, counts / 40 - 100, atol=1e-4)
+        assert 10 < frame.values.min() < frame.values.max() < 26
+        assert frame.metadata == {"camera_model": "WIRIS Pro"}
+        assert (
+            frame.captured_at is not None and frame.captured_at.date().isoformat() == "2024-10-30"
+        )
+
+
+@pytest.mark.data
+def test_photovoltaic_modules_are_counts_of_40_by_24(shared_data: Path) -> None:
+    files = sorted((shared_data / "solar-modules/test/good").glob("*.jpg"))[:50]
+    assert files
+    for file in files:
+        frame = decode(file.read_bytes(), suffix=".jpg")
+        assert (frame.shape, frame.unit) == ((40, 24), "counts")
+
+
+def test_float_tiff_is_celsius_or_kelvin_as_declared() -> None:
+    celsius = np.array([[20.5, 21.25], [-40.0, 900.0]], np.float32)
+    assert np.array_equal(decode(written(".tif", celsius)).values, celsius)
+    in_kelvin = DecodeOptions(matrix_unit="kelvin")
+    frame = decode(written(".tif", celsius + np.float32(273.15)), options=in_kelvin)
+    assert frame.values == pytest.approx(celsius, abs=1e-4)
+    assert (frame.unit, frame.radiometric, frame.bit_depth) == ("celsius", True, 32)
+
+
+@pytest.mark.parametrize("wrong", [np.nan, np.inf, -np.inf, -273.2, 10_001, 3e38])
+def test_pixels_that_are_no_temperature_become_the_median_of_the_others(wrong: float) -> None:
+    values = np.array([[10, 20, 30], [wrong, 40, 50]], np.float32)
+    frame = decode(written(".tif", values))
+    assert frame.values.tolist() == [[10, 20, 30], [30, 40, 50]]
+    assert frame.metadata["unusable_px"] == 1
+
+
+def test_an_image_of_mostly_impossible_temperatures_is_corrupt() -> None:
+    values = np.array([[np.nan, np.nan, 20], [np.nan, 21, np.nan]], np.float32)
+    with pytest.raises(CorruptImage, match="4 of 6 pixels"):
+        decode(written(".tif", values))
+
+
+def test_the_content_decides_and_not_the_name() -> None:
+    for name, data in SAMPLES.items():
+        if not name.endswith(".csv"):
+            for suffix in IMAGE_SUFFIXES:
+                assert decode(data, suffix=suffix).shape == (12, 10)
+
+
+def test_pictures_are_turned_upright() -> None:
+    for kind in ("JPEG", "TIFF", "PNG"):
+        tags = Image.Exif()
+        tags[274] = 6  # turn clockwise
+        data = saved(Image.fromarray(np.full((4, 9), 7, np.uint8)), kind, exif=tags)
+        assert decode(data).shape == (9, 4), kind
+
+
+@pytest.mark.parametrize("name", [name for name in sorted(SAMPLES) if not name.endswith("csv")])
+@pytest.mark.parametrize("appended", [b"\0" * 5000, b"\xff\xd8\xff\xe0vendor data", b"\xff" * 9])
+def test_bytes_after_the_end_of_the_picture_do_no_harm(name: str, appended: bytes) -> None:
+    frame = decode(SAMPLES[name] + appended)
+    assert np.array_equal(frame.values, decode(SAMPLES[name]).values)
+
+
+@pytest.mark.parametrize(
+    ("texts", "expected"),
+    [
+        ({"time": "2024:02:29 23:59:58"}, datetime(2024, 2, 29, 23, 59, 58)),
+        (
+            {"time": "2024:03:01 00:00:00", "original": "2024:02:29 10:20:30", "fraction": "25"},
+            datetime(2024, 2, 29, 10, 20, 30, 250_000),
+        ),
+        (
+            {"original": "2024:02:29 10:20:30", "zone": "-03:30"},
+            datetime(2024, 2, 29, 10, 20, 30, tzinfo=timezone(-timedelta(hours=3, minutes=30))),
+        ),
+        (
+            {"original": "2024:02:29 10:20:30", "zone": "+00:00"},
+            datetime(2024, 2, 29, 10, 20, 30, tzinfo=UTC),
+        ),
+        ({"time": "2000:01:01 06:54:26"}, None),  # a clock that was never set
+        ({"time": "2024:02:30 10:00:00"}, None),  # no such day
+        ({"time": "yesterday"}, None),
+        ({}, None),
+    ],
+)
+def test_the_time_of_capture_is_read_where_it_is_plausible(
+    texts: dict[str, str], expected: datetime | None
+) -> None:
+    data = with_segments(written(".jpg", GREY), app_segment(1, exif(model="Cam 3", **texts)))
+    frame = decode(data)
+    assert frame.captured_at == expected
+    assert frame.metadata == {"camera_model": "Cam 3"}
+    if expected is not None and frame.captured_at is not None:
+        assert frame.captured_at.utcoffset() == expected.utcoffset()
+
+
+def test_damaged_exif_costs_the_facts_and_not_the_picture() -> None:
+    block = exif(model="Cam 3", time="2024:02:29 23:59:58")
+    for cut in range(6, len(block)):
+        data = with_segments(written(".jpg", GREY), app_segment(1, block[:cut]))
+        assert decode(data).shape == GREY.shape
+
+
+@pytest.mark.parametrize(
+    ("data", "suffix", "error", "reason"),
+    [
+        (b"", ".jpg", CorruptImage, "^the file is empty$"),
+        (bytes(4000), ".tif", CorruptImage, "zero bytes"),
+        (b"\x89PN", ".png", CorruptImage, "cut off"),
+        (b"Access denied\n", ".jpg", UnsupportedImage, "text, not an image"),
+        (b"1.0,2.0\n3.0,4.0\n", ".jpg", UnsupportedImage, "must be named .csv"),
+        (b"Access denied\n", ".csv", CorruptImage, "no matrix"),
+        (b"BM;BN\nx;y\n", ".csv", CorruptImage, "no matrix"),
+        (b"GIF89a....", ".png", UnsupportedImage, "GIF"),
+        (b"FFF\0....", ".seq", UnsupportedImage, "FLIR sequence"),
+        (b"II+\0\x08\0\0\0", ".tif", UnsupportedImage, "BigTIFF"),
+        (b"\x93NUMPY\x01\x00", "", UnsupportedImage, "not a PNG"),
+        (b"BM" + bytes(100), ".bmp", UnsupportedImage, "header of 0 bytes"),
+        (saved(RGB.convert("CMYK"), "JPEG"), ".jpg", UnsupportedImage, "4 channels"),
+        (flir(np.ones((4, 4), np.uint16))[:-2], ".jpg", CorruptImage, "end-of-image"),
+        (b"\xff\xd8\xff\xd9", ".jpg", CorruptImage, "no picture"),
+    ],
+)
+def test_what_cannot_be_read_is_refused_with_its_reason(
+    data: bytes, suffix: str, error: type[Exception], reason: str
+) -> None:
+    with pytest.raises(error, match=reason):
+        decode(data, suffix=suffix)
+
+
+def test_importing_the_decoder_loads_no_heavy_library() -> None:
+    code = (
+        "import sys, thermal.decode; print({'torch', 'pandas', 'flyr', 'PIL'} & set(sys.modules))"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "set()"

@@ -1,0 +1,1 @@
+"""The detector: normalization, networks, density, score, and the bundle that holds them."""

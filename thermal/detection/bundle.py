@@ -1,0 +1,227 @@
+"""The model bundle: everything a detector is, as safetensors and JSON.
+
+A bundle is two files, ``model.safetensors`` (all tensors) and ``model.json`` (all the rest). Its
+`model_id` is a digest of both. Loading goes by schema and checks the digest; nothing is ever
+unpickled, so a bundle from a stranger can be wrong but cannot run code.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from safetensors import SafetensorError
+from safetensors.numpy import load as load_tensors
+from safetensors.numpy import save as dump_tensors
+
+from thermal.detection.normalization import Preparation
+from thermal.errors import BundleError
+
+#: Version of the bundle's schema; raised whenever an older reader would misread a newer bundle.
+SCHEMA_VERSION = 1
+
+WEIGHTS_FILE = "model.safetensors"
+METADATA_FILE = "model.json"
+
+#: Largest number of held-out scores that a bundle keeps (the rolling window's default size).
+MAX_HELD_OUT_SCORES = 2000
+
+_HELD_OUT = "held_out_scores"  # the tensor that is not a weight
+_STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+
+# Bounds that no real model reaches: a forged bundle must not make us allocate without limit.
+Side = Annotated[int, Field(gt=0, le=2048)]
+Width = Annotated[int, Field(gt=0, le=1024)]
+
+#: Tensors of a bundle by name, float32 or float64.
+Tensors = Mapping[str, NDArray[np.float32]]
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """The shape of the network; with the weights it is the network."""
+
+    __pydantic_config__ = _STRICT
+
+    height: Side  #: input rows, px, a multiple of 2 ** len(channels)
+    width: Side  #: input columns, px, a multiple of 2 ** len(channels)
+    channels: Annotated[tuple[Width, ...], Field(min_length=1, max_length=8)]
+    #: ^ width of each stage; each stage halves the resolution
+    latent: Width  #: numbers the whole image has to pass through
+
+
+@dataclass(frozen=True)
+class Suspect:
+    """A training image that the finished model finds odd: worth a look before it is trusted."""
+
+    __pydantic_config__ = _STRICT
+
+    path: str  #: relative to the training folder
+    score: float
+
+
+@dataclass(frozen=True)
+class TrainingInfo:
+    """Where the model comes from. Holds no clock times: the same training gives the same bundle."""
+
+    __pydantic_config__ = _STRICT
+
+    seed: int
+    images: int  #: images that were used, held-out ones included
+    held_out: int  #: images kept out of training for calibration
+    fingerprint: str  #: digest of the training images' relative paths and content
+    cameras: tuple[str, ...]  #: cameras the images came from; others start in `learning`
+    metrics: Mapping[str, float]
+    versions: Mapping[str, str]  #: library → version
+    notes: tuple[str, ...] = ()  #: sentences the person who trains must read
+    suspects: tuple[Suspect, ...] = ()  #: most suspicious training images, worst first
+
+
+@dataclass(frozen=True)
+class Metadata:
+    """Everything of a bundle that is not a tensor: the content of ``model.json``."""
+
+    __pydantic_config__ = _STRICT
+
+    architecture: Architecture
+    preparation: Preparation
+    training: TrainingInfo
+    schema_version: int = SCHEMA_VERSION
+
+
+@dataclass(frozen=True, eq=False)
+class Bundle:
+    """A trained detector as plain values. `model_id` is set by what it holds."""
+
+    architecture: Architecture
+    preparation: Preparation
+    training: TrainingInfo
+    weights: Tensors  #: network weights and per-pixel calibration, float32
+    held_out_scores: NDArray[np.float64]  #: (n,) ascending, scores of held-out normal images
+    model_id: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "model_id", _digest(self.metadata, self.tensors))
+
+    @property
+    def metadata(self) -> Metadata:
+        """The part that is written as JSON."""
+        return Metadata(self.architecture, self.preparation, self.training)
+
+    @property
+    def tensors(self) -> dict[str, NDArray[np.float32] | NDArray[np.float64]]:
+        """The part that is written as safetensors."""
+        return {**self.weights, _HELD_OUT: self.held_out_scores}
+
+    def threshold(self, target_far: float) -> float:
+        """Score that a share `target_far` of held-out normal images exceed."""
+        return float(np.quantile(self.held_out_scores, 1 - target_far))
+
+
+def bundle_to_bytes(bundle: Bundle) -> tuple[str, bytes]:
+    """Return the bundle as JSON text and safetensors bytes."""
+    document = {"model_id": bundle.model_id, **asdict(bundle.metadata)}
+    tensors = {name: np.ascontiguousarray(array) for name, array in bundle.tensors.items()}
+    return json.dumps(document, indent=2, sort_keys=True, ensure_ascii=False), dump_tensors(tensors)
+
+
+def bundle_from_bytes(json_text: str, weights: bytes) -> Bundle:
+    """Read what `bundle_to_bytes` wrote.
+
+    Raises `BundleError` if it is not of our schema, or if its digest does not match its content.
+    """
+    try:
+        document = json.loads(json_text)
+        stated_id = document.pop("model_id")
+        metadata = TypeAdapter(Metadata).validate_json(json.dumps(document))
+    except (ValueError, AttributeError, KeyError, TypeError, RecursionError) as error:
+        raise BundleError(
+            f"{METADATA_FILE} is not of the bundle schema: {_short(error)}"
+        ) from error
+    if metadata.schema_version != SCHEMA_VERSION:
+        raise BundleError(
+            f"the bundle has schema version {metadata.schema_version}, this program reads "
+            f"{SCHEMA_VERSION}: train the model again or use the matching release"
+        )
+    tensors = _read_tensors(weights)
+    held_out = tensors.pop(_HELD_OUT)
+    bundle = Bundle(
+        architecture=metadata.architecture,
+        preparation=metadata.preparation,
+        training=metadata.training,
+        weights={name: array.astype(np.float32, copy=False) for name, array in tensors.items()},
+        held_out_scores=held_out.astype(np.float64, copy=False),
+    )
+    if bundle.model_id != stated_id:
+        raise BundleError(
+            f"the bundle's content has the digest {bundle.model_id}, not {stated_id} as it says: "
+            "it was damaged or altered, take a fresh copy"
+        )
+    return bundle
+
+
+def save_bundle(bundle: Bundle, folder: Path) -> None:
+    """Write the bundle's two files into `folder`, which is created."""
+    json_text, weights = bundle_to_bytes(bundle)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / WEIGHTS_FILE).write_bytes(weights)
+    (folder / METADATA_FILE).write_text(json_text, encoding="utf-8")
+
+
+def load_bundle(folder: Path) -> Bundle:
+    """Read a bundle's folder; `BundleError` if it is missing, damaged or not of our schema."""
+    try:
+        json_text = (folder / METADATA_FILE).read_text(encoding="utf-8")
+        weights = (folder / WEIGHTS_FILE).read_bytes()
+    except (OSError, UnicodeDecodeError) as error:
+        raise BundleError(
+            f"{folder} is not a readable model bundle ({METADATA_FILE} and {WEIGHTS_FILE}): {error}"
+        ) from error
+    try:
+        return bundle_from_bytes(json_text, weights)
+    except BundleError as error:
+        raise BundleError(f"{folder}: {error}") from error
+
+
+def _read_tensors(weights: bytes) -> dict[str, NDArray[np.float32] | NDArray[np.float64]]:
+    try:
+        tensors = load_tensors(weights)
+    except (SafetensorError, ValueError, KeyError) as error:
+        raise BundleError(f"{WEIGHTS_FILE} is not a safetensors file: {_short(error)}") from error
+    for name, array in tensors.items():
+        if array.dtype not in (np.float32, np.float64) or not np.isfinite(array).all():
+            raise BundleError(f"{WEIGHTS_FILE}: tensor {name} is not of finite floating numbers")
+    scores = tensors.get(_HELD_OUT)
+    if scores is None or scores.ndim != 1 or not 1 <= scores.size <= MAX_HELD_OUT_SCORES:
+        raise BundleError(f"{WEIGHTS_FILE} holds no usable held-out scores")
+    if scores[0] <= 0 or (np.diff(scores) < 0).any():
+        raise BundleError(f"{WEIGHTS_FILE}: the held-out scores are not positive and ascending")
+    return tensors
+
+
+def _digest(
+    metadata: Metadata, tensors: Mapping[str, NDArray[np.float32] | NDArray[np.float64]]
+) -> str:
+    """BLAKE2b-128 over the canonical JSON and every tensor's name, type, shape and bytes."""
+    digest = hashlib.blake2b(digest_size=16)
+    digest.update(json.dumps(asdict(metadata), sort_keys=True).encode())
+    for name in sorted(tensors):
+        array = np.ascontiguousarray(tensors[name])
+        digest.update(f"\n{name} {array.dtype.str} {array.shape}\n".encode())
+        digest.update(array.tobytes())
+    return digest.hexdigest()
+
+
+def _short(error: Exception) -> str:
+    if isinstance(error, ValidationError):
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        return f"{place}: {first['msg']}"
+    return str(error).splitlines()[0][:200] if str(error) else type(error).__name__

@@ -1,0 +1,127 @@
+"""The detector: frames in, scores and maps out. NumPy outside, tensors inside."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from thermal.detection.bundle import Bundle, load_bundle
+from thermal.detection.normalization import prepare
+from thermal.errors import BundleError
+from thermal.frame import Frame
+
+#: Pixels of one forward pass. On a CPU its intermediate images should fit into the caches: an
+#: image of 160×120 takes two thirds of the time among 16 that it takes among 64.
+_PASS_PX_CPU = 300_000
+_PASS_PX_GPU = 5_000_000
+
+
+@dataclass(frozen=True, eq=False)
+class Scored:
+    """What the detector says about one frame. Maps are at the model's size, (h, w)."""
+
+    score: float  #: σ of the calibrated map's extreme; > 0, higher is more anomalous
+    mse: float  #: mean squared reconstruction error, spans²: the textbook score, kept beside
+    anomaly_map: NDArray[np.float32]  #: (h, w) σ, signed: positive is hotter than expected
+    reconstruction: NDArray[np.float32]  #: (h, w) what a normal image would look like, frame's unit
+    signals: Mapping[str, float]  #: the parts of the score by name, σ
+    drivers: tuple[str, ...] = ()  #: the signals that made the score what it is
+
+
+class Detector:
+    """A trained model, warm on its device; `scorer` is its network.
+
+    Scores do not depend on the other frames of the batch beyond rounding: the same frame alone
+    and in a batch of 64 differs by less than 1e-4 of its score.
+    """
+
+    def __init__(self, bundle: Bundle, device: str = "auto") -> None:
+        """Build the network. Raises `BundleError` if the weights do not fit the architecture."""
+        import torch
+
+        from thermal.detection.network import fold_normalisation
+        from thermal.detection.score import Scorer  # torch is loaded when first needed
+
+        self.bundle = bundle
+        self.model_id = bundle.model_id
+        self.device = choose_device(device)
+        try:
+            references, components = bundle.weights["density.references"].shape
+            scorer = Scorer(bundle.architecture, components, references)
+            scorer.load_state_dict(
+                {name: torch.from_numpy(array.copy()) for name, array in bundle.weights.items()}
+            )
+        except (RuntimeError, ValueError, IndexError, KeyError, ZeroDivisionError) as error:
+            raise BundleError(f"the weights do not fit the architecture: {error}") from error
+        fold_normalisation(scorer.eval())
+        # Channels last: on CPUs the convolutions take two thirds of the time.
+        for weight in scorer.parameters():
+            if weight.ndim == 4:
+                weight.data = weight.data.contiguous(memory_format=torch.channels_last)
+        self.scorer = scorer.to(self.device)
+        pass_px = _PASS_PX_CPU if self.device == "cpu" else _PASS_PX_GPU
+        size_px = bundle.architecture.height * bundle.architecture.width
+        #: images in one forward pass; more are scored in several
+        self.images_a_pass = max(1, pass_px // size_px)
+
+    @classmethod
+    def load(cls, path: Path, device: str = "auto") -> Detector:
+        """Read a bundle's folder. Raises `BundleError`."""
+        return cls(load_bundle(path), device)
+
+    @classmethod
+    def from_bundle(cls, bundle: Bundle, device: str = "auto") -> Detector:
+        """Build a detector from a bundle in memory. Raises `BundleError`."""
+        return cls(bundle, device)
+
+    def score(self, frames: Sequence[Frame]) -> list[Scored]:
+        """Score frames, `images_a_pass` in each forward pass. Threads may score at once.
+
+        Raises `UnitMismatch` if a frame is not in the unit the model was trained in.
+        """
+        size = self.images_a_pass
+        return [
+            scored
+            for start in range(0, len(frames), size)
+            for scored in self._pass(frames[start : start + size])
+        ]
+
+    def _pass(self, frames: Sequence[Frame]) -> list[Scored]:
+        import torch
+
+        from thermal.detection.score import SIGNALS, drivers
+
+        preparation = self.bundle.preparation
+        images = np.stack([prepare(frame, preparation) for frame in frames])[:, None]
+        with torch.inference_mode():
+            batch = self.scorer(torch.from_numpy(images).to(self.device))
+        seen = batch.observation
+        scores = batch.score.tolist()
+        errors = seen.mse.tolist()
+        sigmas = (2 * batch.evidence).sqrt().tolist()
+        maps = seen.anomaly_map.cpu().numpy()
+        redrawn = seen.reconstruction.cpu().numpy() * preparation.span + preparation.level
+        return [
+            Scored(
+                score=scores[i],
+                mse=errors[i],
+                anomaly_map=maps[i],
+                reconstruction=redrawn[i].astype(np.float32, copy=False),
+                signals=dict(zip(SIGNALS, sigmas[i], strict=True)),
+                drivers=named,
+            )
+            for i, named in enumerate(drivers(batch.evidence))
+        ]
+
+
+def choose_device(device: str) -> str:
+    """Resolve ``auto`` to ``cuda`` where there is one, else ``cpu``; other names stay."""
+    if device != "auto":
+        return device
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"

@@ -1,0 +1,1 @@
+"""How well a detector tells faults from normal images."""

@@ -1,0 +1,1 @@
+"""Normal images in, a calibrated model bundle out."""

@@ -1,0 +1,102 @@
+"""What held-out normal images say: statistics of each pixel, of each signal, of the score.
+
+Every held-out image is judged by statistics that it has no part in (cross-fitting): with few of
+them, an image would otherwise excuse itself, and the scores that thresholds rest on would be low.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from thermal.detection.density import MAX_REFERENCES, LocalDensity
+from thermal.detection.score import Scorer, tail_share
+from thermal.training.fit import device_of, in_parts
+
+_FOLDS = 10
+_QUANTILES = 1000  # of the scores of normal images that a bundle keeps
+
+
+def calibrate_map(scorer: Scorer, held_out: Tensor) -> None:
+    """Estimate the residual's statistics from held-out images (N, 1, H, W)."""
+    with torch.inference_mode():
+        scorer.calibrate_map(_residuals(scorer, held_out))
+
+
+def calibrate_scores(
+    scorer: Scorer, images: Tensor, held_out: Tensor, seed: int
+) -> NDArray[np.float64]:
+    """Fit the density and the signals' distributions; return the scores of all images, (N,).
+
+    `images` is (N, 1, H, W), `held_out` (N,) bool. All images serve as references of the density,
+    held-out ones too; each is compared with the others only.
+    """
+    device = device_of(scorer)
+    with torch.inference_mode():
+        own = _fit_density(scorer, images, seed)
+        parts = zip(in_parts(images, device), in_parts(own, device), strict=True)
+        values = torch.cat([scorer.observe(part, mine).values for part, mine in parts])
+
+        place = held_out.nonzero()[:, 0].to(device)  # of the held-out images among all
+        residuals = _residuals(scorer, images[held_out])
+        folds = [torch.from_numpy(fold) for fold in np.array_split(np.arange(len(place)), _FOLDS)]
+        pairs = [(fold, _without(fold, len(place))) for fold in folds if len(fold)]
+        for fold, others in pairs:
+            scorer.calibrate_map(residuals[others])
+            values[place[fold], 0] = scorer.hotspot(residuals[fold])
+        scorer.calibrate_map(residuals)
+
+        scores = torch.empty(len(images), device=device)
+        for fold, others in pairs:
+            scorer.calibrate_signals(values[place[others]])
+            scores[place[fold]] = scorer.combine(scorer.evidence(values[place[fold]]))
+        scorer.calibrate_signals(values[place])
+        trained = (~held_out).to(device)
+        scores[trained] = scorer.combine(scorer.evidence(values[trained]))
+    return scores.double().cpu().numpy()
+
+
+def held_out_distribution(scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return a thousand ascending quantiles of normal images' scores.
+
+    `scores` (n,) are those of held-out images. The highest of them cannot stand for the 99.5th
+    percentile: of few images none lies there, and of many it is where the images lie that only
+    seem normal. So the body is kept as it is, and above it comes an exponential tail of
+    e = score² / 2, as `thermal.detection.score` defines it. Its scale is the median excess of the
+    images there divided by ln 2, which a few faults among them hardly move.
+    """
+    levels = (np.arange(_QUANTILES) + 0.5) / _QUANTILES
+    tail = tail_share(len(scores))
+    evidence = scores**2 / 2
+    start = float(np.quantile(evidence, 1 - tail))
+    scale = float(np.median(evidence[evidence >= start] - start)) / np.log(2)
+    beyond = start + scale * np.log(tail / (1 - levels))
+    body = np.quantile(evidence, levels)
+    return np.asarray(np.sqrt(2 * np.where(levels > 1 - tail, beyond, body)), np.float64)
+
+
+def _fit_density(scorer: Scorer, images: Tensor, seed: int) -> Tensor:
+    """Give `scorer` its references; return which of them each image is, (N,), -1 for none."""
+    device = device_of(scorer)
+    chosen = torch.randperm(len(images), generator=torch.Generator().manual_seed(seed))
+    chosen = chosen[:MAX_REFERENCES].sort().values
+    blocks = [scorer.describe(part) for part in in_parts(images[chosen], device)]
+    scorer.density = LocalDensity.fit([torch.cat(block) for block in zip(*blocks, strict=True)])
+    own = torch.full((len(images),), -1)
+    own[chosen] = torch.arange(len(chosen))
+    return own
+
+
+def _residuals(scorer: Scorer, images: Tensor) -> Tensor:
+    """(N, H, W) residuals on the scorer's device."""
+    parts = in_parts(images, device_of(scorer))
+    return torch.cat([(part - scorer.autoencoder(part))[:, 0] for part in parts])
+
+
+def _without(fold: Tensor, count: int) -> Tensor:
+    """The indices below `count` that are not in `fold`."""
+    kept = torch.ones(count, dtype=torch.bool)
+    kept[fold] = False
+    return kept.nonzero()[:, 0]

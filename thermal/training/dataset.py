@@ -1,0 +1,169 @@
+"""Folders of images, plain or in the layout of MVTec AD, and the images of one training.
+
+MVTec AD (Bergmann et al., CVPR 2019): ``train/good``, ``test/good``, ``test/<defect>``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from thermal.decode import IMAGE_SUFFIXES, DecodeOptions, decode
+from thermal.detection.normalization import Preparation, choose_size, prepare
+from thermal.errors import DatasetError, DecodeError, TrainingError
+from thermal.frame import Unit
+
+#: The folder of normal images, in ``train`` and in ``test``.
+GOOD = "good"
+
+#: Frames that are looked at to choose the network's size.
+_SIZE_SAMPLE = 32
+
+
+@dataclass(frozen=True)
+class TestSet:
+    """The ``test`` half of a dataset in MVTec layout."""
+
+    __test__ = False  # the name is the field's; pytest must not collect it
+
+    normal: tuple[Path, ...]
+    defects: Mapping[str, tuple[Path, ...]]  #: class name → images, at least one class
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingImages:
+    """Decoded training images, prepared with the level and span they have together."""
+
+    images: NDArray[np.float32]  #: (N, H, W) spans from the level
+    names: tuple[str, ...]  #: N paths relative to the folder that holds them all
+    preparation: Preparation
+    fingerprint: str  #: digest of names and content
+    unreadable: tuple[str, ...]  #: names of the files that are not images
+
+
+def list_images(folder: Path) -> list[Path]:
+    """List the images below `folder` in a stable order (sorted by path), hidden ones left out.
+
+    Raises `DatasetError` if the folder does not exist or holds no image.
+    """
+    if not folder.is_dir():
+        raise DatasetError(f"{folder} is not a folder")
+    images = sorted(
+        path
+        for path in folder.rglob("*")
+        if path.suffix.lower() in IMAGE_SUFFIXES
+        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+        and path.is_file()
+    )
+    if not images:
+        kinds = " ".join(sorted(IMAGE_SUFFIXES))
+        raise DatasetError(f"{folder} holds no images (looked for {kinds})")
+    return images
+
+
+def common_folder(paths: Sequence[Path]) -> Path:
+    """Return the folder that all files lie in or below; names of a training are relative to it."""
+    return Path(os.path.commonpath([path.parent for path in paths]))
+
+
+def training_folder(dataset: Path) -> Path:
+    """Return the folder with the normal images: ``train/good`` if there is one, else itself."""
+    good = dataset / "train" / GOOD
+    return good if good.is_dir() else dataset
+
+
+def read_test_set(dataset: Path) -> TestSet:
+    """Read the ``test`` folder of a dataset in MVTec layout.
+
+    Raises `DatasetError` if ``test/good`` or every defect folder is missing or empty.
+    """
+    test = dataset / "test"
+    normal = list_images(test / GOOD)
+    folders = sorted(path for path in test.iterdir() if path.is_dir() and path.name != GOOD)
+    if not folders:
+        raise DatasetError(f"{test} holds no defect folder beside {GOOD}/: nothing to detect")
+    defects = {folder.name: tuple(list_images(folder)) for folder in folders}
+    return TestSet(normal=tuple(normal), defects=defects)
+
+
+def mask_of(dataset: Path, image: Path) -> Path | None:
+    """Return a test image's mask, ``ground_truth/<defect>/<name>_mask.png``, if it is there."""
+    path = dataset / "ground_truth" / image.parent.name / f"{image.stem}_mask.png"
+    return path if path.is_file() else None
+
+
+def read_training_images(
+    paths: Sequence[Path], size: tuple[int, int] | None, options: DecodeOptions
+) -> TrainingImages:
+    """Decode and prepare the training images; `size` is (height, width), None to choose it.
+
+    Files that are not images are left out and named in the result. Raises `TrainingError` if
+    the images are of different units, or if nothing can be learned from them.
+    """
+    root = common_folder(paths)
+    digest = hashlib.blake2b(digest_size=16)
+    images: list[NDArray[np.float32]] = []
+    names: list[str] = []
+    unreadable: list[str] = []
+    height, width = size or _choose_size(paths, options)
+    unit: Unit | None = None
+    for path in paths:
+        name = path.relative_to(root).as_posix()
+        data = path.read_bytes()
+        try:
+            frame = decode(data, suffix=path.suffix, options=options)
+        except DecodeError:
+            unreadable.append(name)
+            continue
+        if unit is not None and frame.unit != unit:
+            raise TrainingError(
+                f"{path} is in {frame.unit}, images before it in {unit}: train one model a unit"
+            )
+        unit = frame.unit
+        images.append(prepare(frame, Preparation(height, width, 0.0, 1.0, unit)))
+        names.append(name)
+        digest.update(
+            f"\n{name}\n".encode(errors="surrogateescape") + hashlib.sha256(data).digest()
+        )
+    if unit is None:
+        raise TrainingError(f"none of the {len(paths)} files in {root} can be read as an image")
+    values = np.stack(images)
+    level, span = level_and_span(values)
+    return TrainingImages(
+        images=(values - np.float32(level)) / np.float32(span),
+        names=tuple(names),
+        preparation=Preparation(height, width, level, span, unit),
+        fingerprint=digest.hexdigest(),
+        unreadable=tuple(unreadable),
+    )
+
+
+def level_and_span(values: NDArray[np.float32]) -> tuple[float, float]:
+    """Return the median of all values and half the width of their middle 68 %.
+
+    For normally distributed values that is their mean and standard deviation; hot outliers do
+    not move it. Raises `TrainingError` if all images are one constant.
+    """
+    low, level, high = (float(q) for q in np.quantile(values, [0.16, 0.5, 0.84]))
+    span = (high - low) / 2 or float(values.std())
+    if span <= 0:
+        raise TrainingError("all training images hold one and the same value: nothing to learn")
+    return level, span
+
+
+def _choose_size(paths: Sequence[Path], options: DecodeOptions) -> tuple[int, int]:
+    shapes: list[tuple[int, int]] = []
+    for path in paths[:: max(1, len(paths) // _SIZE_SAMPLE)]:
+        try:
+            shapes.append(decode(path.read_bytes(), suffix=path.suffix, options=options).shape)
+        except DecodeError:
+            continue  # counted when all files are read
+    if not shapes:
+        raise TrainingError("none of the sampled files can be read as an image")
+    return choose_size(shapes)

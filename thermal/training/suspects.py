@@ -1,0 +1,61 @@
+"""The training images that a finished model finds oddest, for a person to look at.
+
+A folder of normal images seldom holds normal images only. Training leaves the oddest out of its
+losses; here they are listed and shown, so that the real faults among them can be removed.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+from thermal.decode import DecodeOptions, decode
+from thermal.detection.bundle import Suspect
+
+SHEET_FILE = "suspects.png"
+LIST_FILE = "suspects.csv"
+
+_COLUMNS = 10
+#: Suspects that the sheet shows; the list holds them all.
+_SHOWN = 60
+
+
+def save_suspects(
+    output: Path, suspects: Sequence[Suspect], root: Path, *, options: DecodeOptions
+) -> None:
+    """Write a list and a sheet of `suspects`, worst first, into the folder `output`.
+
+    Their paths are relative to `root`. Raises `OSError` if something cannot be read or written.
+    """
+    with (output / LIST_FILE).open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["image_path", "score"])
+        writer.writerows([suspect.path, f"{suspect.score:.3f}"] for suspect in suspects)
+    if suspects:
+        _draw(output / SHEET_FILE, suspects[:_SHOWN], root, options)
+
+
+def _draw(path: Path, suspects: Sequence[Suspect], root: Path, options: DecodeOptions) -> None:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    frames = [
+        decode((root / s.path).read_bytes(), suffix=Path(s.path).suffix, options=options)
+        for s in suspects
+    ]
+    low = min(float(frame.values.min()) for frame in frames)
+    high = max(float(frame.values.max()) for frame in frames)
+    rows = math.ceil(len(frames) / _COLUMNS)
+    height, width = frames[0].shape
+    figure = Figure(figsize=(15, 0.8 + rows * (0.45 + 1.35 * height / width)), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots(rows, _COLUMNS, squeeze=False)
+    for place in axes.flat:
+        place.axis("off")
+    for place, suspect, frame in zip(axes.flat, suspects, frames, strict=False):
+        place.imshow(frame.values, cmap="inferno", vmin=low, vmax=high)
+        place.set_title(f"{Path(suspect.path).name}\n{suspect.score:.2f} σ", fontsize=8)
+    figure.suptitle("Oddest training images: remove what shows a fault, and train again")
+    figure.savefig(path, dpi=80)
