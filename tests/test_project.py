@@ -15,6 +15,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from ruamel.yaml import YAML
+from setuptools import find_packages
 
 ROOT = Path(__file__).parent.parent
 PYPROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())
@@ -47,7 +48,8 @@ def test_imports_run_one_way() -> None:
 
 
 def test_the_distribution_holds_every_package() -> None:
-    listed = set(PYPROJECT["tool"]["setuptools"]["packages"])
+    patterns = PYPROJECT["tool"]["setuptools"]["packages"]["find"]["include"]
+    listed = set(find_packages(str(ROOT), include=patterns))
     present = {
         ".".join(path.parent.relative_to(ROOT).parts)
         for package in PACKAGES

@@ -139,7 +139,7 @@ class JSONSerializer(_Json):
         (_LOG,),
         (
             Edit(
-                "ops/cli/records/audit.py",
+                "ops/cli/records/requeue.py",
                 'click.echo(printable(f"{record.id[:12]}  {record.camera}  {record.path}  {why}"))',
                 'click.echo(f"{record.id[:12]}  {record.camera}  {record.path}  {why}")',
             ),
