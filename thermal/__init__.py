@@ -21,18 +21,23 @@ if TYPE_CHECKING:
     from thermal.detection.detector import Detector, Scored
     from thermal.evaluation.evaluate import Evaluation
     from thermal.frame import Frame, LinearScale
+    from thermal.inspection import Content, Inspected, Refusal, inspect
     from thermal.training.train import TrainingConfig, TrainingProgress
 
 __all__ = [
     "Bundle",
+    "Content",
     "DecodeOptions",
     "Detector",
     "Evaluation",
     "Frame",
+    "Inspected",
     "LinearScale",
+    "Refusal",
     "Scored",
     "TrainingConfig",
     "TrainingProgress",
+    "inspect",
     "load_bundle",
     "save_bundle",
 ]
@@ -42,11 +47,15 @@ _HOME = {
     "DecodeOptions": "thermal.decode",
     "Detector": "thermal.detection.detector",
     "Evaluation": "thermal.evaluation.evaluate",
+    "Content": "thermal.inspection",
     "Frame": "thermal.frame",
+    "Inspected": "thermal.inspection",
     "LinearScale": "thermal.frame",
+    "Refusal": "thermal.inspection",
     "Scored": "thermal.detection.detector",
     "TrainingConfig": "thermal.training.train",
     "TrainingProgress": "thermal.training.train",
+    "inspect": "thermal.inspection",
     "load_bundle": "thermal.detection.bundle",
     "save_bundle": "thermal.detection.bundle",
 }

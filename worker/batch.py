@@ -24,11 +24,12 @@ from storage.stream.window import Decided, StreamKey
 from thermal.detection.detector import Detector
 from thermal.threshold import Decision
 from worker.config import WorkerConfig
-from worker.inspection import Inspection, InspectionAhead, Inspector
+from worker.frame import InspectedFrame
+from worker.inspection import Inspection, InspectionAhead, InspectionPool
 from worker.models import ModelSource, is_out_of_memory
 from worker.pictures import keeps_pictures, store_pictures
 from worker.progress import Progress
-from worker.rows import Inspected, Kept, make_row
+from worker.rows import StoredArtifacts, make_row
 from worker.stages import Stages
 
 log = logging.getLogger(__name__)
@@ -92,7 +93,7 @@ class BatchScorer:
         self.progress = progress
         self._inspecting = ThreadPoolExecutor(config.threads, thread_name_prefix="inspect")
         self._drawing = ThreadPoolExecutor(config.threads, thread_name_prefix="draw")
-        self._inspector = Inspector(config, clock, progress, self._inspecting)
+        self._inspections = InspectionPool(config, clock, progress, self._inspecting)
         #: How long the stages took; whoever runs batches takes it.
         self.stages = Stages()
 
@@ -128,7 +129,7 @@ class BatchScorer:
     def _begin(self, part: Part) -> _Begun:
         with self.progress.waiting():
             detector = self.models.current()
-        return _Begun(part, detector, self._inspector.start(detector, part))
+        return _Begun(part, detector, self._inspections.start(detector, part))
 
     def _finish(self, begun: _Begun) -> BatchReport:
         """Give the frames of one part their outcome."""
@@ -136,8 +137,8 @@ class BatchScorer:
             found = self._inspected(begun)
         with self.progress.waiting():
             rows = self._decide_and_commit(begun.detector, found)
-            for wait in found.later:
-                postpone(self.engine, [wait.entry.id], until=wait.until)
+            for waiting in found.postponed:
+                postpone(self.engine, [waiting.entry.id], until=waiting.until)
         for file in found.refused:
             log.warning(
                 "quarantined %s of camera %s: %s",
@@ -154,8 +155,8 @@ class BatchScorer:
             scored=len(rows),
             anomalies=sum(row.anomaly for row in rows),
             quarantined=len(found.refused),
-            superseded=len(found.replaced),
-            postponed=len(found.later),
+            superseded=len(found.superseded),
+            postponed=len(found.postponed),
         )
 
     def _inspected(self, begun: _Begun) -> Inspection:
@@ -169,7 +170,7 @@ class BatchScorer:
             device = begun.detector.device
             log.warning("scoring failed on %s, loading the model anew: %s", device, error)
         # here the first attempt's tensors, which the error held, are free
-        return self._inspector.start(self.models.renewed(begun.detector), begun.part).result()
+        return self._inspections.start(self.models.renewed(begun.detector), begun.part).result()
 
     def _decide_and_commit(self, detector: Detector, found: Inspection) -> list[ResultRow]:
         inspected = found.inspected
@@ -191,7 +192,7 @@ class BatchScorer:
                         open_decisions={s.camera: d.open_decisions for s, d in decided.items()},
                         model_id=detector.model_id,
                         quarantined=quarantined,
-                        superseded=[r.entry.id for r in found.replaced],
+                        superseded=[r.entry.id for r in found.superseded],
                         now=self.clock(),
                     )
             except StaleEpoch as stale:
@@ -201,61 +202,66 @@ class BatchScorer:
                     stream = StreamKey(camera, detector.model_id)
                     self.streams.windows.drop(stream, decided[stream].epoch)
                 # a frame that another worker has committed meanwhile has its number for good
-                ids = [item.decoded.entry.id for item in inspected]
+                ids = [item.id for item in inspected]
                 pending = {entry.id for entry in load_pending(self.engine, ids)}
-                inspected = [i for i in inspected if i.decoded.entry.id in pending]
+                inspected = [item for item in inspected if item.id in pending]
             else:
                 break
         self._confirm(rows, decided)
         return rows
 
     def _decide(
-        self, detector: Detector, inspected: Sequence[Inspected]
+        self, detector: Detector, inspected: Sequence[InspectedFrame]
     ) -> dict[StreamKey, Decided]:
         frames: dict[StreamKey, list[tuple[str, float]]] = {}
         for item in inspected:
-            stream = StreamKey(item.decoded.entry.camera, detector.model_id)
-            frames.setdefault(stream, []).append((item.decoded.entry.id, item.scored.score))
+            stream = StreamKey(item.camera, detector.model_id)
+            frames.setdefault(stream, []).append((item.id, item.scored.score))
         return self.streams.decide_all(frames, detector.bundle)
 
     def _rows(
         self,
         detector: Detector,
-        inspected: Sequence[Inspected],
+        inspected: Sequence[InspectedFrame],
         decided: Mapping[StreamKey, Decided],
     ) -> list[ResultRow]:
         """The row of each frame, once its pictures are stored if it keeps any."""
-        streams = [StreamKey(i.decoded.entry.camera, detector.model_id) for i in inspected]
-        answers = {stream: iter(answer.decisions) for stream, answer in decided.items()}
-        decisions = [next(answers[stream]) for stream in streams]
-        kept = self._draw(detector, list(zip(inspected, decisions, strict=True)))
+        decisions = {
+            frame_id: decision
+            for answer in decided.values()
+            for frame_id, decision in answer.decisions.items()
+        }
+        stored = self._draw(detector, inspected, decisions)
         now = self.clock()
         return [
             make_row(
                 item,
-                decision,
-                epoch=decided[stream].epoch,
-                kept=kept.get(item.decoded.entry.id, Kept()),
+                decisions[item.id],
+                epoch=decided[StreamKey(item.camera, detector.model_id)].epoch,
+                stored=stored.get(item.id, StoredArtifacts()),
                 model_id=detector.model_id,
                 worker=self.config.name,
                 now=now,
             )
-            for item, stream, decision in zip(inspected, streams, decisions, strict=True)
+            for item in inspected
         ]
 
     def _draw(
-        self, detector: Detector, decided: Sequence[tuple[Inspected, Decision]]
-    ) -> dict[str, Kept]:
+        self,
+        detector: Detector,
+        inspected: Sequence[InspectedFrame],
+        decisions: Mapping[str, Decision],
+    ) -> dict[str, StoredArtifacts]:
         """Draw and store what is kept, by frame."""
 
-        def draw(item: Inspected, decision: Decision) -> Kept:
-            stored = store_pictures(self.store, detector.bundle, item, decision)
+        def draw(item: InspectedFrame) -> StoredArtifacts:
+            stored = store_pictures(self.store, detector.bundle, item, decisions[item.id])
             self.progress.step()
             return stored
 
-        kept = [(i, d) for i, d in decided if keeps_pictures(self.config, i.decoded.entry.id, d)]
-        drawn = list(self._drawing.map(lambda pair: draw(*pair), kept))
-        return {item.decoded.entry.id: one for (item, _), one in zip(kept, drawn, strict=True)}
+        kept = [i for i in inspected if keeps_pictures(self.config, i.id, decisions[i.id])]
+        drawn = list(self._drawing.map(draw, kept))
+        return {item.id: one for item, one in zip(kept, drawn, strict=True)}
 
     def _confirm(self, rows: Sequence[ResultRow], decided: Mapping[StreamKey, Decided]) -> None:
         """Tell the windows which of their decisions are in the database."""

@@ -30,9 +30,9 @@ from storage.stream.window import StreamMissing
 from thermal.errors import BundleError
 from worker.batch import BatchReport
 from worker.models import DeviceFailed, is_out_of_memory
+from worker.poison_frames import PoisonFrames
 from worker.progress import Progress
 from worker.reading import RETRY_S
-from worker.suspects import Suspects
 
 log = logging.getLogger(__name__)
 
@@ -72,7 +72,7 @@ class Isolation:
         self._engine = engine
         self._clock = clock  # Unix s
         self._progress = progress
-        self._suspects = Suspects(redis)
+        self._poison = PoisonFrames(redis)
         self._queue = FrameQueue(redis)
         self._works = False  # whether a frame was scored since a failure was last blamed on one
 
@@ -83,7 +83,7 @@ class Isolation:
             StorageError, RedisError, OSError, BundleError, DeviceFailed: the frames are not to
                 blame; nothing is lost, the batch may be run again.
         """
-        failures = self._suspects.failures(batch.frame_ids)
+        failures = self._poison.failures(batch.frame_ids)
         try:
             if len(batch.frame_ids) == 1 and max(failures.values(), default=0) >= MAX_FAILURES:
                 return self._give_up(
@@ -108,9 +108,9 @@ class Isolation:
             redis.RedisError: Redis cannot be reached.
         """
         if len(batch.frame_ids) == 1:
-            self._suspects.note_alone(batch.frame_ids[0])
+            self._poison.note_alone(batch.frame_ids[0])
         else:
-            self._suspects.note_batch(batch.frame_ids)
+            self._poison.note_batch(batch.frame_ids)
 
     def _in_parts(self, frame_ids: Sequence[str]) -> BatchReport:
         """Score a batch; if it fails, score its halves."""
@@ -141,9 +141,9 @@ class Isolation:
     def _failed_alone(self, frame_id: str, failure: _Failure) -> BatchReport:
         works, self._works = self._works, False
         if works:
-            failures = self._suspects.note_alone(frame_id)
+            failures = self._poison.note_alone(frame_id)
         else:
-            self._suspects.note_batch([frame_id])
+            self._poison.note_batch([frame_id])
             failures = 0
         if failures < MAX_FAILURES:
             postpone(self._engine, [frame_id], until=self._clock() + RETRY_S)
@@ -158,7 +158,7 @@ class Isolation:
         given_up = finish(
             self._engine, quarantined=[Quarantined(frame_id, reason, detail)], now=self._clock()
         )
-        self._suspects.forget(frame_id)
+        self._poison.forget(frame_id)
         for entry in entries:
             log.warning("quarantined %s of camera %s: %s", entry.path, entry.camera, detail)
         return BatchReport(quarantined=len(given_up))

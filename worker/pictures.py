@@ -12,7 +12,8 @@ from thermal.render.panel import Caption
 from thermal.render.pictures import display_range, draw, encode_png
 from thermal.threshold import Decision
 from worker.config import WorkerConfig
-from worker.rows import Inspected, Kept, reasons_for
+from worker.frame import InspectedFrame
+from worker.rows import StoredArtifacts, reasons_for
 
 _KINDS: Final[tuple[PictureKind, ...]] = (
     "original",
@@ -35,14 +36,14 @@ def keeps_pictures(config: WorkerConfig, frame_id: str, decision: Decision) -> b
 
 
 def store_pictures(
-    store: ArtifactStore, bundle: Bundle, item: Inspected, decision: Decision
-) -> Kept:
+    store: ArtifactStore, bundle: Bundle, item: InspectedFrame, decision: Decision
+) -> StoredArtifacts:
     """Draw a frame's pictures and store them with the numbers behind them.
 
     Raises:
         OSError: the disk is full, or away; what was stored is replaced by the next attempt.
     """
-    entry, frame = item.decoded.entry, item.decoded.frame
+    entry, frame = item.entry, item.frame
     caption = Caption(
         camera=entry.camera,
         captured_at=datetime.fromtimestamp(item.captured_at, UTC),
@@ -61,6 +62,6 @@ def store_pictures(
         paths[kind] = picture_path(entry.camera, item.captured_at, entry.id, kind)
         store.put(paths[kind], encode_png(getattr(drawn, kind)))
     arrays = FrameArrays(frame.values, item.scored.anomaly_map)
-    kept_at = map_path(entry.camera, item.captured_at, entry.id)
-    store.put(kept_at, encode_arrays(arrays))
-    return Kept(paths, kept_at)
+    arrays_path = map_path(entry.camera, item.captured_at, entry.id)
+    store.put(arrays_path, encode_arrays(arrays))
+    return StoredArtifacts(paths, arrays_path)

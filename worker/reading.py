@@ -1,11 +1,10 @@
-"""From a ledger entry to a decoded frame, or to the reason why there is none."""
+"""From a ledger entry to the bytes of its file, or to the reason why there are none."""
 
 from __future__ import annotations
 
 import hashlib
 import os
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 from storage.files.paths import (
@@ -16,13 +15,11 @@ from storage.files.paths import (
     text_to_path,
 )
 from storage.frames.ledger import LedgerFrame, ledger_mtime_ns
-from thermal.decode import decode
-from thermal.errors import DecodeError, ImageTooLarge, UnsupportedImage
-from thermal.frame import Frame
-from worker.config import CameraConfig
+from thermal.errors import ImageTooLarge
+from thermal.inspection import Refusal
 from worker.progress import Progress
 
-#: Attempts after which a file that cannot be read is given up whatever the clocks say.
+#: Attempts after which a file that cannot be read is given up, whatever the clocks say.
 MAX_ATTEMPTS: Final = 20
 #: Seconds until a file that could not be reached is tried again.
 RETRY_S: Final = 5.0
@@ -31,12 +28,12 @@ _CHUNK: Final = 1 << 20
 
 
 @dataclass(frozen=True, eq=False)
-class Decoded:
-    """A frame that can be scored."""
+class FileContent:
+    """A file whose content is the one that the ledger knows."""
 
     entry: LedgerFrame
-    frame: Frame
-    sha256: str
+    data: bytes
+    sha256: str  #: of `data`, hexadecimal
 
 
 @dataclass(frozen=True)
@@ -49,54 +46,58 @@ class Refused:
 
 
 @dataclass(frozen=True)
-class Replaced:
-    """The file holds other content than the one in the ledger: superseded."""
+class Superseded:
+    """The file was overwritten: it no longer holds the content that the ledger knows."""
 
     entry: LedgerFrame
 
 
 @dataclass(frozen=True)
-class Later:
-    """Not now: the upload may go on, or the file's disk may come back."""
+class Postponed:
+    """Try again later: the upload may still be in progress, or the disk may come back."""
 
     entry: LedgerFrame
-    until: float  #: Unix seconds
-
-
-Outcome = Decoded | Refused | Replaced | Later
+    until: float  #: Unix s
 
 
 def read_frame(
-    entry: LedgerFrame, config: CameraConfig, *, grace_s: float, now: float, progress: Progress
-) -> Outcome:
-    """Read and decode the file of a pending frame. Never raises for what a file may be."""
-    young = _may_still_be_uploaded(entry, grace_s, now)
-    limit = config.decode.max_bytes
+    entry: LedgerFrame, *, max_bytes: int, grace_s: float, now: float, progress: Progress
+) -> FileContent | Refused | Superseded | Postponed:
+    """Read the file of a pending frame. Never raises for what a file may be.
+
+    Files over `max_bytes` are refused unread. For `grace_s` seconds after it was first seen, a
+    file that cannot be opened is postponed, not refused. `now` is in Unix s.
+    """
     try:
         with progress.waiting():
-            data = _read_unchanged(entry, limit, progress)
-        if data is None:
-            return Replaced(entry)
-        frame = decode(data, suffix=Path(entry.path).suffix, options=config.decode)
+            data = _read_unchanged(entry, max_bytes, progress)
     except ImageTooLarge as error:
         return Refused(entry, "too_large", str(error))
-    except DecodeError as error:
-        if young:
-            return Later(entry, min(entry.seen_at + grace_s, now + RETRY_S))
-        return Refused(entry, _reason(entry, error), str(error))
     except (OutsideRoot, MalformedPathText) as error:
         return Refused(entry, "outside_root", str(error))
     except NotRegular as error:
         return Refused(entry, "not_regular", str(error))
     except (FileNotFoundError, PermissionError, NotADirectoryError) as error:
+        young = _may_still_be_uploaded(entry, grace_s, now)
         if young or not _root_is_there(entry):
-            return Later(entry, now + RETRY_S)
+            return Postponed(entry, now + RETRY_S)
         if isinstance(error, PermissionError):
             return Refused(entry, "unreadable", f"no permission to read it: {error.strerror}")
-        return Refused(entry, "missing", "it was deleted or moved away before it was read")
+        return Refused(entry, "missing", "the file was deleted or moved before it was read")
     except OSError:
-        return Later(entry, now + RETRY_S)  # the disk or the network, not the file
-    return Decoded(entry, frame, hashlib.sha256(data).hexdigest())
+        return Postponed(entry, now + RETRY_S)  # the disk or the network, not the file
+    if data is None:
+        return Superseded(entry)
+    return FileContent(entry, data, hashlib.sha256(data).hexdigest())
+
+
+def refuse(
+    entry: LedgerFrame, refusal: Refusal, *, grace_s: float, now: float
+) -> Refused | Postponed:
+    """What follows from content that cannot be scored: a file may still be uploading."""
+    if refusal.may_be_incomplete and _may_still_be_uploaded(entry, grace_s, now):
+        return Postponed(entry, min(entry.seen_at + grace_s, now + RETRY_S))
+    return Refused(entry, refusal.reason, refusal.detail)
 
 
 def _read_unchanged(entry: LedgerFrame, limit: int, progress: Progress) -> bytes | None:
@@ -124,17 +125,11 @@ def _identity(descriptor: int) -> tuple[int, int]:
 
 
 def _may_still_be_uploaded(entry: LedgerFrame, grace_s: float, now: float) -> bool:
-    # Any change would have made it another frame, so it has stood still since it was seen. When
-    # it says it was written does not count: that is another machine's clock, or was copied.
-    # Ours may go back, which must not keep a file for ever.
+    # Any change would have made it another frame, so the file has not changed since it was seen.
+    # Its mtime does not count: another machine's clock set it, or it was copied with the file.
+    # Our clock may go back, which must not keep a file for ever.
     return now - entry.seen_at < grace_s and entry.attempts < MAX_ATTEMPTS
 
 
 def _root_is_there(entry: LedgerFrame) -> bool:
     return os.access(text_to_path(entry.root), os.R_OK | os.X_OK)
-
-
-def _reason(entry: LedgerFrame, error: DecodeError) -> str:
-    if entry.size == 0:
-        return "empty"
-    return "unsupported" if isinstance(error, UnsupportedImage) else "corrupt"

@@ -23,9 +23,8 @@ from pathlib import Path
 import cv2
 import torch
 
-from thermal.decode import decode
 from thermal.detection.detector import Detector
-from thermal.hotspots import default_rule, measure
+from thermal.inspection import Content, Inspected, inspect
 from worker.memory import keep_freed_memory
 
 #: Images that are worked on together, as in a worker.
@@ -41,11 +40,7 @@ def ceiling(paths: Sequence[Path], detector: Detector, threads: int) -> Callable
     size = min(detector.images_a_pass, BATCH // threads)
 
     def share(data: Sequence[bytes]) -> int:
-        frames = [decode(content) for content in data]
-        scored = detector.score(frames)
-        for frame in frames:
-            measure(frame, default_rule(frame.unit, frame.bit_depth))
-        return len(scored)
+        return len(inspected(data, detector))
 
     def run(count: int) -> None:
         images = list(islice(cycle(files), count))
@@ -57,16 +52,24 @@ def ceiling(paths: Sequence[Path], detector: Detector, threads: int) -> Callable
     return run
 
 
+def inspected(images: Sequence[bytes], detector: Detector) -> list[Inspected]:
+    """Decode, score and measure images that are all good. Raises `RuntimeError` for a bad one."""
+    found = inspect(map(Content, images), detector)
+    good = [item for item in found if isinstance(item, Inspected)]
+    if len(good) != len(found):
+        raise RuntimeError(f"{len(found) - len(good)} of the benchmark's images were refused")
+    return good
+
+
 def script(paths: Sequence[Path], detector: Detector, output: Path) -> Callable[[int], None]:
     """One image after the other, with what threads the libraries were given."""
 
     def run(count: int) -> None:
         rows = []
         for path in islice(cycle(paths), count):
-            frame = decode(path.read_bytes())
-            [scored] = detector.score([frame])
-            report = measure(frame, default_rule(frame.unit, frame.bit_depth))
-            rows.append([path, scored.score, report.hotspot_count, report.statistics.max])
+            [found] = inspected([path.read_bytes()], detector)
+            report = found.report
+            rows.append([path, found.scored.score, report.hotspot_count, report.statistics.max])
         with output.open("w", newline="", encoding="utf-8") as file:
             csv.writer(file).writerows(rows)
 

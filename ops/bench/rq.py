@@ -42,15 +42,15 @@ _kept = lru_cache(maxsize=1)(_load)
 def _score(image: str, detector: Detector, database: str) -> None:
     from pathlib import Path
 
-    from thermal.decode import decode
-    from thermal.hotspots import default_rule, measure
+    from thermal.inspection import Content, Inspected, inspect
 
-    frame = decode(Path(image).read_bytes())
-    [scored] = detector.score([frame])
-    report = measure(frame, default_rule(frame.unit, frame.bit_depth))
+    [found] = inspect([Content(Path(image).read_bytes())], detector)
+    if not isinstance(found, Inspected):
+        raise RuntimeError(f"{image}: {found.detail}")
     with sqlite3.connect(database) as connection:
         connection.execute(
-            "INSERT INTO results VALUES (?, ?, ?)", (image, scored.score, report.area_px)
+            "INSERT INTO results VALUES (?, ?, ?)",
+            (image, found.scored.score, found.report.area_px),
         )
     connection.close()
 

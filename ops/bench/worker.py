@@ -19,11 +19,11 @@ from typing import Any, Final
 #: Stage → the function that is it. `score` has the two before it inside, `read` is the file alone.
 STAGES: Final = {
     "read": "worker.reading._read_unchanged",
-    "decode": "worker.reading.decode",
+    "decode": "thermal.inspection.decode",
     "prepare": "thermal.detection.detector.prepare",
     "forward": "thermal.detection.score.Scorer.observe",
     "score": "thermal.detection.detector.Detector.score",
-    "hotspots": "worker.inspection.measure",
+    "hotspots": "thermal.inspection.measure",
     "decide": "storage.stream.streams.Streams.decide_all",
     "draw": "worker.batch.store_pictures",
     "commit": "worker.batch.commit_results",

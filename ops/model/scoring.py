@@ -8,6 +8,7 @@ paths.
 from __future__ import annotations
 
 import csv
+import math
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -25,13 +26,14 @@ from storage.results.export import csv_header, csv_row
 from storage.stream.streams import start_state
 from thermal.detection.detector import Detector
 from thermal.errors import DatasetError
-from thermal.hotspots import HotspotRule, default_rule, measure
 from thermal.threshold import Baseline, Decision, RollingThreshold
 from worker.config import WorkerConfig
+from worker.frame import InspectedFrame
+from worker.inspection import Outcome, inspect_files
 from worker.pictures import keeps_pictures, store_pictures
 from worker.progress import Progress
-from worker.reading import MAX_ATTEMPTS, Decoded, Outcome, Refused, read_frame
-from worker.rows import Inspected, Kept, make_row
+from worker.reading import MAX_ATTEMPTS, Postponed, Refused, Superseded
+from worker.rows import StoredArtifacts, make_row
 
 #: Images that are read and scored together.
 BATCH = 64
@@ -76,8 +78,9 @@ def score_images(
         quarantine.writerow(QUARANTINE_HEADER)
         for start in range(0, len(paths), BATCH):
             batch = paths[start : start + BATCH]
-            outcomes = list(pool.map(lambda path: _read(root, path, config), batch))
-            rows, refused = scorer.score(outcomes)
+            outcomes = _inspect(root, batch, detector, config, pool)
+            rows = [scorer.row(item) for item in outcomes if isinstance(item, InspectedFrame)]
+            refused = [_refusal(o) for o in outcomes if not isinstance(o, InspectedFrame)]
             results.writerows(csv_row(row) for row in rows)
             quarantine.writerows(
                 [_as_text(t) for t in (r.entry.path, r.entry.camera, r.reason, r.detail)]
@@ -115,37 +118,17 @@ class _FolderScorer:
         self._baseline = Baseline.from_scores(detector.bundle.held_out_scores, config.window)
         self._streams: dict[str, RollingThreshold] = {}
 
-    def score(self, outcomes: Sequence[Outcome]) -> tuple[list[ResultRow], list[Refused]]:
-        """Rows of the frames that could be scored, and the files that could not."""
-        unit = self._detector.bundle.preparation.unit
-        fitting, refused = [], []
-        for outcome in outcomes:
-            if isinstance(outcome, Decoded) and outcome.frame.unit == unit:
-                fitting.append(outcome)
-            else:
-                refused.append(_refusal(outcome, unit))
-        scored = self._detector.score([outcome.frame for outcome in fitting])
-        inspected = [
-            Inspected(decoded, one, measure(decoded.frame, self._rule(decoded)))
-            for decoded, one in zip(fitting, scored, strict=True)
-        ]
-        return [self._row(item) for item in inspected], refused
-
-    def _rule(self, decoded: Decoded) -> HotspotRule:
-        rule = self._config.camera(decoded.entry.camera).hotspot
-        return rule or default_rule(decoded.frame.unit, decoded.frame.bit_depth)
-
-    def _row(self, item: Inspected) -> ResultRow:
-        entry = item.decoded.entry
-        decision = self._decide(entry.camera, item.scored.score)
-        kept = Kept()
-        if keeps_pictures(self._config, entry.id, decision):
-            kept = store_pictures(self._store, self._detector.bundle, item, decision)
+    def row(self, item: InspectedFrame) -> ResultRow:
+        """Decide about a frame and store its pictures. Call in the order of the images."""
+        decision = self._decide(item.camera, item.scored.score)
+        stored = StoredArtifacts()
+        if keeps_pictures(self._config, item.id, decision):
+            stored = store_pictures(self._store, self._detector.bundle, item, decision)
         return make_row(
             item,
             decision,
             epoch="",  # no window that others share
-            kept=kept,
+            stored=stored,
             model_id=self._detector.model_id,
             worker=self._config.name,
             now=time.time(),
@@ -159,12 +142,31 @@ class _FolderScorer:
         return self._streams[camera].decide(score)
 
 
-def _read(root: WatchRoot, path: str, config: WorkerConfig) -> Outcome:
+def _inspect(
+    root: WatchRoot,
+    paths: Sequence[str],
+    detector: Detector,
+    config: WorkerConfig,
+    pool: ThreadPoolExecutor,
+) -> list[Outcome]:
+    """Read and inspect images in threads, in their order."""
     now = time.time()
+    entries = [_entry(root, path, now) for path in paths]
+    size = max(1, min(math.ceil(len(entries) / config.threads), detector.images_a_pass))
+
+    def share(start: int) -> list[Outcome]:
+        part = entries[start : start + size]
+        return inspect_files(part, detector, config, now=now, progress=Progress())
+
+    shares = pool.map(share, range(0, len(entries), size))
+    return [outcome for found in shares for outcome in found]
+
+
+def _entry(root: WatchRoot, path: str, now: float) -> LedgerFrame:
     frame = root.frame_at(path)
     if frame is None:
         raise DatasetError(f"{root.join(path)} went away while the folder was scored")
-    entry = LedgerFrame(
+    return LedgerFrame(
         id=frame.frame_id,
         camera=frame.camera,
         root=frame.root,
@@ -174,18 +176,15 @@ def _read(root: WatchRoot, path: str, config: WorkerConfig) -> Outcome:
         attempts=MAX_ATTEMPTS,  # nobody is uploading: what cannot be read now is not read
         seen_at=now,
     )
-    camera = config.camera(frame.camera)
-    return read_frame(entry, camera, grace_s=0, now=now, progress=Progress())
 
 
-def _refusal(outcome: Outcome, unit: str) -> Refused:
+def _refusal(outcome: Refused | Superseded | Postponed) -> Refused:
     """Why an image is not scored; here nothing is tried later."""
     if isinstance(outcome, Refused):
         return outcome
-    if isinstance(outcome, Decoded):
-        detail = f"the image is in {outcome.frame.unit}, the model was trained in {unit}"
-        return Refused(outcome.entry, "unit_mismatch", detail)
-    return Refused(outcome.entry, "unreadable", "it changed, or could not be read, meanwhile")
+    return Refused(
+        outcome.entry, "unreadable", "the file changed, or could not be read, while it was scored"
+    )
 
 
 def _as_text(cell: str) -> str:

@@ -17,7 +17,7 @@ from __future__ import annotations
 import hashlib
 import json
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass
 from importlib.resources import files
 from typing import cast
@@ -70,7 +70,7 @@ class Decided:
     """The answer to one script call."""
 
     epoch: str
-    decisions: tuple[Decision, ...]  #: one for each frame asked for, in that order
+    decisions: Mapping[str, Decision]  #: by frame, in the order asked for
     open_decisions: Mapping[str, Decision]  #: by frame: of other batches, perhaps not committed
 
 
@@ -127,8 +127,8 @@ class RollingWindows:
                 self._decide(keys=stream.redis_keys(), args=arguments, client=pipeline)
             replies = pipeline.execute()
         return {
-            stream: _from_reply(reply)
-            for stream, reply in zip(frames, replies, strict=True)
+            stream: _from_reply([frame_id for frame_id, _ in batch], reply)
+            for (stream, batch), reply in zip(frames.items(), replies, strict=True)
             if reply
         }
 
@@ -149,12 +149,8 @@ class RollingWindows:
             _text(HOLD_SHARE * HOLD_FRAMES),
         ]
 
-    def confirm(self, stream: StreamKey, frame_ids: Iterable[str]) -> None:
-        """Say that the decisions of these frames are in the database."""
-        self.confirm_all({stream: list(frame_ids)})
-
     def confirm_all(self, frame_ids: Mapping[StreamKey, Sequence[str]]) -> None:
-        """`confirm` for several streams, in one round trip."""
+        """Say that the decisions of these frames are in the database; one round trip."""
         with self.redis.pipeline(transaction=False) as pipeline:
             for stream, ids in frame_ids.items():
                 if ids:
@@ -228,11 +224,11 @@ class RollingWindows:
             pipeline.execute()
 
 
-def _from_reply(reply: tuple[bytes, list[bytes], list[bytes]]) -> Decided:
+def _from_reply(frame_ids: Sequence[str], reply: tuple[bytes, list[bytes], list[bytes]]) -> Decided:
     epoch, decisions, others = reply
     return Decided(
         epoch=epoch.decode(),
-        decisions=tuple(_from_wire(text) for text in decisions),
+        decisions=dict(zip(frame_ids, map(_from_wire, decisions), strict=True)),
         open_decisions={
             others[i].decode(): _from_wire(others[i + 1]) for i in range(0, len(others), 2)
         },

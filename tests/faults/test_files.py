@@ -122,8 +122,8 @@ def test_files_of_any_name_are_scored(site: Site) -> None:
 
 
 def test_files_that_are_no_images_are_quarantined_with_the_reason(site: Site) -> None:
-    # to see it fail: let `_reason` of worker.reading always answer "corrupt", or leave the units
-    # out of Inspector._read
+    # to see it fail: let `_reason` of thermal.inspection always answer "corrupt", or leave the
+    # units out of its `_decode`
     whole = large_picture(1)
     content = {
         "empty.png": (b"", "empty"),
@@ -195,7 +195,7 @@ def test_five_thousand_random_contents_are_decoded_or_refused() -> None:
 
 
 def test_random_contents_do_not_hold_up_the_stream(site: Site) -> None:
-    # to see it fail: let read_frame pass on DecodeError
+    # to see it fail: let `thermal.inspect` pass on DecodeError
     chance = random.Random(11)
     suffixes = sorted(IMAGE_SUFFIXES)
     random_paths = [

@@ -193,8 +193,8 @@ def test_a_frame_that_fails_alone_is_quarantined_and_holds_up_no_other(
 def test_a_frame_that_kills_its_workers_is_quarantined_and_holds_up_no_other(
     make_site: MakeSite,
 ) -> None:
-    # to see it fail: take _handle_abandoned from WarmWorker, or leave suspects in their batch in
-    # Isolation.__call__
+    # to see it fail: take _handle_abandoned from WarmWorker, or leave poison frames in their
+    # batch in Isolation.__call__
     site = make_site()
     site.upload(10)
     poison(site)

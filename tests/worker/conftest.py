@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -51,14 +51,20 @@ class Deployment:
         register(self.engine, [frame], now=time.time())
         return frame.frame_id
 
-    def scorer(self, *, grace_s: float = 0.0, **settings: object) -> BatchScorer:
-        """A new worker's batch function."""
+    def scorer(
+        self,
+        *,
+        grace_s: float = 0.0,
+        model_clock: Callable[[], float] = time.time,
+        **settings: object,
+    ) -> BatchScorer:
+        """A new worker's batch function; `model_clock` says when to ask for the active model."""
         config = replace(self.config, grace_s=grace_s, **settings)  # type: ignore[arg-type]
         return BatchScorer(
             config,
             self.engine,
             Streams(self.engine, RollingWindows(self.redis, config.window), time.time),
-            ModelSource(self.engine, "cpu", time.time),
+            ModelSource(self.engine, "cpu", model_clock),
             self.store,
             time.time,
             Progress(),

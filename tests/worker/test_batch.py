@@ -206,8 +206,7 @@ def test_another_active_model_is_taken_up_without_a_restart(
     from storage.models import save_model
 
     clock = iter(range(0, 1000, 10))
-    scorer = deployment.scorer()
-    scorer.models._clock = lambda: float(next(clock))
+    scorer = deployment.scorer(model_clock=lambda: float(next(clock)))
     scorer(batch_of([deployment.upload("cam-a/1.png", picture(1))]))
     other = replace(bundle, held_out_scores=bundle.held_out_scores * 2)
     save_model(deployment.engine, other, now=1.0, activate=True)

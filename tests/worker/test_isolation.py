@@ -20,8 +20,8 @@ from tests.scene import picture
 from tests.worker.conftest import Deployment, batch_of
 from worker.batch import BatchReport, BatchScorer
 from worker.isolation import MAX_FAILURES, Isolation
+from worker.poison_frames import KEY, PoisonFrames
 from worker.progress import Progress
-from worker.suspects import Suspects
 
 
 class Failing:
@@ -126,7 +126,7 @@ def test_what_a_batch_needs_is_never_blamed_on_a_frame(
 def test_frames_of_a_batch_that_took_its_worker_along_get_jobs_of_their_own(
     deployment: Deployment,
 ) -> None:
-    # to see it fail: leave suspects in their batch in Isolation.__call__
+    # to see it fail: leave poison frames in their batch in Isolation.__call__
     ids = upload(deployment, 4)
     isolated = isolation(deployment, deployment.scorer())
     isolated.abandoned(batch_of(ids[:3]))
@@ -165,11 +165,11 @@ def test_a_job_that_takes_too_long_is_split_unless_it_only_waited(deployment: De
         with progress.waiting():
             raise JobTimeoutException
 
-    for score, suspects in ((slow_disk, {}), (slow, dict.fromkeys(ids, 0))):
+    for score, noted in ((slow_disk, {}), (slow, dict.fromkeys(ids, 0))):
         isolated = Isolation(score, deployment.engine, deployment.redis, time.time, progress)
         with pytest.raises(JobTimeoutException):
             isolated(batch_of(ids))
-        assert Suspects(deployment.redis).failures(ids) == suspects
+        assert PoisonFrames(deployment.redis).failures(ids) == noted
         progress.step()
 
 
@@ -187,5 +187,5 @@ def test_a_requeued_frame_starts_with_a_clean_record(deployment: Deployment) -> 
 
 def test_notes_do_not_stay_for_ever(redis_url: str) -> None:
     with Redis.from_url(redis_url) as redis:
-        Suspects(redis).note_batch(["f" * 32])
-        assert 0 < cast(int, redis.ttl("thermalwatch:suspects")) <= 24 * 3600
+        PoisonFrames(redis).note_batch(["f" * 32])
+        assert 0 < cast(int, redis.ttl(KEY)) <= 24 * 3600

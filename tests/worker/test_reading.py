@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import Protocol
 
 import cv2
 import numpy as np
@@ -11,17 +12,13 @@ from producer.naming import WatchRoot
 from storage.files.paths import path_to_text
 from storage.frames.ledger import LedgerFrame, NewFrame
 from thermal.decode import DecodeOptions
-from worker.config import CameraConfig
+from thermal.detection.bundle import Bundle
+from thermal.detection.detector import Detector
+from worker.config import CameraConfig, WorkerConfig
+from worker.frame import InspectedFrame
+from worker.inspection import Outcome, inspect_files
 from worker.progress import Progress
-from worker.reading import (
-    MAX_ATTEMPTS,
-    Decoded,
-    Later,
-    Outcome,
-    Refused,
-    Replaced,
-    read_frame,
-)
+from worker.reading import MAX_ATTEMPTS, Postponed, Refused, Superseded
 
 GRACE_S = 30.0
 PNG = cv2.imencode(".png", np.arange(96, dtype=np.uint8).reshape(8, 12))[1].tobytes()
@@ -49,12 +46,27 @@ def entry_for(root: Path, name: str) -> LedgerFrame:
     )
 
 
-def read(
-    entry: LedgerFrame, *, age_s: float = 3600.0, config: CameraConfig | None = None
-) -> Outcome:
-    now = entry.mtime_ns / 1e9 + age_s
-    camera = config or CameraConfig()
-    return read_frame(entry, camera, grace_s=GRACE_S, now=now, progress=Progress())
+class Read(Protocol):
+    """Reads and inspects the file of an entry that was seen `age_s` seconds ago."""
+
+    def __call__(
+        self, entry: LedgerFrame, *, age_s: float = 3600.0, config: CameraConfig | None = None
+    ) -> Outcome: ...
+
+
+@pytest.fixture(scope="module")
+def read(bundle: Bundle) -> Read:
+    detector = Detector.from_bundle(bundle, "cpu")
+
+    def inspect_one(
+        entry: LedgerFrame, *, age_s: float = 3600.0, config: CameraConfig | None = None
+    ) -> Outcome:
+        worker = WorkerConfig("w", default_camera=config or CameraConfig(), grace_s=GRACE_S)
+        now = entry.mtime_ns / 1e9 + age_s
+        [outcome] = inspect_files([entry], detector, worker, now=now, progress=Progress())
+        return outcome
+
+    return inspect_one
 
 
 def reason(outcome: Outcome) -> str:
@@ -63,17 +75,17 @@ def reason(outcome: Outcome) -> str:
     return outcome.reason
 
 
-def test_a_good_file_is_decoded_with_the_digest_of_its_content(tmp_path: Path) -> None:
+def test_a_good_file_is_decoded_with_the_digest_of_its_content(tmp_path: Path, read: Read) -> None:
     outcome = read(upload(tmp_path, "a.png"))
-    assert isinstance(outcome, Decoded)
+    assert isinstance(outcome, InspectedFrame)
     assert outcome.frame.shape == (8, 12)
     assert len(outcome.sha256) == 64
 
 
 @pytest.mark.parametrize("name", [b"n\xff.png", b"new\nline.png", b"'; DROP TABLE frames.png"])
-def test_any_name_can_be_read(tmp_path: Path, name: bytes) -> None:
+def test_any_name_can_be_read(tmp_path: Path, name: bytes, read: Read) -> None:
     outcome = read(upload(tmp_path, os.fsdecode(name)))
-    assert isinstance(outcome, Decoded)
+    assert isinstance(outcome, InspectedFrame)
 
 
 @pytest.mark.parametrize(
@@ -84,36 +96,38 @@ def test_any_name_can_be_read(tmp_path: Path, name: bytes) -> None:
         (b"dear operator, this is text", "unsupported"),
     ],
 )
-def test_bad_content_is_refused_once_it_is_old(tmp_path: Path, data: bytes, expected: str) -> None:
+def test_bad_content_is_refused_once_it_is_old(
+    tmp_path: Path, data: bytes, expected: str, read: Read
+) -> None:
     assert reason(read(upload(tmp_path, "a.png", data))) == expected
 
 
 @pytest.mark.parametrize("data", [b"", PNG[: len(PNG) // 2], b"\0" * 100])
 def test_bad_content_that_is_young_may_be_an_upload_and_is_tried_again(
-    tmp_path: Path, data: bytes
+    tmp_path: Path, data: bytes, read: Read
 ) -> None:
     # to see it fail: remove the question for `young` from read_frame
     entry = upload(tmp_path, "a.png", data)
     outcome = read(entry, age_s=1)
-    assert isinstance(outcome, Later)
+    assert isinstance(outcome, Postponed)
     assert entry.mtime_ns / 1e9 + 1 < outcome.until <= entry.mtime_ns / 1e9 + GRACE_S
 
 
 @pytest.mark.parametrize("dated_s", [-1e8, 1e8])
 def test_the_grace_period_counts_from_when_a_file_was_seen_whatever_its_date(
-    tmp_path: Path, dated_s: float
+    tmp_path: Path, dated_s: float, read: Read
 ) -> None:
     # to see it fail: count from `mtime_ns`, alone or together with `seen_at`
     seen_at = upload(tmp_path, "a.png", PNG[:50]).seen_at
     os.utime(tmp_path / "a.png", (0, seen_at + dated_s))
     entry = LedgerFrame(**{**vars(entry_for(tmp_path, "a.png")), "seen_at": seen_at})
     young = read(entry, age_s=1 - dated_s)
-    assert isinstance(young, Later)
+    assert isinstance(young, Postponed)
     assert seen_at + 1 < young.until <= seen_at + GRACE_S
     assert reason(read(entry, age_s=GRACE_S + 1 - dated_s)) == "corrupt"
 
 
-def test_a_date_that_no_database_holds_is_no_change_of_the_file(tmp_path: Path) -> None:
+def test_a_date_that_no_database_holds_is_no_change_of_the_file(tmp_path: Path, read: Read) -> None:
     # to see it fail: let _identity return `st_mtime_ns` as it is
     path = tmp_path / "a.png"
     path.write_bytes(PNG)
@@ -123,49 +137,51 @@ def test_a_date_that_no_database_holds_is_no_change_of_the_file(tmp_path: Path) 
     frame = WatchRoot.at(tmp_path, {}).frame_at("a.png")
     assert frame is not None
     entry = LedgerFrame(id=frame.frame_id, **vars(frame), attempts=0, seen_at=0.0)
-    assert isinstance(read(entry), Decoded)
+    assert isinstance(read(entry), InspectedFrame)
 
 
-def test_a_clock_that_went_back_does_not_keep_a_bad_file_for_ever(tmp_path: Path) -> None:
+def test_a_clock_that_went_back_does_not_keep_a_bad_file_for_ever(
+    tmp_path: Path, read: Read
+) -> None:
     entry = upload(tmp_path, "a.png", b"")
-    assert isinstance(read(entry, age_s=-1e6), Later)
+    assert isinstance(read(entry, age_s=-1e6), Postponed)
     tired = LedgerFrame(**{**vars(entry), "attempts": MAX_ATTEMPTS})
     assert reason(read(tired, age_s=-1e6)) == "empty"
 
 
-def test_a_file_over_the_limit_is_refused_unread(tmp_path: Path) -> None:
+def test_a_file_over_the_limit_is_refused_unread(tmp_path: Path, read: Read) -> None:
     config = CameraConfig(decode=DecodeOptions(max_bytes=10))
     assert reason(read(upload(tmp_path, "a.png"), age_s=0, config=config)) == "too_large"
 
 
-def test_an_overwritten_file_is_replaced(tmp_path: Path) -> None:
+def test_an_overwritten_file_is_replaced(tmp_path: Path, read: Read) -> None:
     entry = upload(tmp_path, "latest.png")
     (tmp_path / "latest.png").write_bytes(PNG + b"more")
-    assert isinstance(read(entry), Replaced)
+    assert isinstance(read(entry), Superseded)
 
 
-def test_a_touched_file_is_replaced(tmp_path: Path) -> None:
+def test_a_touched_file_is_replaced(tmp_path: Path, read: Read) -> None:
     entry = upload(tmp_path, "a.png")
     os.utime(tmp_path / "a.png", ns=(0, entry.mtime_ns + 1))
-    assert isinstance(read(entry), Replaced)
+    assert isinstance(read(entry), Superseded)
 
 
-def test_a_deleted_file_is_missing_after_the_grace_period(tmp_path: Path) -> None:
+def test_a_deleted_file_is_missing_after_the_grace_period(tmp_path: Path, read: Read) -> None:
     entry = upload(tmp_path, "a.png")
     (tmp_path / "a.png").unlink()
-    assert isinstance(read(entry, age_s=1), Later)
+    assert isinstance(read(entry, age_s=1), Postponed)
     assert reason(read(entry)) == "missing"
 
 
-def test_nothing_is_missing_while_the_watch_directory_is_away(tmp_path: Path) -> None:
+def test_nothing_is_missing_while_the_watch_directory_is_away(tmp_path: Path, read: Read) -> None:
     # to see it fail: remove _root_is_there from read_frame
     root = tmp_path / "mount"
     entry = upload(root, "a.png")
     root.rename(tmp_path / "unmounted")
-    assert isinstance(read(entry), Later)
+    assert isinstance(read(entry), Postponed)
 
 
-def test_a_file_that_became_a_link_out_of_the_root_is_refused(tmp_path: Path) -> None:
+def test_a_file_that_became_a_link_out_of_the_root_is_refused(tmp_path: Path, read: Read) -> None:
     (tmp_path / "secret.png").write_bytes(PNG)
     root = tmp_path / "root"
     entry = upload(root, "a.png")
@@ -174,7 +190,7 @@ def test_a_file_that_became_a_link_out_of_the_root_is_refused(tmp_path: Path) ->
     assert reason(read(entry)) == "outside_root"
 
 
-def test_a_ledger_path_that_climbs_out_is_refused(tmp_path: Path) -> None:
+def test_a_ledger_path_that_climbs_out_is_refused(tmp_path: Path, read: Read) -> None:
     (tmp_path / "secret.png").write_bytes(PNG)
     root = tmp_path / "root"
     entry = upload(root, "a.png")
@@ -182,7 +198,7 @@ def test_a_ledger_path_that_climbs_out_is_refused(tmp_path: Path) -> None:
     assert reason(read(climbing)) == "outside_root"
 
 
-def test_a_fifo_is_refused_without_waiting_for_a_writer(tmp_path: Path) -> None:
+def test_a_fifo_is_refused_without_waiting_for_a_writer(tmp_path: Path, read: Read) -> None:
     entry = upload(tmp_path, "a.png")
     (tmp_path / "a.png").unlink()
     os.mkfifo(tmp_path / "a.png")
@@ -190,7 +206,7 @@ def test_a_fifo_is_refused_without_waiting_for_a_writer(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_a_file_without_permission_is_unreadable(tmp_path: Path) -> None:
+def test_a_file_without_permission_is_unreadable(tmp_path: Path, read: Read) -> None:
     entry = upload(tmp_path, "a.png")
     (tmp_path / "a.png").chmod(0)
     assert reason(read(entry)) == "unreadable"

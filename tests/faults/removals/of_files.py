@@ -65,7 +65,7 @@ REMOVALS = (
         (_NO_IMAGES,),
         (
             Edit(
-                "worker/reading.py",
+                "thermal/inspection.py",
                 '    return "unsupported" if isinstance(error, UnsupportedImage) else "corrupt"\n',
                 '    return "corrupt"\n',
             ),
@@ -74,7 +74,7 @@ REMOVALS = (
     Removal(
         "units-are-not-mixed",
         (_NO_IMAGES,),
-        (Edit("worker/inspection.py", "and outcome.frame.unit != unit:", "and not unit:"),),
+        (Edit("thermal/inspection.py", "if frame.unit != unit:", "if not unit:"),),
     ),
     Removal(
         "sizes-are-limited",
@@ -107,9 +107,9 @@ REMOVALS = (
         (_RANDOM,),
         (
             Edit(
-                "worker/reading.py",
+                "thermal/inspection.py",
                 "    except DecodeError as error:\n",
-                "    except DecodeError as error:\n        if not young:\n            raise\n",
+                "    except DecodeError as error:\n        if content.data:\n            raise\n",
             ),
         ),
     ),

@@ -204,9 +204,9 @@ REMOVALS = (
             ),
             Edit(
                 "worker/pictures.py",
-                "    store.put(kept_at, encode_arrays(arrays))\n",
+                "    store.put(arrays_path, encode_arrays(arrays))\n",
                 "    try:\n"
-                "        store.put(kept_at, encode_arrays(arrays))\n"
+                "        store.put(arrays_path, encode_arrays(arrays))\n"
                 "    except OSError:\n"
                 "        pass\n",
             ),

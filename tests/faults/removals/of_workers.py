@@ -217,7 +217,7 @@ REMOVALS = (
         ),
     ),
     Removal(
-        "suspects-are-alone",
+        "poison-frames-are-alone",
         (_POISON,),
         (
             Edit(

@@ -54,7 +54,7 @@ def score(engine: Engine, streams: Streams, bundle: Bundle, batch: list[NewFrame
         engine,
         [
             result_row(frame, decision, epoch=decided.epoch, model_id=bundle.model_id)
-            for frame, decision in zip(batch, decided.decisions, strict=True)
+            for frame, decision in zip(batch, decided.decisions.values(), strict=True)
         ],
         epochs={batch[0].camera: decided.epoch},
         open_decisions={},

@@ -86,7 +86,7 @@ class Site:
             [(frame.frame_id, score) for frame, score in zip(batch, scores, strict=True)],
         )
         rows = []
-        for number, frame, decision in zip(numbers, batch, decided.decisions, strict=True):
+        for number, frame, decision in zip(numbers, batch, decided.decisions.values(), strict=True):
             row = result_row(frame, decision, epoch=decided.epoch, model_id=self.bundle.model_id)
             names: dict[str, Any] = {}
             for kind in KINDS if pictures else ():

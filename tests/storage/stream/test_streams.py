@@ -109,7 +109,7 @@ class Workers:
         epoch = batch.decided.epoch
         rows = [
             result_row(frame, decision, epoch=epoch, model_id=BUNDLE.model_id)
-            for frame, decision in zip(batch.frames, batch.decided.decisions, strict=True)
+            for frame, decision in zip(batch.frames, batch.decided.decisions.values(), strict=True)
         ]
         try:
             commit_results(
@@ -123,7 +123,7 @@ class Workers:
         except StaleEpoch:
             return False
         ids = [row.frame_id for row in rows]
-        self.streams.windows.confirm(STREAM, [*ids, *batch.decided.open_decisions])
+        self.streams.windows.confirm_all({STREAM: [*ids, *batch.decided.open_decisions]})
         for frame_id in ids:
             self.pending.pop(frame_id, None)
         self.check()
@@ -198,15 +198,15 @@ def test_a_camera_that_training_has_not_seen_starts_by_learning(streams: Streams
     bundle = make_bundle(cameras=("cam-a",))
     known = streams.decide(StreamKey("cam-a", bundle.model_id), bundle, [("f1", 1.0)])
     new = streams.decide(StreamKey("cam-b", bundle.model_id), bundle, [("f2", 1.0)])
-    assert not known.decisions[0].learning
-    assert new.decisions[0].learning
-    assert new.decisions[0].window_n == 0
+    assert not known.decisions["f1"].learning
+    assert new.decisions["f2"].learning
+    assert new.decisions["f2"].window_n == 0
 
 
 def test_a_model_of_images_without_cameras_stands_for_every_camera(streams: Streams) -> None:
     decided = streams.decide(STREAM, BUNDLE, [("f1", 1.0)])
-    assert not decided.decisions[0].learning
-    assert decided.decisions[0].window_n == 5
+    assert not decided.decisions["f1"].learning
+    assert decided.decisions["f1"].window_n == 5
 
 
 def test_new_settings_count_at_once(engine: Engine, streams: Streams) -> None:
@@ -214,7 +214,7 @@ def test_new_settings_count_at_once(engine: Engine, streams: Streams) -> None:
     changed = WindowConfig(size=8, learn_frames=3, percentile=60.0, body_percentile=50.0)
     redis = streams.windows.redis
     later = Streams(engine, RollingWindows(redis, changed), lambda: 0.0)
-    [decision] = later.decide(STREAM, BUNDLE, [("f2", 1.0)]).decisions
+    [decision] = later.decide(STREAM, BUNDLE, [("f2", 1.0)]).decisions.values()
     baseline = Baseline.from_scores(BUNDLE.held_out_scores, changed)
     assert decision.threshold == pytest.approx(decision.body * baseline.tail)
 
@@ -228,12 +228,15 @@ def feed(streams: Streams, engine: Engine, scores: Sequence[float]) -> list[Deci
         frame = new_frame(number)
         register(engine, [frame], now=0.0)
         decided = streams.decide(STREAM, BUNDLE, [(frame.frame_id, score)])
-        decisions += decided.decisions
+        decisions += decided.decisions.values()
         commit_results(
             engine,
             [
                 result_row(
-                    frame, decided.decisions[0], epoch=decided.epoch, model_id=STREAM.model_id
+                    frame,
+                    decided.decisions[frame.frame_id],
+                    epoch=decided.epoch,
+                    model_id=STREAM.model_id,
                 )
             ],
             epochs={"cam-a": decided.epoch},
@@ -241,7 +244,7 @@ def feed(streams: Streams, engine: Engine, scores: Sequence[float]) -> list[Deci
             model_id=STREAM.model_id,
             now=0.0,
         )
-        streams.windows.confirm(STREAM, [frame.frame_id])
+        streams.windows.confirm_all({STREAM: [frame.frame_id]})
     return decisions
 
 
@@ -274,7 +277,7 @@ def test_only_frames_that_will_be_delivered_again_get_their_decision_back(
     finish(engine, superseded=[replaced.frame_id], now=1.0)
     streams.windows.redis.flushall()
     again = streams.decide(STREAM, BUNDLE, [(awaited.frame_id, 1.0)])
-    assert again.decisions == dead.decisions[1:]
+    assert list(again.decisions.values()) == list(dead.decisions.values())[1:]
     assert streams.windows.redis.hkeys(STREAM.redis_keys()[3]) == [awaited.frame_id.encode()]
 
 

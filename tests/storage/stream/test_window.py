@@ -66,7 +66,7 @@ def test_script_equals_reference_on_any_stream(
     windows, reference = start(redis, learning=learning)
     for batch in batches_of(scores, sizes):
         decided = windows.decide(STREAM, BASELINE, batch)
-        assert list(decided.decisions) == [reference.decide(score) for _, score in batch]
+        assert list(decided.decisions.values()) == [reference.decide(score) for _, score in batch]
         assert decided.epoch == "epoch-1"
 
 
@@ -77,11 +77,11 @@ def test_script_equals_reference_when_a_lasting_fault_holds_the_stream(redis: Re
     held = []
     for batch in batches_of(scores, [7] * 60):
         decided = windows.decide(STREAM, BASELINE, batch)
-        assert list(decided.decisions) == [reference.decide(score) for _, score in batch]
-        held += [decision.held for decision in decided.decisions]
+        assert list(decided.decisions.values()) == [reference.decide(score) for _, score in batch]
+        held += [decision.held for decision in decided.decisions.values()]
     assert any(held) and not held[-1]
     windows.install(STREAM, reference, "epoch-2", {})
-    [again] = windows.decide(STREAM, BASELINE, [("after", 3.0)]).decisions
+    [again] = windows.decide(STREAM, BASELINE, [("after", 3.0)]).decisions.values()
     assert again == reference.decide(3.0)
 
 
@@ -96,16 +96,16 @@ def test_a_stream_installed_from_its_decisions_goes_on_unchanged(
     windows.install(STREAM, reference, "epoch-2", {})
     for i, score in enumerate(scores[cut:]):
         decided = windows.decide(STREAM, BASELINE, [(f"later-{i}", score)])
-        assert decided.decisions == (reference.decide(score),)
+        assert list(decided.decisions.values()) == [reference.decide(score)]
 
 
 def test_a_frame_that_comes_again_gets_its_first_decision(redis: Redis) -> None:
     windows, _ = start(redis)
     first = windows.decide(STREAM, BASELINE, [("a", 1.0), ("b", 9.0), ("c", 1.2)])
     again = windows.decide(STREAM, BASELINE, [("c", 1.2), ("d", 1.1), ("b", 9.0)])
-    assert again.decisions[0] == first.decisions[2]
-    assert again.decisions[2] == first.decisions[1]
-    assert again.decisions[1].seq == 4
+    assert again.decisions["c"] == first.decisions["c"]
+    assert again.decisions["b"] == first.decisions["b"]
+    assert again.decisions["d"].seq == 4
 
 
 def test_decisions_are_open_until_they_are_confirmed(redis: Redis) -> None:
@@ -113,10 +113,10 @@ def test_decisions_are_open_until_they_are_confirmed(redis: Redis) -> None:
     mine = windows.decide(STREAM, BASELINE, [("a", 1.0), ("b", 1.2)])
     assert mine.open_decisions == {}
     other = windows.decide(STREAM, BASELINE, [("c", 1.1)])
-    assert other.open_decisions == {"a": mine.decisions[0], "b": mine.decisions[1]}
-    windows.confirm(STREAM, ["a", "c"])
+    assert other.open_decisions == dict(mine.decisions)
+    windows.confirm_all({STREAM: ["a", "c"]})
     last = windows.decide(STREAM, BASELINE, [("d", 1.1)])
-    assert last.open_decisions == {"b": mine.decisions[1]}
+    assert last.open_decisions == {"b": mine.decisions["b"]}
 
 
 def test_old_decisions_are_forgotten_but_never_open_ones(redis: Redis) -> None:
@@ -125,7 +125,7 @@ def test_old_decisions_are_forgotten_but_never_open_ones(redis: Redis) -> None:
     for batch in range(DECISIONS_KEPT // 256 + 2):
         ids = [f"{batch}-{i}" for i in range(256)]
         windows.decide(STREAM, BASELINE, [(frame, 1.0) for frame in ids])
-        windows.confirm(STREAM, ids)
+        windows.confirm_all({STREAM: ids})
     decided = redis.hkeys(STREAM.redis_keys()[3])
     assert b"open" in decided
     assert b"0-0" not in decided
@@ -159,8 +159,8 @@ def test_restored_open_decisions_answer_their_frames(redis: Redis) -> None:
     lost = reference.decide(1.3)
     windows.install(STREAM, reference, "epoch-2", {"lost": lost})
     decided = windows.decide(STREAM, BASELINE, [("new", 1.0), ("lost", 1.3)])
-    assert decided.decisions[1] == lost
-    assert decided.decisions[0].seq == lost.seq + 1
+    assert decided.decisions["lost"] == lost
+    assert decided.decisions["new"].seq == lost.seq + 1
 
 
 def test_streams_do_not_touch_each_other(redis: Redis) -> None:
@@ -168,7 +168,7 @@ def test_streams_do_not_touch_each_other(redis: Redis) -> None:
     other = StreamKey(STREAM.camera, "model-2")
     windows.install(other, RollingThreshold(CONFIG, BASELINE), "epoch-9", {})
     windows.decide(other, BASELINE, [("a", 5.0)])
-    assert windows.decide(STREAM, BASELINE, [("a", 1.0)]).decisions[0].score == 1.0
+    assert windows.decide(STREAM, BASELINE, [("a", 1.0)]).decisions["a"].score == 1.0
 
 
 def test_workers_that_decide_at_once_share_one_sequence(redis_url: str) -> None:
@@ -179,7 +179,7 @@ def test_workers_that_decide_at_once_share_one_sequence(redis_url: str) -> None:
     def work(worker: int) -> None:
         for i in range(50):
             frames = [(f"{worker}-{i}-{j}", 1.0 + j / 10) for j in range(4)]
-            seqs.extend(d.seq for d in windows.decide(STREAM, BASELINE, frames).decisions)
+            seqs.extend(d.seq for d in windows.decide(STREAM, BASELINE, frames).decisions.values())
 
     threads = [threading.Thread(target=work, args=(n,)) for n in range(4)]
     for thread in threads:

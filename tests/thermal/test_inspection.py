@@ -1,0 +1,97 @@
+"""The one path of an image: what is refused, and that all callers get the same answer."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from tests.scene import picture
+from thermal import Content, DecodeOptions, Detector, Inspected, LinearScale, Refusal, inspect
+from thermal.decode import decode
+from thermal.detection.bundle import Bundle
+from thermal.hotspots import HotspotRule
+
+
+@pytest.fixture(scope="module")
+def detector(bundle: Bundle) -> Detector:
+    return Detector.from_bundle(bundle, "cpu")
+
+
+def test_an_image_is_scored_and_measured(detector: Detector) -> None:
+    [found] = inspect([Content(picture(1))], detector)
+    assert isinstance(found, Inspected)
+    [alone] = detector.score([decode(picture(1))])
+    assert found.scored.score == alone.score
+    assert found.report.statistics.max == found.frame.values.max()
+
+
+def test_answers_come_in_the_order_of_the_images(detector: Detector) -> None:
+    found = inspect([Content(picture(1)), Content(b""), Content(picture(2))], detector)
+    assert [type(item) for item in found] == [Inspected, Refusal, Inspected]
+    assert isinstance(found[2], Inspected)
+    assert np.array_equal(found[2].frame.values, decode(picture(2)).values)
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (Content(b""), "empty"),
+        (Content(picture(1)[:-30]), "corrupt"),
+        (Content(b"GIF89a no image"), "unsupported"),
+        (Content(picture(1), options=DecodeOptions(max_pixels=10)), "too_large"),
+        (Content(b"20.5,21.0\n20.7,21.2\n", suffix=".csv"), "unit_mismatch"),
+    ],
+)
+def test_what_cannot_be_scored_is_refused_with_the_reason(
+    detector: Detector, content: Content, reason: str
+) -> None:
+    [found] = inspect([content], detector)
+    assert isinstance(found, Refusal)
+    assert found.reason == reason
+    assert found.detail
+
+
+def test_a_foreign_unit_is_refused_before_it_is_scored(detector: Detector) -> None:
+    scaled = DecodeOptions(scale=LinearScale(0.1, -20.0))
+    [found] = inspect([Content(picture(1), options=scaled)], detector)
+    assert isinstance(found, Refusal) and found.reason == "unit_mismatch"
+    assert not found.may_be_incomplete
+
+
+def test_a_camera_s_hotspot_rule_takes_the_place_of_the_default(detector: Detector) -> None:
+    [found] = inspect([Content(picture(1), hotspot=HotspotRule("absolute", 1.0))], detector)
+    assert isinstance(found, Inspected)
+    assert found.report.threshold == 1.0
+
+
+def test_files_are_read_one_by_one_and_each_step_is_reported(detector: Detector) -> None:
+    events: list[str] = []
+
+    def contents() -> Iterator[Content]:
+        for number in (1, 2):
+            events.append("read")
+            yield Content(picture(number))
+
+    inspect(contents(), detector, progress=lambda: events.append("step"))
+    assert events[:4] == ["read", "step", "read", "step"]
+
+
+def test_a_score_that_is_no_number_is_the_model_s_fault(bundle: Bundle) -> None:
+    weights = {
+        name: np.full_like(array, np.nan) if array.dtype == np.float32 else array
+        for name, array in bundle.weights.items()
+    }
+    broken = Detector.from_bundle(replace(bundle, weights=weights), "cpu")
+    with pytest.raises(FloatingPointError):
+        inspect([Content(picture(1))], broken)
+
+
+def test_importing_thermal_loads_neither_torch_nor_opencv() -> None:
+    code = "import sys, thermal; print({'torch', 'cv2', 'numpy'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"

@@ -1,0 +1,121 @@
+"""The one path of an image: decode ▸ refuse a foreign unit ▸ score ▸ measure.
+
+Workers, `thermalwatch score` and the benchmark all come through `inspect`, so an image gets the
+same score, the same hotspots and the same refusal wherever it is looked at.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from thermal.decode import DecodeOptions, decode
+from thermal.errors import DecodeError, ImageTooLarge, UnsupportedImage
+from thermal.frame import Frame
+from thermal.hotspots import HotspotReport, HotspotRule, default_rule, measure
+
+if TYPE_CHECKING:
+    from thermal.detection.detector import Detector, Scored
+
+#: Reasons that an upload still in progress can cause as well.
+_INCOMPLETE: Final = frozenset({"empty", "corrupt", "unsupported"})
+
+
+@dataclass(frozen=True, eq=False)
+class Content:
+    """The bytes of an image file, and how to read and measure them."""
+
+    data: bytes
+    suffix: str = ""  #: of the file's name, such as ``.png``; a hint for formats without signature
+    options: DecodeOptions = field(default_factory=DecodeOptions)
+    hotspot: HotspotRule | None = None  #: None: the default rule for the frame's unit and depth
+
+
+@dataclass(frozen=True, eq=False)
+class Inspected:
+    """What was found in one image."""
+
+    frame: Frame
+    scored: Scored
+    report: HotspotReport
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why an image cannot be scored."""
+
+    reason: str  #: one word: empty, corrupt, unsupported, too_large or unit_mismatch
+    detail: str  #: a sentence for people
+
+    @property
+    def may_be_incomplete(self) -> bool:
+        """Whether the rest of the file may still be on its way."""
+        return self.reason in _INCOMPLETE
+
+
+def inspect(
+    contents: Iterable[Content],
+    detector: Detector,
+    *,
+    progress: Callable[[], None] = lambda: None,
+) -> list[Inspected | Refusal]:
+    """Inspect images; one answer each, in their order.
+
+    `contents` is consumed one by one, so a generator can read file after file and only one file's
+    bytes are held at a time. All frames go through the network together: hand over at most
+    `detector.images_a_pass` for one forward pass. `progress` is called after each step of each
+    image. Threads may inspect at once.
+
+    Raises:
+        FloatingPointError: a score is not a number; the model or its device is at fault, because
+            frames hold finite numbers only.
+        RuntimeError: torch's, when the device fails.
+    """
+    decoded: list[tuple[Frame, HotspotRule | None] | Refusal] = []
+    for content in contents:
+        decoded.append(_decode(content, detector))
+        progress()
+    found = [item for item in decoded if not isinstance(item, Refusal)]
+    scores = iter(_finite(detector.score([frame for frame, _ in found])))
+    progress()
+    answers: list[Inspected | Refusal] = []
+    for item in decoded:
+        if isinstance(item, Refusal):
+            answers.append(item)
+            continue
+        frame, rule = item
+        report = measure(frame, rule or default_rule(frame.unit, frame.bit_depth))
+        answers.append(Inspected(frame, next(scores), report))
+        progress()
+    return answers
+
+
+def _decode(content: Content, detector: Detector) -> tuple[Frame, HotspotRule | None] | Refusal:
+    try:
+        frame = decode(content.data, suffix=content.suffix, options=content.options)
+    except ImageTooLarge as error:
+        return Refusal("too_large", str(error))
+    except DecodeError as error:
+        return Refusal(_reason(content.data, error), str(error))
+    unit = detector.bundle.preparation.unit
+    if frame.unit != unit:
+        return Refusal(
+            "unit_mismatch",
+            f"the image is in {frame.unit}, the model was trained in {unit}: declare the "
+            "camera's scale, or train a model on images like this one",
+        )
+    return frame, content.hotspot
+
+
+def _reason(data: bytes, error: DecodeError) -> str:
+    if not data:
+        return "empty"
+    return "unsupported" if isinstance(error, UnsupportedImage) else "corrupt"
+
+
+def _finite(scored: list[Scored]) -> list[Scored]:
+    if not all(math.isfinite(one.score) for one in scored):
+        raise FloatingPointError("a score is not a number")
+    return scored
