@@ -11,8 +11,48 @@ from typing import Literal
 from storage.frames.ledger import LONGEST_LEASE_S
 
 
-@dataclass(frozen=True)
-class ProducerConfig:
+@dataclass(frozen=True, kw_only=True)
+class WatchOptions:
+    """How the watch directories are observed and frames are grouped into jobs.
+
+    Raises:
+        ValueError: a number out of its range, named like the field.
+    """
+
+    #: How changes are noticed: `auto` takes inotify where the file system reports changes, and
+    #: polls network file systems, which don't report changes made by other machines.
+    observer: Literal["auto", "inotify", "polling"] = "auto"
+    #: Seconds that size and mtime must not change where no event tells that an upload is complete.
+    settle_s: float = 2.0
+    #: Seconds between comparisons of the whole directory with the ledger.
+    scan_s: float = 300.0
+    #: Most frames in one job.
+    max_batch: int = 256
+    #: Most milliseconds that a frame waits for others to share its job; one that comes alone does
+    #: not wait.
+    max_delay_ms: float = 20.0
+
+    def __post_init__(self) -> None:
+        if self.observer not in ("auto", "inotify", "polling"):
+            raise ValueError(
+                f"observer: should be auto, inotify or polling, given {self.observer!r}"
+            )
+        if not 0 < self.settle_s <= 3600:
+            raise ValueError(
+                f"settle_s: should be above 0 and at most 3600 s, given {self.settle_s}"
+            )
+        if not self.scan_s > 0:
+            raise ValueError(f"scan_s: should be above 0 s, given {self.scan_s}")
+        if not 1 <= self.max_batch <= 1024:
+            raise ValueError(f"max_batch: should lie between 1 and 1024, given {self.max_batch}")
+        if not 0 <= self.max_delay_ms <= 60_000:
+            raise ValueError(
+                f"max_delay_ms: should lie between 0 and 60,000, given {self.max_delay_ms}"
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProducerConfig(WatchOptions):
     """Settings of one producer.
 
     Raises:
@@ -25,40 +65,28 @@ class ProducerConfig:
     #: The innermost directory counts. Other frames belong to the camera named like the first
     #: directory below the root, or like the root itself if they lie directly in it.
     cameras: Mapping[str, Path] = field(default_factory=dict)
-    #: Most frames in one job.
-    max_batch: int = 256
-    #: Most milliseconds that a frame waits for others to share its job; one that comes alone
-    #: does not wait.
-    max_delay_ms: float = 20.0
-    #: Seconds that size and mtime must stand still, where no event tells that a file is complete.
-    settle_s: float = 2.0
-    #: Seconds between full comparisons of the directories with the ledger.
-    scan_interval_s: float = 300.0
     #: Jobs that may wait on the queue; beyond, frames wait in the ledger.
     max_depth: int = 32
     #: Seconds after which a queued frame without an outcome is looked after again.
     lease_s: float = 15.0
     #: Seconds between two looks into the ledger for frames to queue.
     dispatch_interval_s: float = 1.0
-    #: How changes are noticed; ``auto`` polls on network file systems, which report no changes
-    #: that other machines make, and takes inotify elsewhere.
-    observer: Literal["auto", "inotify", "polling"] = "auto"
 
     def __post_init__(self) -> None:
-        """Refuse what cannot work."""
+        super().__post_init__()
         if not self.roots:
             raise ValueError("roots: name at least one directory to watch")
         _refuse_nested(self.roots)
-        for name, least in (("max_batch", 1), ("max_depth", 1), ("max_delay_ms", 0)):
-            if getattr(self, name) < least:
-                raise ValueError(f"{name} must be at least {least}, not {getattr(self, name)}")
-        for name in ("settle_s", "scan_interval_s", "lease_s", "dispatch_interval_s"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"{name} must be more than 0 s, not {getattr(self, name)}")
-        if self.lease_s > LONGEST_LEASE_S:
-            raise ValueError(f"lease_s must be at most {LONGEST_LEASE_S} s, not {self.lease_s}")
-        if self.observer not in ("auto", "inotify", "polling"):
-            raise ValueError(f"observer must be auto, inotify or polling, not {self.observer!r}")
+        if self.max_depth < 1:
+            raise ValueError(f"max_depth: should be at least 1, given {self.max_depth}")
+        if not 0 < self.lease_s <= LONGEST_LEASE_S:
+            raise ValueError(
+                f"lease_s: should be above 0 and at most {LONGEST_LEASE_S} s, given {self.lease_s}"
+            )
+        if not self.dispatch_interval_s > 0:
+            raise ValueError(
+                f"dispatch_interval_s: should be above 0 s, given {self.dispatch_interval_s}"
+            )
 
 
 def _refuse_nested(roots: tuple[Path, ...]) -> None:

@@ -196,7 +196,7 @@ class RootObserver:
     def _interval(self, scan_s: float, *, complete: bool) -> float:
         """Seconds until the next scan of everything."""
         if complete and not self._polling and not self._unwatched:
-            return self._config.scan_interval_s
+            return self._config.scan_s
         # Half of the time at most is spent on scanning.
         return max(self._config.settle_s, SHORTEST_POLL_S, scan_s)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -19,10 +20,22 @@ Values = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class LinearScale:
-    """A camera's declared mapping: ``celsius = gain * counts + offset``."""
+    """A camera's declared mapping: ``celsius = gain * counts + offset``.
 
-    gain: float  #: °C per count
-    offset: float  #: °C at zero counts
+    Raises:
+        ValueError: a number that is not finite, or a gain that is not positive.
+    """
+
+    #: °C per count.
+    gain: float
+    #: °C at zero counts.
+    offset: float
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.gain) and self.gain > 0):
+            raise ValueError(f"gain: should be a number above 0, given {self.gain}")
+        if not math.isfinite(self.offset):
+            raise ValueError(f"offset: should be a finite number, given {self.offset}")
 
 
 @dataclass(frozen=True, eq=False)

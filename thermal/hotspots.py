@@ -43,22 +43,28 @@ class HotspotRule:
     =============  ===================================================================
     """
 
+    #: How the threshold of a frame is found.
     method: Literal["absolute", "delta", "robust", "percentile", "otsu"]
-    value: float | None = None  #: None for otsu, needed by all others
-    reference: Literal["median", "mean"] = "median"  #: what `delta` is counted from
-    min_area_px: int = 1  #: smaller regions are noise and left out everywhere
+    #: In the frame's unit; σ for `robust`, percent for `percentile`; not given for `otsu`.
+    value: float | None = None
+    #: What `delta` is measured from.
+    reference: Literal["median", "mean"] = "median"
+    #: Smaller regions are noise and left out everywhere.
+    min_area_px: int = 1
 
     def __post_init__(self) -> None:
         """Raises `ValueError` if the value does not fit the method."""
         if self.method == "otsu":
             if self.value is not None:
-                raise ValueError("a hotspot rule by otsu takes no value")
+                raise ValueError("value: method 'otsu' takes no value")
         elif self.value is None or not math.isfinite(self.value):
-            raise ValueError(f"a hotspot rule by {self.method} needs a finite value")
+            raise ValueError(f"value: method '{self.method}' needs a finite value")
         elif self.method == "percentile" and not 0 <= self.value <= 100:
-            raise ValueError(f"a percentile lies between 0 and 100, not at {self.value:g}")
+            raise ValueError(
+                f"value: a percentile should lie between 0 and 100, given {self.value:g}"
+            )
         if self.min_area_px < 1:
-            raise ValueError(f"min_area_px is at least 1, not {self.min_area_px}")
+            raise ValueError(f"min_area_px: should be at least 1, given {self.min_area_px}")
 
 
 @dataclass(frozen=True)

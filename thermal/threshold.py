@@ -5,10 +5,10 @@ scores out of that percentile ratchets it down. So the *body* of the window (a q
 anomalies hardly move) is followed, and the distance from body to tail is taken from held-out
 normal scores, where it was calibrated. For a stream of one camera under one model:
 
-1. ``body`` = the ``body_percentile / percentile`` quantile of the last ``size`` unflagged scores;
-   dividing corrects for the flagged tail that is missing from the window.
+1. ``body`` = the ``body_percentile / percentile`` quantile of the last ``window_size`` unflagged
+   scores; dividing corrects for the flagged tail that is missing from the window.
 2. ``target = body * tail``; the threshold moves towards it by at most the factor
-   ``(1 + max_step) ** (1 / size)`` a frame: drift is followed, a lasting fault is never learned.
+   ``(1 + max_step) ** (1 / window_size)`` a frame: drift is followed, a lasting fault is not.
 3. ``anomaly = score > threshold``; ``p_value = (1 + #{window >= score}) / (n + 1)`` (Davison and
    Hinkley, Bootstrap Methods and their Application, 1997, section 4.2: the add-one rank p-value).
 4. An unflagged score enters the window and the oldest leaves.
@@ -39,34 +39,43 @@ HOLD_SHARE = 0.20
 class WindowConfig:
     """The settings of the rolling threshold."""
 
-    #: Number of unflagged scores that a stream remembers.
-    size: int = 2000
+    #: Number of unflagged scores that the window holds.
+    window_size: int = 2000
     #: Percentile of normal scores at which the threshold lies: 99.5 is a budget of 0.5 % alarms.
     percentile: float = 99.5
-    #: Percentile of the part of the scores that is followed.
+    #: Percentile at which the window's body is measured; below `percentile`.
     body_percentile: float = 75.0
-    #: Largest relative move of the threshold over `size` frames.
+    #: Largest relative move of the threshold over `window_size` frames.
     max_step: float = 0.10
-    #: Number of frames that set the level of a camera the model has not seen.
+    #: Number of first frames of a camera that the model has not seen; they set its baseline.
     learn_frames: int = 200
 
     def __post_init__(self) -> None:
-        if not 0 < self.body_percentile < self.percentile < 100:
+        if not 50 < self.percentile < 100:
             raise ValueError(
-                "body_percentile and percentile must satisfy 0 < body_percentile < percentile < "
-                f"100, not {self.body_percentile:g} and {self.percentile:g}"
+                f"percentile: should lie between 50 and 100, given {self.percentile:g}"
             )
-        if not 1 <= self.learn_frames <= self.size:
+        if not 0 < self.body_percentile < self.percentile:
             raise ValueError(
-                f"learn_frames must lie between 1 and size ({self.size}), not {self.learn_frames}"
+                f"body_percentile: should lie between 0 and percentile ({self.percentile:g}), "
+                f"given {self.body_percentile:g}"
             )
         if not self.max_step > 0:
-            raise ValueError(f"max_step must be above 0, not {self.max_step:g}")
+            raise ValueError(f"max_step: should be above 0, given {self.max_step:g}")
+        if not 1 <= self.window_size <= 1_000_000:
+            raise ValueError(
+                f"window_size: should lie between 1 and 1,000,000, given {self.window_size}"
+            )
+        if not 1 <= self.learn_frames <= self.window_size:
+            raise ValueError(
+                f"learn_frames: should lie between 1 and window_size ({self.window_size}), "
+                f"given {self.learn_frames}"
+            )
 
     @property
     def step_factor(self) -> float:
         """Largest factor by which the threshold moves from one frame to the next."""
-        return float((1.0 + self.max_step) ** (1.0 / self.size))
+        return float((1.0 + self.max_step) ** (1.0 / self.window_size))
 
     @property
     def steady_quantile(self) -> float:
@@ -94,7 +103,7 @@ class Baseline:
             raise ValueError("a baseline needs at least one score, all positive and finite")
         body = quantile(scores, config.body_percentile / 100)
         tail = quantile(scores, config.percentile / 100) / body
-        kept = _spread(scores)[-config.size :]
+        kept = _spread(scores)[-config.window_size :]
         return cls(
             scores=tuple(kept.tolist()),
             tail=tail,
@@ -132,7 +141,7 @@ class RollingThreshold:
     """The state of one stream (camera, model), in memory.
 
     Example:
-        >>> config = WindowConfig(size=100, learn_frames=10)
+        >>> config = WindowConfig(window_size=100, learn_frames=10)
         >>> baseline = Baseline.from_scores([1.0, 2.0, 3.0, 4.0, 5.0], config)
         >>> stream = RollingThreshold(config, baseline)
         >>> stream.decide(2.5).anomaly, stream.decide(50.0).anomaly
@@ -201,7 +210,7 @@ class RollingThreshold:
         """Take in a decision that was made elsewhere, without deciding again.
 
         A stream is restored by absorbing, in order, its decisions since its window was last
-        empty, or at least `HOLD_FRAMES` that hold the last `size` scores that entered.
+        empty, or at least `HOLD_FRAMES` that hold the last `window_size` scores that entered.
         """
         if decision.learning and decision.window_n == 0:
             self.start_learning()
@@ -224,7 +233,7 @@ class RollingThreshold:
     def _enter(self, score: float) -> None:
         self.window.append(score)
         insort(self._ordered, score)
-        if len(self.window) > self.config.size:
+        if len(self.window) > self.config.window_size:
             oldest = self.window.popleft()
             del self._ordered[bisect_left(self._ordered, oldest)]
 

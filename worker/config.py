@@ -10,8 +10,25 @@ from thermal.decode import DecodeOptions
 from thermal.hotspots import HotspotRule
 from thermal.threshold import WindowConfig
 
-#: Which scored frames keep their pictures.
-PicturePolicy = Literal["anomalies", "all", "none"]
+PicturesKept = Literal["anomalies", "all", "none"]
+
+
+@dataclass(frozen=True)
+class PicturePolicy:
+    """Which scored frames keep their pictures.
+
+    Raises:
+        ValueError: a share outside 0…1.
+    """
+
+    #: Which scored frames keep their pictures; `none` keeps numbers only.
+    keep: PicturesKept = "anomalies"
+    #: Share of normal frames, 0 to 1, that keep theirs beside the anomalies.
+    normal_share: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.normal_share <= 1:
+            raise ValueError(f"normal_share: should lie between 0 and 1, given {self.normal_share}")
 
 
 @dataclass(frozen=True)
@@ -34,9 +51,7 @@ class WorkerConfig:
     #: Settings of all other cameras.
     default_camera: CameraConfig = field(default_factory=CameraConfig)
     window: WindowConfig = field(default_factory=WindowConfig)
-    pictures: PicturePolicy = "anomalies"
-    #: Share of normal frames, 0 to 1, that keep their pictures under the policy `anomalies`.
-    normal_share: float = 0.0
+    pictures: PicturePolicy = field(default_factory=PicturePolicy)
     #: Seconds for which a file that cannot be read may still be an upload in progress.
     grace_s: float = 30.0
     #: Threads that inspect images, each on one core: read, decode, score and measure.

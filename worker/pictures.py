@@ -28,11 +28,12 @@ _DRAW_DIGITS: Final = 8
 
 def keeps_pictures(config: WorkerConfig, frame_id: str, decision: Decision) -> bool:
     """Whether the policy keeps this frame's pictures; the same answer whenever it is asked."""
-    if config.pictures == "none":
+    policy = config.pictures
+    if policy.keep == "none":
         return False
-    if config.pictures == "all" or decision.anomaly:
+    if policy.keep == "all" or decision.anomaly:
         return True
-    return int(frame_id[:_DRAW_DIGITS], 16) < config.normal_share * 16**_DRAW_DIGITS
+    return int(frame_id[:_DRAW_DIGITS], 16) < policy.normal_share * 16**_DRAW_DIGITS
 
 
 def store_pictures(

@@ -9,11 +9,12 @@ spells every single-valued setting ``THERMALWATCH_<SECTION>_<KEY>``, e.g.
 from __future__ import annotations
 
 import difflib
+import re
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, is_dataclass
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, get_args, get_origin, get_type_hints
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -34,6 +35,9 @@ SECRET = frozenset({"redis_url", "database_url"})
 PATH_SETTINGS = ("watch", "model", "data")
 
 Location = tuple[str, ...]
+
+#: How a check of a whole section names the setting at fault.
+_FIELD = re.compile(r"([a-z_]+): ")
 
 
 @dataclass(frozen=True)
@@ -97,9 +101,9 @@ def variable_names() -> dict[str, Location]:
     """Environment variable → setting, for every setting that has one."""
     names: dict[str, Location] = {"REDIS_URL": ("redis_url",), "DATABASE_URL": ("database_url",)}
     for name, field in Settings.model_fields.items():
-        section = _model_of(field.annotation)
+        section = section_of(field.annotation)
         if section is not None:
-            for key in section.model_fields:
+            for key in keys_of(section):
                 names[f"{PREFIX}{name}_{key}".upper()] = (name, key)
         elif name != "cameras" and name not in SECRET:
             names[f"{PREFIX}{name}".upper()] = (name,)
@@ -173,16 +177,20 @@ def _merge(target: dict[str, Any], layer: Mapping[str, Any]) -> None:
 
 def _explain(error: ErrorDetails, layers: Sequence[Layer]) -> str:
     location = tuple(part for part in error["loc"] if isinstance(part, str))  # no list positions
-    missing = error["type"] == "missing"
+    expected = error["msg"].removeprefix("Value error, ").replace("Input should ", "should ")
+    if error["type"] == "value_error" and (named := _FIELD.match(expected)):
+        location = (*location, named[1])
+        held = location if any(layer.holds(location) for layer in layers) else location[:-1]
+        return f"{_source_of(held, layers).spell(location)}: {expected[named.end() :]}"
+    missing = error["type"] in ("missing", "dataclass_missing")
     layer = _source_of(location[:-1] if missing else location, layers)
     where = layer.spell(location)
-    if error["type"] == "extra_forbidden":
+    if error["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
         return f"{where}: unknown setting{_suggestion(location)}"
     if missing:
         return f"{where}: missing"
     if error["type"] == "path_type":
         return f"{where}: should be a path, given {error['input']!r}"
-    expected = error["msg"].removeprefix("Value error, ").replace("Input should ", "should ")
     if location[0] in SECRET or isinstance(error["input"], Mapping | BaseModel):
         return f"{where}: {expected}"
     return f"{where}: {expected}, given {error['input']!r}"
@@ -194,27 +202,40 @@ def _source_of(location: Location, layers: Sequence[Layer]) -> Layer:
 
 
 def _suggestion(location: Location) -> str:
-    model: type[BaseModel] = Settings
+    section: type = Settings
     for part in location[:-1]:
-        field = model.model_fields.get(str(part))
-        inner = _model_of(field.annotation) if field else None
-        if inner is None and field is not None:  # dict[str, CameraSettings]: skip the camera's name
-            inner = next((m for a in get_args(field.annotation) if (m := _model_of(a))), None)
-        model = inner or model
-    close = difflib.get_close_matches(str(location[-1]), model.model_fields, n=1)
+        annotation = _annotations(section).get(part)
+        if _is_dict(annotation):  # dict[str, CameraSettings]: the next part is a camera's name
+            annotation = get_args(annotation)[1]
+        section = section_of(annotation) or section
+    known = keys_of(section)
+    close = difflib.get_close_matches(str(location[-1]), known, n=1)
     if close:
         return f"; did you mean '{close[0]}'?"
-    return f"; known here: {', '.join(model.model_fields)}"
+    return f"; known here: {', '.join(known)}"
 
 
-def _model_of(annotation: object) -> type[BaseModel] | None:
+def keys_of(section: type) -> list[str]:
+    """The settings of a section, in the order of their declaration."""
+    return list(_annotations(section))
+
+
+def section_of(annotation: object) -> type | None:
     """The section class that an annotation stands for, alone or as ``Section | None``."""
     candidates = (annotation, *get_args(annotation)) if not _is_dict(annotation) else ()
     for candidate in candidates:
-        if isinstance(candidate, type) and issubclass(candidate, BaseModel):
+        if isinstance(candidate, type) and (
+            issubclass(candidate, BaseModel) or is_dataclass(candidate)
+        ):
             return candidate
     return None
 
 
+def _annotations(section: type) -> dict[str, object]:
+    if issubclass(section, BaseModel):
+        return {name: field.annotation for name, field in section.model_fields.items()}
+    return get_type_hints(section)  # of a dataclass
+
+
 def _is_dict(annotation: object) -> bool:
-    return getattr(annotation, "__origin__", None) is dict
+    return get_origin(annotation) is dict

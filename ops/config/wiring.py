@@ -21,10 +21,9 @@ if TYPE_CHECKING:
     from redis import Redis
     from sqlalchemy import Engine
 
-    from ops.config.settings import CameraSettings, Settings
+    from ops.config.settings import Settings
     from producer.app import Producer
     from thermal.detection.bundle import Bundle
-    from thermal.threshold import WindowConfig
     from worker.app import Worker
     from worker.config import CameraConfig, WorkerConfig
 
@@ -133,16 +132,11 @@ def make_producer(
     from producer.config import ProducerConfig
     from storage.queue import FrameQueue
 
-    watching = settings.watching
     try:
         config = ProducerConfig(
             roots=roots,
             cameras={n: Path(c.path) for n, c in settings.cameras.items() if c.path is not None},
-            max_batch=watching.max_batch,
-            max_delay_ms=watching.max_delay_ms,
-            settle_s=watching.settle_s,
-            scan_interval_s=watching.scan_s,
-            observer=watching.observer,
+            **vars(settings.watching),
         )
     except ValueError as error:
         raise SettingsError(f"watch: {error}") from None
@@ -171,9 +165,8 @@ def worker_config(settings: Settings, *, name: str) -> WorkerConfig:
         name=name,
         cameras={camera: camera_config(settings, camera) for camera in settings.cameras},
         default_camera=camera_config(settings, "*"),
-        window=window_config(settings),
-        pictures=settings.pictures.keep,
-        normal_share=settings.pictures.normal_share,
+        window=settings.threshold,
+        pictures=settings.pictures,
         grace_s=settings.limits.grace_s,
         threads=worker_threads(os.environ),
         device=settings.device,
@@ -194,52 +187,21 @@ def available_cores() -> int:
         return os.cpu_count() or 1
 
 
-def window_config(settings: Settings) -> WindowConfig:
-    """The rolling threshold of every camera."""
-    from thermal.threshold import WindowConfig
-
-    threshold = settings.threshold
-    return WindowConfig(
-        size=threshold.window_size,
-        percentile=threshold.percentile,
-        body_percentile=threshold.body_percentile,
-        max_step=threshold.max_step,
-        learn_frames=threshold.learn_frames,
-    )
-
-
 def camera_config(settings: Settings, name: str) -> CameraConfig:
     """How one camera's images are read and measured; ``*`` stands for those without a section."""
+    from ops.config.settings import CameraSettings
     from thermal.decode import DecodeOptions
-    from thermal.frame import LinearScale
-    from thermal.hotspots import HotspotRule
     from worker.config import CameraConfig
 
-    camera = settings.cameras.get(name) or settings.cameras.get("*") or _no_camera_settings()
-    hotspot = camera.hotspot
-    return CameraConfig(
-        decode=DecodeOptions(
-            max_bytes=settings.limits.max_bytes,
-            max_pixels=settings.limits.max_pixels,
-            scale=LinearScale(camera.scale.gain, camera.scale.offset) if camera.scale else None,
-            matrix_unit=camera.matrix_unit,
-            radiometry=camera.radiometry,
-        ),
-        hotspot=HotspotRule(
-            method=hotspot.method,
-            value=hotspot.value,
-            reference=hotspot.reference,
-            min_area_px=hotspot.min_area_px,
-        )
-        if hotspot
-        else None,
+    camera = settings.cameras.get(name) or settings.cameras.get("*") or CameraSettings()
+    options = DecodeOptions(
+        max_bytes=settings.limits.max_bytes,
+        max_pixels=settings.limits.max_pixels,
+        scale=camera.scale,
+        matrix_unit=camera.matrix_unit,
+        radiometry=camera.radiometry,
     )
-
-
-def _no_camera_settings() -> CameraSettings:
-    from ops.config.settings import CameraSettings
-
-    return CameraSettings()
+    return CameraConfig(decode=options, hotspot=camera.hotspot)
 
 
 def watch_roots(settings: Settings) -> tuple[Path, ...]:

@@ -88,7 +88,7 @@ def child_groups(
         env=child_environment(os.environ),
         stop_timeout_s=PRODUCER_STOP_S,
     )
-    groups = [workers, [producer, retention] if settings.retention.configured else [producer]]
+    groups = [workers, [producer, retention] if settings.retention.deletes else [producer]]
     if settings.server.enabled:
         groups.append([server_child(settings, shared)])
     return groups if settings.redis_url else [[redis_child(state)], *groups]

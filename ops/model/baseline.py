@@ -5,8 +5,6 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from ops.config.wiring import window_config
-
 if TYPE_CHECKING:
     from redis import Redis
     from sqlalchemy import Engine
@@ -30,5 +28,5 @@ def accept(settings: Settings, engine: Engine, redis: Redis, camera: str) -> int
     if model_id is None:
         raise ModelNotFound("no model is active, so there is no level to accept")
     bundle = load_model(engine, model_id)
-    streams = Streams(engine, RollingWindows(redis, window_config(settings)), time.time)
+    streams = Streams(engine, RollingWindows(redis, settings.threshold), time.time)
     return streams.accept(StreamKey(camera, model_id), bundle)

@@ -17,17 +17,22 @@ class RetentionPolicy:
         ValueError: an age that is not positive, or anomalies kept shorter than other results.
     """
 
-    normal_days: float | None = None  #: results that are no anomalies, with their pictures
-    anomaly_days: float | None = None  #: anomalies, with their pictures
-    picture_days: float | None = None  #: pictures of results that are no anomalies
-    anomaly_picture_days: float | None = None  #: pictures of anomalies
-    quarantine_days: float | None = None  #: quarantined and superseded frames
+    #: Results that are no anomalies, with their pictures.
+    normal_days: float | None = None
+    #: Anomalies, with their pictures.
+    anomaly_days: float | None = None
+    #: Pictures of results that are no anomalies.
+    picture_days: float | None = None
+    #: Pictures of anomalies.
+    anomaly_picture_days: float | None = None
+    #: Quarantined and superseded frames.
+    quarantine_days: float | None = None
 
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
             if value is not None and not value > 0:
-                raise ValueError(f"{field.name} must be more than 0 days, not {value:g}")
+                raise ValueError(f"{field.name}: should be more than 0 days, given {value:g}")
         for normal, anomaly in (
             ("normal_days", "anomaly_days"),
             ("picture_days", "anomaly_picture_days"),
@@ -35,9 +40,9 @@ class RetentionPolicy:
             shorter, longer = getattr(self, normal), getattr(self, anomaly)
             if longer is not None and (shorter is None or longer < shorter):
                 raise ValueError(
-                    f"{anomaly} ({longer:g}) must be at least {normal} "
-                    f"({'for ever' if shorter is None else format(shorter, 'g')}): "
-                    "anomalies are kept longer"
+                    f"{anomaly}: should be at least {normal} "
+                    f"({'for ever' if shorter is None else format(shorter, 'g')}), because "
+                    f"anomalies are kept longer, given {longer:g}"
                 )
 
     @property

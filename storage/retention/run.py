@@ -155,7 +155,7 @@ class Retention:
     def _streams(self) -> list[tuple[StreamKey, int]]:
         query = select(streams.c.camera, streams.c.model_id, streams.c.config)
         rows = self._read(query.order_by(streams.c.model_id, streams.c.camera))
-        return [(StreamKey(row[0], row[1]), config_from_text(row[2]).size) for row in rows]
+        return [(StreamKey(row[0], row[1]), config_from_text(row[2]).window_size) for row in rows]
 
     def _delete_results(self, stream: StreamKey, size: int) -> None:
         """Walk the stream from its beginning to where rows are young, or needed."""

@@ -121,14 +121,14 @@ class _Replay:
             recent = recent_decisions(
                 connection,
                 self.key,
-                config.size,
+                config.window_size,
                 from_seq=self.complete_from,
                 before_seq=first_seq,
             )
         for decision in recent.decisions:
             state.absorb(decision)
         known = recent.complete
-        self.unknown_scores = 0 if known else config.size - recent.members
+        self.unknown_scores = 0 if known else config.window_size - recent.members
         self.unknown_frames = 0 if known else HOLD_FRAMES - len(recent.decisions)
         if self.config_text:
             state.settled = False

@@ -114,7 +114,7 @@ class Streams:
         open_epoch(self.engine, camera, model_id, epoch, config=config, now=self.clock())
         state = start_state(self.windows.config, self._baseline(bundle), bundle, camera)
         with writing(self.engine) as connection:
-            size, begin = self.windows.config.size, complete_from(connection, stream)
+            size, begin = self.windows.config.window_size, complete_from(connection, stream)
             for decision in recent_decisions(connection, stream, size, from_seq=begin).decisions:
                 state.absorb(decision)
             waiting = _waiting(connection, stream)

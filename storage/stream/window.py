@@ -136,7 +136,7 @@ class RollingWindows:
         config = self.config
         return [
             self._fingerprint,
-            config.size,
+            config.window_size,
             _text(config.steady_quantile),
             _text(config.body_percentile / 100),
             _text(baseline.tail),

@@ -121,7 +121,7 @@ def test_a_directory_that_cannot_be_read_does_not_hold_up_others(
         (root / name / "a.png").write_bytes(b"image")
     (root / "closed").chmod(0)
     (root / "closed too").chmod(0)
-    with producing(engine, queue, replace(config, scan_interval_s=0.5)):
+    with producing(engine, queue, replace(config, scan_s=0.5)):
         eventually(lambda: paths(engine) == ["open/a.png"])
         eventually(lambda: living_producers(queue.redis)[0].roots[0].refused == 2)
         (root / "closed").chmod(0o700)

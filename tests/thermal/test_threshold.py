@@ -15,7 +15,7 @@ from thermal.threshold import (
 )
 
 SCORES = st.floats(min_value=1e-3, max_value=1e6, allow_nan=False)
-SMALL = WindowConfig(size=8, learn_frames=4)
+SMALL = WindowConfig(window_size=8, learn_frames=4)
 
 
 def normal_scores(n: int, seed: int = 0) -> list[float]:
@@ -23,7 +23,9 @@ def normal_scores(n: int, seed: int = 0) -> list[float]:
 
 
 def test_one_frame_worked_by_hand() -> None:
-    config = WindowConfig(size=4, percentile=80, body_percentile=40, max_step=15.0, learn_frames=1)
+    config = WindowConfig(
+        window_size=4, percentile=80, body_percentile=40, max_step=15.0, learn_frames=1
+    )
     stream = RollingThreshold(config, Baseline(scores=(1.0, 2.0, 3.0, 4.0), tail=2.0, threshold=4))
     # body: quantile 40/80 of 1 2 3 4 is 2.5; target 5.0; one step may double it (16 ** (1/4) = 2)
     decision = stream.decide(3.0)
@@ -44,7 +46,7 @@ def test_one_frame_worked_by_hand() -> None:
 
 
 def test_a_step_is_limited_upwards_and_downwards() -> None:
-    config = WindowConfig(size=100, max_step=0.10, learn_frames=1)
+    config = WindowConfig(window_size=100, max_step=0.10, learn_frames=1)
     for threshold, expected in ((1e-6, 1e-6 * config.step_factor), (1e6, 1e6 / config.step_factor)):
         stream = RollingThreshold(config, Baseline((1.0, 2.0), tail=1.5, threshold=threshold))
         assert stream.decide(1.0).threshold == expected
@@ -59,14 +61,14 @@ def test_flagged_scores_do_not_enter_the_window() -> None:
 
 
 def test_a_lasting_fault_stays_flagged() -> None:
-    config = WindowConfig(size=200)
+    config = WindowConfig(window_size=200)
     stream = RollingThreshold(config, Baseline.from_scores(normal_scores(500), config))
     assert all(stream.decide(20.0 + i % 3).anomaly for i in range(2000))
 
 
 def test_a_lasting_fault_that_is_flagged_in_part_does_not_raise_the_threshold() -> None:
     # to see it fail: take `held` for False
-    config = WindowConfig(size=200)
+    config = WindowConfig(window_size=200)
     stream = RollingThreshold(config, Baseline.from_scores(normal_scores(500), config))
     before = stream.threshold
     flagged = [stream.decide(score * 2.5) for score in normal_scores(4000, seed=3)]
@@ -75,7 +77,7 @@ def test_a_lasting_fault_that_is_flagged_in_part_does_not_raise_the_threshold() 
 
 
 def test_a_held_stream_goes_on_when_the_fault_is_gone() -> None:
-    config = WindowConfig(size=200)
+    config = WindowConfig(window_size=200)
     stream = RollingThreshold(config, Baseline.from_scores(normal_scores(500), config))
     faulty = [stream.decide(10.0) for _ in range(300)]
     assert not faulty[20].held
@@ -92,7 +94,7 @@ def test_the_baseline_fills_the_window_so_that_every_part_of_it_is_representativ
 
 
 def test_a_camera_without_baseline_learns_its_own_level() -> None:
-    config = WindowConfig(size=500, learn_frames=200)
+    config = WindowConfig(window_size=500, learn_frames=200)
     baseline = Baseline.from_scores(normal_scores(500), config)
     stream = RollingThreshold(config, baseline, learning=True)
     decisions = [stream.decide(score * 5) for score in normal_scores(1000, seed=1)]
@@ -103,7 +105,7 @@ def test_a_camera_without_baseline_learns_its_own_level() -> None:
 
 
 def test_a_camera_at_a_lower_level_gets_a_lower_threshold_once_learned() -> None:
-    config = WindowConfig(size=500, learn_frames=100)
+    config = WindowConfig(window_size=500, learn_frames=100)
     baseline = Baseline.from_scores(normal_scores(500), config)
     stream = RollingThreshold(config, baseline, learning=True)
     for score in normal_scores(101, seed=2):

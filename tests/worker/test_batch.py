@@ -20,6 +20,7 @@ from tests.scene import picture
 from tests.worker.conftest import Deployment, batch_of
 from thermal.detection.bundle import Bundle
 from worker.batch import PART_BYTES, PART_FRAMES, parts_of
+from worker.config import PicturePolicy, PicturesKept
 
 
 def rows(deployment: Deployment) -> list[ResultRow]:
@@ -79,13 +80,13 @@ def test_an_anomaly_keeps_five_pictures_and_a_normal_frame_none(deployment: Depl
 
 @pytest.mark.parametrize(("policy", "kept"), [("all", 2), ("none", 0), ("anomalies", 1)])
 def test_the_picture_policy_decides_what_is_kept(
-    deployment: Deployment, policy: str, kept: int
+    deployment: Deployment, policy: PicturesKept, kept: int
 ) -> None:
     ids = [
         deployment.upload("cam-a/1.png", picture(100)),
         deployment.upload("cam-a/2.png", picture(102, hot=True)),
     ]
-    deployment.scorer(pictures=policy)(batch_of(ids))
+    deployment.scorer(pictures=PicturePolicy(policy))(batch_of(ids))
     assert sum(row.sheet_picture is not None for row in rows(deployment)) == kept
     assert sum(row.map_artifact is not None for row in rows(deployment)) == kept
 
@@ -190,7 +191,7 @@ def test_a_decision_of_a_window_that_was_replaced_meanwhile_is_made_again(
                 quick(batch_of(ids[2:]))
             super().put(relative, data)
 
-    slow = deployment.scorer(pictures="all")
+    slow = deployment.scorer(pictures=PicturePolicy("all"))
     slow.store = Interrupted(store.root)
     assert slow(batch_of(ids[:2])).scored == 2
     found = rows(deployment)
@@ -255,10 +256,10 @@ def test_a_large_batch_is_committed_part_by_part(
 
     monkeypatch.setattr(type(deployment.store), "put", fail_on_last)
     with pytest.raises(OSError):
-        deployment.scorer(pictures="all")(batch_of(ids))
+        deployment.scorer(pictures=PicturePolicy("all"))(batch_of(ids))
     assert counts(deployment.engine).scored == PART_FRAMES
     monkeypatch.undo()
-    assert deployment.scorer(pictures="none")(batch_of(ids)).scored == 5
+    assert deployment.scorer(pictures=PicturePolicy("none"))(batch_of(ids)).scored == 5
     assert [row.seq for row in rows(deployment)] == list(range(1, len(ids) + 1))
 
 

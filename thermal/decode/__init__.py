@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from thermal.decode.dispatch import IMAGE_SUFFIXES, DecodeOptions, decode
+from thermal.decode.dispatch import IMAGE_SUFFIXES, DecodeOptions, MatrixUnit, Radiometry, decode
 
-__all__ = ["IMAGE_SUFFIXES", "DecodeOptions", "decode"]
+__all__ = ["IMAGE_SUFFIXES", "DecodeOptions", "MatrixUnit", "Radiometry", "decode"]

@@ -14,7 +14,6 @@ thermograms keep the sensor's order.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -62,22 +61,24 @@ _UNREAD: tuple[tuple[bytes, str], ...] = (
 )
 
 
+MatrixUnit = Literal["celsius", "kelvin"]
+Radiometry = Literal["auto", "ignore"]
+
+
 @dataclass(frozen=True)
 class DecodeOptions:
-    """How files of a camera are read, and what is refused.
+    """How files of a camera are read, and what is refused."""
 
-    Raises ValueError if `scale` is not finite.
-    """
-
-    max_bytes: int = 64 * 1024 * 1024  #: larger files are refused
-    max_pixels: int = 50_000_000  #: larger images are refused before they are decoded
-    scale: LinearScale | None = None  #: makes counts degrees: celsius = gain * counts + offset
-    matrix_unit: Literal["celsius", "kelvin"] = "celsius"  #: what float TIFF and CSV hold
-    radiometry: Literal["auto", "ignore"] = "auto"  #: "ignore": vendor R-JPEGs as plain pictures
-
-    def __post_init__(self) -> None:
-        if self.scale and not math.isfinite(self.scale.gain + self.scale.offset):
-            raise ValueError(f"the scale of a camera must be finite, not {self.scale}")
+    #: Larger files are refused, in bytes.
+    max_bytes: int = 64 * 1024 * 1024
+    #: Larger images are refused before they are decoded, in pixels.
+    max_pixels: int = 50_000_000
+    #: Makes degrees of counts: ``celsius = gain * counts + offset``.
+    scale: LinearScale | None = None
+    #: What float TIFF and CSV files hold.
+    matrix_unit: MatrixUnit = "celsius"
+    #: `ignore` reads vendor R-JPEG files as plain pictures.
+    radiometry: Radiometry = "auto"
 
 
 _DEFAULTS = DecodeOptions()

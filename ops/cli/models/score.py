@@ -20,7 +20,7 @@ from ops.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from worker.config import PicturePolicy
+    from worker.config import PicturesKept
 
 
 @click.command(
@@ -57,7 +57,7 @@ def score(
     images: Path,
     model: Path,
     output: Path,
-    pictures: PicturePolicy | None,
+    pictures: PicturesKept | None,
     camera: str | None,
     target_far: float | None,
     as_json: bool,
@@ -77,7 +77,7 @@ def score(
 
     worker = worker_config(settings, name="score")
     if pictures is not None:
-        worker = replace(worker, pictures=pictures)
+        worker = replace(worker, pictures=replace(worker.pictures, keep=pictures))
     if target_far is not None:
         window = replace(worker.window, percentile=100 * (1 - target_far))
         worker = replace(worker, window=window)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -88,13 +88,12 @@ def retention(
 
 def _policy(settings: Settings, ages: dict[str, float | None]) -> RetentionPolicy:
     from ops.errors import SettingsError
-    from storage.retention.policy import RetentionPolicy
 
-    given = {name: value for name, value in ages.items() if value is not None}
+    given: dict[str, Any] = {name: value for name, value in ages.items() if value is not None}
     try:
-        policy = RetentionPolicy(**(settings.retention.model_dump() | given))
+        policy = replace(settings.retention, **given)
     except ValueError as error:
-        raise SettingsError(f"retention: {error}") from None
+        raise SettingsError(f"retention.{error}") from None
     if not policy.deletes:
         raise SettingsError(
             "nothing says how long anything is kept, so all of it stays: give an age such as "

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from ops.config.wiring import window_config
 from storage.models import active_model_id, load_model
 
 if TYPE_CHECKING:
@@ -69,5 +68,5 @@ class ActiveModel:
             preparation=bundle.preparation,
             images=bundle.training.images,
             cameras=tuple(bundle.training.cameras),
-            body=quantile(scores, window_config(self._settings).body_percentile / 100),
+            body=quantile(scores, self._settings.threshold.body_percentile / 100),
         )

@@ -8,7 +8,6 @@ from typing import Annotated
 import numpy as np
 from fastapi import APIRouter, Path, Query, Response
 
-from ops.config.wiring import window_config
 from ops.web.deps import AdminDep, ServicesDep
 from ops.web.problems import Problem
 from ops.web.queries.status import read_window
@@ -64,7 +63,7 @@ def distribution(name: CameraName, services: ServicesDep) -> api.Distribution:
         raise Problem(HTTPStatus.NOT_FOUND, "no model is active, so there is no window")
     window = read_window(services, name, model.model_id)
     counts, edges = np.histogram(window.scores, bins=BINS)
-    steady = window_config(services.settings).steady_quantile
+    steady = services.settings.threshold.steady_quantile
     return api.Distribution(
         camera=name,
         model_id=model.model_id,

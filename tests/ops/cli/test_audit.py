@@ -33,7 +33,7 @@ def books(engine: Engine, redis_url: str, bundle: Bundle) -> Iterator[Engine]:
     """Two cameras with `FRAMES` decisions each, as workers leave them."""
     save_model(engine, bundle, now=0.0, activate=True)
     with Redis.from_url(redis_url) as redis:
-        windows = RollingWindows(redis, WindowConfig(size=20, learn_frames=5))
+        windows = RollingWindows(redis, WindowConfig(window_size=20, learn_frames=5))
         streams = Streams(engine, windows, lambda: 0.0)
         for camera in CAMERAS:
             score(engine, streams, bundle, [new_frame(n, camera) for n in range(FRAMES)])

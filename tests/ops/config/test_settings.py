@@ -1,13 +1,24 @@
 """Settings: where they come from, and that a wrong one is named."""
 
 from collections.abc import Mapping
+from dataclasses import MISSING, fields
 from pathlib import Path
 
 import pytest
+from pydantic import BaseModel
 
 from ops.config.loading import load_settings, variable_names
-from ops.config.settings import Settings, redact
+from ops.config.settings import CameraSettings, LimitSettings, Settings, redact
+from ops.config.wiring import camera_config
 from ops.errors import SettingsError
+from producer.config import WatchOptions
+from storage.retention.policy import RetentionPolicy
+from tests.ops.config import reference
+from thermal.decode import DecodeOptions
+from thermal.frame import LinearScale
+from thermal.hotspots import HotspotRule
+from thermal.threshold import WindowConfig
+from worker.config import PicturePolicy, WorkerConfig
 
 
 def load(
@@ -101,7 +112,7 @@ def test_camera_sections_are_read(tmp_path: Path) -> None:
         ),
         (
             "[threshold]\npercentile = 101",
-            "thermalwatch.toml: threshold.percentile: should be less than 100, given 101",
+            "thermalwatch.toml: threshold.percentile: should lie between 50 and 100, given 101",
         ),
         ("workers = 'two'", "thermalwatch.toml: workers: should be a valid integer, unable to"),
         (
@@ -111,23 +122,25 @@ def test_camera_sections_are_read(tmp_path: Path) -> None:
         ),
         (
             "[threshold]\nbody_percentile = 99.9",
-            "thermalwatch.toml: threshold: body_percentile (99.9) should be below",
+            "thermalwatch.toml: threshold.body_percentile: should lie between 0 and percentile "
+            "(99.5), given 99.9",
         ),
         (
             "[cameras.a.hotspot]\nmethod = 'delta'",
-            "thermalwatch.toml: cameras.a.hotspot: method 'delta' needs a value",
+            "thermalwatch.toml: cameras.a.hotspot.value: method 'delta' needs a finite value",
         ),
         (
             "[cameras.a.hotspot]\nmethod = 'otsu'\nvalue = 3",
-            "thermalwatch.toml: cameras.a.hotspot: method 'otsu' takes no value",
+            "thermalwatch.toml: cameras.a.hotspot.value: method 'otsu' takes no value",
         ),
         (
             "[cameras.a.hotspot]\nmethod = 'percentile'\nvalue = 101",
-            "thermalwatch.toml: cameras.a.hotspot: a percentile should lie between 0 and 100",
+            "thermalwatch.toml: cameras.a.hotspot.value: a percentile should lie between 0 and 100",
         ),
         (
             "[threshold]\nwindow_size = 100",
-            "thermalwatch.toml: threshold: learn_frames (200) should be at most window_size (100)",
+            "thermalwatch.toml: threshold.learn_frames: should lie between 1 and "
+            "window_size (100), given 200",
         ),
         (
             "[cameras.'*']\npath = 'x'",
@@ -226,3 +239,91 @@ def test_service_addresses_are_never_shown_with_their_password(tmp_path: Path) -
 )
 def test_redacted_address_keeps_all_but_the_password(url: str, shown: str) -> None:
     assert redact(url) == shown
+
+
+def test_a_wrong_variable_of_an_embedded_section_is_named(tmp_path: Path) -> None:
+    said = complaint(tmp_path, environ={"THERMALWATCH_THRESHOLD_MAX_STEP": "-1"})
+    assert said == "THERMALWATCH_THRESHOLD_MAX_STEP: should be above 0, given -1"
+
+
+@pytest.mark.parametrize("section", [Settings, CameraSettings, LimitSettings])
+def test_no_setting_repeats_a_default_that_a_dataclass_declares(section: type[BaseModel]) -> None:
+    # to see it fail: write a number in place of `DecodeOptions.max_bytes`
+    for owner in (DecodeOptions, WorkerConfig):
+        for field in fields(owner):
+            if field.name in section.model_fields and field.default is not MISSING:
+                assert section.model_fields[field.name].default == field.default, field.name
+
+
+def test_a_settings_file_of_the_first_release_loads_unchanged(tmp_path: Path) -> None:
+    """Every key that the first release knew, with a value that is not its default."""
+    settings = load(
+        tmp_path,
+        """
+        watch = ["in"]
+        model = "bundle"
+        data = "state"
+        redis_url = "redis://queue/0"
+        database_url = "sqlite:///x.db"
+        device = "cpu"
+        workers = 3
+        [watching]
+        observer = "polling"
+        settle_s = 1.5
+        scan_s = 60
+        max_batch = 64
+        max_delay_ms = 5
+        [threshold]
+        window_size = 500
+        percentile = 99.0
+        body_percentile = 80.0
+        max_step = 0.2
+        learn_frames = 50
+        [pictures]
+        keep = "all"
+        normal_share = 0.5
+        [retention]
+        normal_days = 90
+        anomaly_days = 730
+        picture_days = 30
+        anomaly_picture_days = 365
+        quarantine_days = 14
+        [limits]
+        max_bytes = 1000000
+        max_pixels = 2000000
+        grace_s = 10
+        [server]
+        host = "127.0.0.2"
+        port = 9000
+        enabled = false
+        [cameras.east]
+        path = "site/east"
+        scale = { gain = 0.025, offset = -100 }
+        matrix_unit = "kelvin"
+        radiometry = "ignore"
+        hotspot = { method = "delta", value = 10, reference = "mean", min_area_px = 4 }
+        """,
+    )
+    assert settings.watching == WatchOptions(
+        observer="polling", settle_s=1.5, scan_s=60, max_batch=64, max_delay_ms=5
+    )
+    assert settings.threshold == WindowConfig(500, 99.0, 80.0, 0.2, 50)
+    assert settings.pictures == PicturePolicy("all", 0.5)
+    assert settings.retention == RetentionPolicy(90, 730, 30, 365, 14)
+    assert settings.server.port == 9000
+    east = settings.cameras["east"]
+    assert (east.scale, east.hotspot) == (
+        LinearScale(0.025, -100),
+        HotspotRule("delta", 10, "mean", 4),
+    )
+    assert camera_config(settings, "east").decode.max_pixels == 2_000_000
+
+
+def test_the_page_of_settings_is_what_the_declarations_say() -> None:
+    """`python -m tests.ops.config.reference` writes it."""
+    assert reference.FILE.read_text(encoding="utf-8") == reference.page()
+
+
+def test_every_setting_says_what_it_means() -> None:
+    rows = [line for line in reference.page().splitlines() if line.startswith("| `")]
+    assert [line for line in rows if not line.split(" | ")[3].strip()] == []

@@ -15,7 +15,6 @@ import pytest
 from redis import Redis
 from sqlalchemy import delete
 
-from ops.config.wiring import window_config
 from ops.web.app import create_app
 from ops.web.queries.wall import SILENT_INTERVALS, SILENT_S
 from storage.db.database import writing
@@ -113,7 +112,7 @@ def test_the_window_is_shown_as_a_histogram_and_a_baseline_is_accepted(
 ) -> None:
     save_model(site.engine, bundle, now=1.0, activate=True)
     site.commit([{}])
-    windows = RollingWindows(site.redis, window_config(site.settings))
+    windows = RollingWindows(site.redis, site.settings.threshold)
     streams = Streams(site.engine, windows, lambda: 1.0)
     stream = StreamKey("north", bundle.model_id)
     streams.decide(stream, bundle, [("f" * 32, 1.5)])

@@ -63,7 +63,7 @@ class Site:
 
     @property
     def streams(self) -> Streams:
-        windows = RollingWindows(self.redis, WindowConfig(size=self.size, learn_frames=5))
+        windows = RollingWindows(self.redis, WindowConfig(window_size=self.size, learn_frames=5))
         return Streams(self.engine, windows, lambda: 0.0)
 
     def upload(self, number: int) -> NewFrame:

@@ -26,7 +26,7 @@ from thermal.detection.bundle import Architecture, Bundle, TrainingInfo
 from thermal.detection.normalization import Preparation
 from thermal.threshold import Baseline, Decision, WindowConfig
 
-CONFIG = WindowConfig(size=8, learn_frames=3)
+CONFIG = WindowConfig(window_size=8, learn_frames=3)
 
 
 def make_bundle(cameras: tuple[str, ...] = ()) -> Bundle:
@@ -211,7 +211,7 @@ def test_a_model_of_images_without_cameras_stands_for_every_camera(streams: Stre
 
 def test_new_settings_count_at_once(engine: Engine, streams: Streams) -> None:
     streams.decide(STREAM, BUNDLE, [("f1", 1.0)])
-    changed = WindowConfig(size=8, learn_frames=3, percentile=60.0, body_percentile=50.0)
+    changed = WindowConfig(window_size=8, learn_frames=3, percentile=60.0, body_percentile=50.0)
     redis = streams.windows.redis
     later = Streams(engine, RollingWindows(redis, changed), lambda: 0.0)
     [decision] = later.decide(STREAM, BUNDLE, [("f2", 1.0)]).decisions.values()

@@ -20,7 +20,7 @@ from storage.stream.window import (
 from thermal.threshold import Baseline, RollingThreshold, WindowConfig
 
 STREAM = StreamKey("cam:{odd} 'name'\n", "model-1")
-CONFIG = WindowConfig(size=16, learn_frames=5)
+CONFIG = WindowConfig(window_size=16, learn_frames=5)
 BASELINE = Baseline.from_scores([0.5, 0.9, 1.0, 1.1, 1.7, 2.3], CONFIG)
 SCORES = st.one_of(
     st.floats(min_value=1e-6, max_value=1e9),
@@ -140,7 +140,7 @@ def test_a_stream_that_redis_does_not_hold_must_be_restored(redis: Redis) -> Non
 
 def test_other_settings_make_the_stream_start_a_new_epoch(redis: Redis) -> None:
     start(redis)
-    changed = RollingWindows(redis, WindowConfig(size=16, learn_frames=5, percentile=99.0))
+    changed = RollingWindows(redis, WindowConfig(window_size=16, learn_frames=5, percentile=99.0))
     with pytest.raises(StreamMissing):
         changed.decide(STREAM, BASELINE, [("a", 1.0)])
 
@@ -191,5 +191,5 @@ def test_workers_that_decide_at_once_share_one_sequence(redis_url: str) -> None:
 
 
 def test_the_settings_survive_their_text() -> None:
-    config = WindowConfig(size=345, percentile=99.1, max_step=0.1 + 0.2)
+    config = WindowConfig(window_size=345, percentile=99.1, max_step=0.1 + 0.2)
     assert config_from_text(config_to_text(config)) == config

@@ -1,0 +1,111 @@
+"""The table of all settings, made from their declarations.
+
+    python -m tests.ops.config.reference     # writes docs/settings.md
+
+The meaning of a setting is the comment that begins with ``#:`` above its field.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, get_args, get_origin, get_type_hints
+
+from pydantic import BaseModel, SecretStr
+
+from ops.config.loading import section_of, variable_names
+from ops.config.settings import CameraSettings, Settings
+
+FILE = Path(__file__).parents[3] / "docs" / "settings.md"
+
+_HEAD = """# Settings
+
+Every setting of `thermalwatch.toml`. Single values can also come from the environment, under the
+variable named here, and those of the top level from the command line. Later wins: default, file,
+environment, command line. A wrong value is refused with its source and what was expected.
+
+A setting of one camera stands in `[cameras.NAME]`; `[cameras."*"]` holds for all cameras that have
+no table of their own.
+
+| setting | type | default | meaning | variable |
+|---|---|---|---|---|
+"""
+
+_WORDS = {int: "integer", float: "number", str: "text", bool: "true or false", Path: "path"}
+
+
+def page() -> str:
+    """docs/settings.md as it should be."""
+    variables = {location: name for name, location in variable_names().items()}
+    rows = [*_rows(Settings, ()), *_rows(CameraSettings, ("cameras.NAME",))]
+    lines = [
+        f"| `{'.'.join(location)}` | {kind} | {default} | {meaning} | {_code(variables, location)} |"
+        for location, kind, default, meaning in rows
+    ]
+    return _HEAD + "\n".join(lines) + "\n"
+
+
+def _code(variables: dict[tuple[str, ...], str], location: tuple[str, ...]) -> str:
+    return f"`{variables[location]}`" if location in variables else ""
+
+
+def _rows(section: type, place: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], str, str, str]]:
+    meanings = _meanings(section)
+    for name, (annotation, default) in _fields(section).items():
+        inner = section_of(annotation)
+        if inner is not None:
+            yield from _rows(inner, (*place, name))
+        elif name != "cameras":
+            yield (*place, name), _type(annotation), _default(default), meanings[name]
+
+
+def _fields(section: type) -> dict[str, tuple[Any, Any]]:
+    hints = get_type_hints(section)
+    if issubclass(section, BaseModel):
+        return {
+            name: (hints[name], field.get_default(call_default_factory=True))
+            for name, field in section.model_fields.items()
+        }
+    return {field.name: (hints[field.name], field.default) for field in dataclasses.fields(section)}
+
+
+def _meanings(section: type) -> dict[str, str]:
+    found: dict[str, str] = {}
+    comment: list[str] = []
+    for line in inspect.getsource(section).splitlines():
+        if match := re.match(r"    #: (.*)", line):
+            comment.append(match[1])
+        elif match := re.match(r"    (\w+): ", line):
+            found[match[1]] = " ".join(comment).replace("``", "`").rstrip(".")
+            comment = []
+        else:
+            comment = []
+    return found
+
+
+def _type(annotation: Any) -> str:
+    options = [a for a in get_args(annotation) if a is not type(None)]
+    if all(isinstance(option, str) for option in options) and options:
+        return ", ".join(f"`{option}`" for option in options)
+    if get_origin(annotation) is tuple:
+        return "list of paths"
+    if annotation is SecretStr:
+        return "URL"
+    return _WORDS.get(annotation) or _type(options[0])
+
+
+def _default(value: Any) -> str:
+    if value is dataclasses.MISSING:
+        return "(needed)"
+    if value is None or value == ():
+        return ""
+    if isinstance(value, bool):
+        return f"`{str(value).lower()}`"
+    return f"`{value!r}`" if not isinstance(value, str) else f'`"{value}"`'
+
+
+if __name__ == "__main__":
+    FILE.write_text(page(), encoding="utf-8")
