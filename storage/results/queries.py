@@ -38,13 +38,8 @@ from storage.db.schema import (
     results,
 )
 from storage.errors import AmbiguousFrame, InvalidCursor
-from storage.results.commit import (
-    DECISION_COLUMNS,
-    RESULT_COLUMNS,
-    ResultRow,
-    decision_of,
-    row_from_database,
-)
+from storage.results.fields import DECISION_NAMES, ResultRow
+from storage.results.rows import RESULT_COLUMNS, decision_of, row_from_database
 from thermal.threshold import Decision
 
 #: Characters of a frame id that are enough to ask for it.
@@ -276,7 +271,7 @@ def stream_rows(
         *(
             select(
                 table.c.frame_id,
-                *(table.c[name] for name in DECISION_COLUMNS),
+                *(table.c[name] for name in DECISION_NAMES),
                 (table.c.epoch if table is results else null()).label("epoch"),
             ).where(
                 table.c.camera == camera,

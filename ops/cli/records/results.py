@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from ops.config.settings import Settings
-    from storage.results.commit import ResultRow
+    from storage.results.fields import ResultRow
     from storage.results.queries import ResultQuery
 
 
@@ -118,7 +118,7 @@ def show(
     settings = settings_from(config, data=data)
     from ops.config.wiring import open_existing_database
     from storage.frames.audit import find_frame
-    from storage.results.export import instant_to_text
+    from storage.results.instants import instant_to_text
     from storage.results.queries import find_results, get_result
 
     with open_existing_database(settings) as engine:
@@ -185,7 +185,9 @@ def export(
         if chosen_format == "parquet":
             number = export_parquet(engine, _query(chosen), output)
         else:
-            number = export_csv(engine, _query(chosen), sys.stdout if to_terminal else output)
+            number = export_csv(
+                engine, _query(chosen), sys.stdout.buffer if to_terminal else output
+            )
     note(f"{number} results" + ("" if to_terminal else f" in {output}"))
 
 
@@ -242,18 +244,18 @@ def summary(
 
 def as_values(row: ResultRow) -> dict[str, Any]:
     """A result under the names of the exported columns, times in RFC 3339, lists as lists."""
-    from storage.results.export import COLUMNS, instant_to_text
+    from storage.results.fields import fields_in
+    from storage.results.instants import instant_to_text
 
-    values = {column.name: column.value(row) for column in COLUMNS}
-    for column in COLUMNS:
-        value = values[column.name]
-        if column.kind == "instant" and isinstance(value, float):
-            values[column.name] = instant_to_text(value)
+    values = {}
+    for field in fields_in("csv"):
+        value = getattr(row, field.name)
+        values[field.csv_name] = instant_to_text(value) if field.is_instant else value
     return values | {"reasons": list(row.reasons), "hotspots": json.loads(row.hotspots)}
 
 
 def _print_table(rows: Sequence[ResultRow]) -> None:
-    from storage.results.export import instant_to_text
+    from storage.results.instants import instant_to_text
 
     if not rows:
         click.echo("no results")

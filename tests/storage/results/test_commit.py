@@ -18,14 +18,9 @@ from storage.db.schema import frames, open_decisions, results
 from storage.errors import StaleEpoch
 from storage.frames.audit import audit
 from storage.frames.ledger import NewFrame, Quarantined, counts, finish, register
-from storage.results.commit import (
-    CommitReport,
-    ResultRow,
-    StreamEpoch,
-    commit_results,
-    current_epoch,
-    open_epoch,
-)
+from storage.results.commit import commit_results
+from storage.results.epochs import StreamEpoch, current_epoch, open_epoch
+from storage.results.fields import ResultRow
 from storage.results.queries import (
     ResultQuery,
     iterate_results,
@@ -41,7 +36,7 @@ from tests.storage.examples import (
 from thermal.threshold import Decision
 
 
-def commit(engine: Engine, rows: Sequence[ResultRow], **changes: Any) -> CommitReport:
+def commit(engine: Engine, rows: Sequence[ResultRow], **changes: Any) -> frozenset[str]:
     arguments: dict[str, Any] = {
         "epochs": {row.camera: EPOCH for row in rows},
         "open_decisions": {},
@@ -70,14 +65,13 @@ def decisions(engine: Engine, camera: str = "north") -> list[tuple[int, str, boo
 def test_a_batch_is_committed_with_all_its_outcomes(engine: Engine) -> None:
     a, b, c, d = registered(engine, 1, 2, 3, 4)
     open_streams(engine, "north")
-    report = commit(
+    committed = commit(
         engine,
         [result(a, 1)],
         quarantined=[Quarantined(b.frame_id, "corrupt", "cut off")],
         superseded=[c.frame_id],
     )
-    assert report.committed == {a.frame_id, b.frame_id, c.frame_id}
-    assert report.skipped == set()
+    assert committed == {a.frame_id, b.frame_id, c.frame_id}
     books = counts(engine)
     assert (books.scored, books.quarantined, books.superseded, books.pending) == (1, 1, 1, 1)
     assert everything(engine) == [result(a, 1)]
@@ -90,7 +84,7 @@ def test_a_batch_is_committed_with_all_its_outcomes(engine: Engine) -> None:
 
 def test_a_batch_without_results_needs_no_epoch(engine: Engine) -> None:
     (a,) = registered(engine, 1)
-    assert commit(engine, [], superseded=[a.frame_id]).committed == {a.frame_id}
+    assert commit(engine, [], superseded=[a.frame_id]) == {a.frame_id}
 
 
 def test_committing_a_batch_again_changes_nothing(engine: Engine) -> None:
@@ -99,8 +93,7 @@ def test_committing_a_batch_again_changes_nothing(engine: Engine) -> None:
     rows = [result(frame, seq) for seq, frame in enumerate(batch, start=1)]
     commit(engine, rows)
     before = list(iterate_results(engine, ResultQuery()))
-    report = commit(engine, [replace(row, worker="worker-2") for row in rows])
-    assert report == CommitReport(frozenset(), frozenset(row.frame_id for row in rows))
+    assert commit(engine, [replace(row, worker="worker-2") for row in rows]) == set()
     assert list(iterate_results(engine, ResultQuery())) == before
     assert decisions(engine) == [(1, rows[0].frame_id, True), (2, rows[1].frame_id, True)]
 
@@ -250,8 +243,7 @@ def test_the_decision_about_a_frame_that_was_finished_otherwise_stays_on_record(
     a, b = registered(engine, 1, 2)
     open_streams(engine, "north")
     finish(engine, superseded=[a.frame_id], now=2.0)
-    report = commit(engine, [result(a, 1), result(b, 2)])
-    assert report == CommitReport(frozenset({b.frame_id}), frozenset({a.frame_id}))
+    assert commit(engine, [result(a, 1), result(b, 2)]) == {b.frame_id}
     assert decisions(engine) == [(1, a.frame_id, False), (2, b.frame_id, True)]
     assert audit(engine).passed
 
@@ -297,13 +289,13 @@ def test_workers_that_commit_the_same_batch_at_once_agree_on_one_result_each(
     batch = registered(engine, *range(40))
     open_streams(engine, "north")
     rows = [result(frame, seq) for seq, frame in enumerate(batch, start=1)]
-    reports: list[CommitReport] = []
+    committed: list[str] = []
     barrier = threading.Barrier(3)
 
     def work(part: slice) -> None:
         others = {row.frame_id: row.decision for row in rows if row not in rows[part]}
         barrier.wait()
-        reports.append(commit(engine, rows[part], open_decisions={"north": others}))
+        committed.extend(commit(engine, rows[part], open_decisions={"north": others}))
 
     parts = (slice(0, 30), slice(39, 10, -1), slice(None, None, 2))
     threads = [threading.Thread(target=work, args=(part,)) for part in parts]
@@ -311,7 +303,6 @@ def test_workers_that_commit_the_same_batch_at_once_agree_on_one_result_each(
         thread.start()
     for thread in threads:
         thread.join()
-    committed = [frame_id for report in reports for frame_id in report.committed]
     assert sorted(committed) == sorted(frame.frame_id for frame in batch)
     assert decisions(engine) == [(row.seq, row.frame_id, True) for row in rows]
     assert audit(engine).passed

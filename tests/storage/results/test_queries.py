@@ -19,7 +19,8 @@ from storage.db.database import connect, reading, writing
 from storage.db.schema import frames, results
 from storage.errors import AmbiguousFrame, InvalidCursor
 from storage.frames.ledger import register
-from storage.results.commit import ResultRow, commit_results
+from storage.results.commit import commit_results
+from storage.results.fields import ResultRow
 from storage.results.queries import (
     CameraCount,
     DayCount,
