@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
 
-def csv_file(engine: Engine, query: ResultQuery) -> Response:
+def csv_file(engine: Engine, query: ResultQuery) -> StreamingResponse:
     """The CSV file, part by part; memory does not grow with its length."""
     return StreamingResponse(
         (part for part, _ in csv_parts(engine, query)),

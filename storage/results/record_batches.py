@@ -188,7 +188,7 @@ def _times(instants: NDArray[np.float64]) -> Any:
 
     Rounds as `timedelta` does: the fraction by itself, halves to even.
     """
-    known = (instants * 1e6 > _EARLIEST - 2e6) & (instants * 1e6 < _END + 2e6)  # fits an int64
+    known = (instants > _EARLIEST / 1e6 - 1) & (instants < _END / 1e6 + 1)  # fits an int64
     fraction, whole = np.modf(np.where(known, instants, 0.0))
     microseconds = whole.astype(np.int64) * 1_000_000 + np.rint(fraction * 1e6).astype(np.int64)
     known &= (microseconds >= _EARLIEST) & (microseconds < _END)
