@@ -48,7 +48,7 @@ QUARANTINE = pa.schema(
 
 @dataclass(frozen=True)
 class FolderReport:
-    """What became of a folder's images."""
+    """How many images had which outcome."""
 
     scored: int
     anomalies: int

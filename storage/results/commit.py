@@ -29,20 +29,20 @@ def commit_results(
     quarantined: Sequence[Quarantined] = (),
     superseded: Sequence[str] = (),
 ) -> frozenset[str]:
-    """Give a batch its outcome, in one transaction: all of it or nothing.
+    """Commit the outcomes of a batch in one transaction; return the ids of the frames finished.
 
-    `epochs` names for each camera of the rows the epoch in which its decisions were made;
-    `open_decisions` holds for each camera, by frame, the decisions of other batches that came
-    before and may not be committed yet. They are recorded here, so that for every row in the
-    database all earlier decisions of its stream are there too; so are the decisions of rows whose
-    frames are no longer pending and are therefore left out.
+    Frames that were no longer pending are left out. `epochs` maps each camera of the rows to the
+    epoch in which its decisions were made. `open_decisions` maps each camera to earlier decisions
+    of other batches, by frame, that may not be committed yet. These are recorded too, as are the
+    decisions about frames left out, so that for every row in the database all earlier decisions of
+    its stream are there.
 
     Raises:
-        StaleEpoch: a window was replaced since it decided, or has forgotten decisions that are
-            on record and given their numbers to other frames. Nothing was committed.
-        DatabaseUnavailable: nothing was committed, unless the connection was lost in the commit
-            itself; committing again is safe in any case.
-        ValueError: a row is of another model or epoch than was said, or a frame is named twice.
+        StaleEpoch: a window was replaced since it decided, or has lost recorded decisions and
+            given their `seq` to other frames. Nothing was committed.
+        DatabaseUnavailable: nothing was committed, unless the connection was lost during the
+            commit itself; committing again is safe in any case.
+        ValueError: a row has another model or epoch than stated, or a frame is named twice.
     """
     for row in rows:
         if (row.model_id, row.epoch) != (model_id, epochs.get(row.camera)):
@@ -76,8 +76,8 @@ class _Made:
 
 
 def _hold_epochs(connection: Connection, epochs: Mapping[str, str], model_id: str) -> None:
-    # The lock keeps `open_epoch` waiting until this commit is through, and makes the commits of
-    # one stream take turns, so that what is compared in `_record` stands still.
+    # The lock makes `open_epoch` wait for this commit and serializes the commits of a stream, so
+    # the rows that `_record` compares cannot change meanwhile.
     held = (
         select(streams.c.camera, streams.c.epoch)
         .where(streams.c.model_id == model_id, streams.c.camera.in_(sorted(epochs)))
@@ -122,7 +122,7 @@ def _record(
 def _recorded(
     connection: Connection, made: Mapping[str, _Made], model_id: str
 ) -> Sequence[Row[Any]]:
-    """What is on record about these frames, and under these numbers."""
+    """What is recorded about these frames, and under their `seq`."""
     rows = [
         {"frame_id": item.frame_id, "camera": item.camera, "seq": item.decision.seq}
         for item in made.values()
@@ -141,7 +141,7 @@ def _recorded(
 def _refuse_contradictions(
     recorded: Sequence[Row[Any]], made: Mapping[str, _Made], model_id: str
 ) -> None:
-    # A Redis that lost its last second hands the same numbers out again, in the same epoch.
+    # a Redis that lost its last second assigns the same `seq` again, in the same epoch
     taken = {(row.camera, row.seq): row.frame_id for row in recorded}
     numbers = {row.frame_id: row.seq for row in recorded}
     stale = {

@@ -20,7 +20,7 @@ class StreamEpoch:
 
 
 def current_epoch(engine: Engine, camera: str, model_id: str) -> StreamEpoch | None:
-    """The epoch that a stream is in; None if it never had one."""
+    """The current epoch of a stream; None if it never had one."""
     query = select(streams.c.epoch, streams.c.config, streams.c.opened_at).where(
         streams.c.camera == camera, streams.c.model_id == model_id
     )
@@ -34,8 +34,8 @@ def open_epoch(
 ) -> None:
     """Begin a new epoch of a stream.
 
-    Waits for commits of the old epoch that are under way. When it returns no decision of an
-    older epoch can be committed any more, so what the tables hold is all there will be of them.
+    Waits for commits of the old epoch that are in progress. Once it returns, no decision of an
+    older epoch can be committed: the tables hold all there will ever be.
     """
     with writing(engine) as connection:
         upsert = insert_into(connection, streams)
@@ -64,10 +64,10 @@ def note_epoch(
     first_seq: int,
     accepted: bool = False,
 ) -> bool:
-    """Write down which decisions the settings of an epoch hold for: from `first_seq` on.
+    """Record that the settings of an epoch apply from `first_seq` on.
 
-    An epoch that begins where an earlier one began takes its place, for that one decided nothing;
-    but what an operator has accepted stays accepted. Returns whether that is so.
+    Replaces an earlier epoch with the same `first_seq`, which decided nothing; a baseline that an
+    operator accepted stays accepted. Returns whether it is.
     """
     upsert = insert_into(connection, epochs)
     noted = upsert.on_conflict_do_update(

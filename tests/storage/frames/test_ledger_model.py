@@ -35,7 +35,7 @@ from storage.frames.ledger import (
     requeue,
 )
 from storage.results.commit import commit_results
-from storage.results.queries import stream_rows
+from storage.results.stream_decisions import stream_rows
 from tests.storage.examples import EPOCH, MODEL, new_frame, open_streams, result
 
 FRAMES = tuple(new_frame(number) for number in range(8))

@@ -1,4 +1,4 @@
-"""Results: committed with their frames in one fenced transaction, and read back."""
+"""Results are committed with their frames in one transaction, fenced by the epoch."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ from storage.results.fields import ResultRow
 from storage.results.queries import (
     ResultQuery,
     iterate_results,
-    stream_rows,
 )
+from storage.results.stream_decisions import stream_rows
 from tests.storage.examples import (
     EPOCH,
     MODEL,
@@ -62,7 +62,7 @@ def decisions(engine: Engine, camera: str = "north") -> list[tuple[int, str, boo
     return [(row.decision.seq, row.frame_id, row.epoch is not None) for row in rows]
 
 
-def test_a_batch_is_committed_with_all_its_outcomes(engine: Engine) -> None:
+def test_a_batch_commits_all_its_outcomes(engine: Engine) -> None:
     a, b, c, d = registered(engine, 1, 2, 3, 4)
     open_streams(engine, "north")
     committed = commit(
@@ -98,7 +98,7 @@ def test_committing_a_batch_again_changes_nothing(engine: Engine) -> None:
     assert decisions(engine) == [(1, rows[0].frame_id, True), (2, rows[1].frame_id, True)]
 
 
-def test_every_number_comes_back_exactly(engine: Engine) -> None:
+def test_every_number_is_read_back_exactly(engine: Engine) -> None:
     (a,) = registered(engine, 1)
     open_streams(engine, "north")
     row = result(
@@ -130,7 +130,7 @@ def test_every_number_comes_back_exactly(engine: Engine) -> None:
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(numbers=st.lists(st.floats(allow_nan=False), min_size=4, max_size=4))
-def test_any_double_comes_back_exactly(engine: Engine, numbers: list[float]) -> None:
+def test_any_double_is_read_back_exactly(engine: Engine, numbers: list[float]) -> None:
     with writing(engine) as connection:
         connection.execute(delete(results))
         connection.execute(delete(frames))
@@ -142,12 +142,12 @@ def test_any_double_comes_back_exactly(engine: Engine, numbers: list[float]) -> 
     assert everything(engine) == [row]
 
 
-def test_not_a_number_is_refused_before_it_is_stored() -> None:
+def test_nan_is_rejected_before_it_is_stored() -> None:
     with pytest.raises(ValueError, match=r"mean_temperature .* not a number"):
         result(new_frame(1), 1, mean_temperature=float("nan"))
 
 
-def test_a_decision_of_an_epoch_that_was_replaced_is_refused(engine: Engine) -> None:
+def test_a_decision_of_a_replaced_epoch_is_rejected(engine: Engine) -> None:
     a, b = registered(engine, 1, 2), registered(engine, 1, camera="south")
     open_streams(engine, "north", "south")
     open_epoch(engine, "south", MODEL, "epoch-2", config="[]", now=2.0)
@@ -165,7 +165,7 @@ def test_a_stream_whose_epoch_was_never_opened_is_stale(engine: Engine) -> None:
         commit(engine, [result(a, 1)])
 
 
-def test_rows_of_another_model_or_epoch_than_was_said_are_refused(engine: Engine) -> None:
+def test_rows_of_another_model_or_epoch_than_stated_are_rejected(engine: Engine) -> None:
     (a,) = registered(engine, 1)
     with pytest.raises(ValueError, match="not decided under"):
         commit(engine, [result(a, 1, model_id="another model")])
@@ -211,7 +211,7 @@ def test_a_new_epoch_waits_for_commits_of_the_old_one(engine: Engine) -> None:
     assert seen == [row]
 
 
-def test_decisions_of_other_batches_are_on_record_with_the_first_row_after_them(
+def test_open_decisions_of_other_batches_are_recorded_with_the_first_later_row(
     engine: Engine,
 ) -> None:
     a, b, c = registered(engine, 1, 2, 3)
@@ -237,7 +237,7 @@ def test_decisions_of_other_batches_are_on_record_with_the_first_row_after_them(
         assert connection.execute(select(open_decisions)).all() == []
 
 
-def test_the_decision_about_a_frame_that_was_finished_otherwise_stays_on_record(
+def test_the_decision_about_a_frame_with_another_outcome_is_recorded(
     engine: Engine,
 ) -> None:
     a, b = registered(engine, 1, 2)
@@ -249,7 +249,7 @@ def test_the_decision_about_a_frame_that_was_finished_otherwise_stays_on_record(
 
 
 @pytest.mark.parametrize("recorded_as", ["result", "open decision"])
-def test_a_window_that_gives_a_number_to_a_second_frame_is_stale(
+def test_a_window_that_assigns_a_seq_to_a_second_frame_is_stale(
     engine: Engine, recorded_as: str
 ) -> None:
     a, b, c = registered(engine, 1, 2, 3)
@@ -265,7 +265,7 @@ def test_a_window_that_gives_a_number_to_a_second_frame_is_stale(
     assert counts(engine).pending == 2
 
 
-def test_a_window_that_gives_a_frame_a_second_number_is_stale(engine: Engine) -> None:
+def test_a_window_that_assigns_a_frame_a_second_seq_is_stale(engine: Engine) -> None:
     a, b = registered(engine, 1, 2)
     open_streams(engine, "north")
     commit(engine, [result(b, 2)], open_decisions={"north": {a.frame_id: _decision(1)}})
@@ -273,7 +273,7 @@ def test_a_window_that_gives_a_frame_a_second_number_is_stale(engine: Engine) ->
         commit(engine, [result(a, 3)])
 
 
-def test_streams_of_other_cameras_and_models_have_numbers_of_their_own(engine: Engine) -> None:
+def test_each_camera_and_model_has_its_own_seq(engine: Engine) -> None:
     a, b = registered(engine, 1, 2)
     (c,) = registered(engine, 1, camera="south")
     open_streams(engine, "north", "south")
@@ -283,7 +283,7 @@ def test_streams_of_other_cameras_and_models_have_numbers_of_their_own(engine: E
     assert len(everything(engine)) == 3
 
 
-def test_workers_that_commit_the_same_batch_at_once_agree_on_one_result_each(
+def test_workers_that_commit_the_same_batch_concurrently_store_each_result_once(
     engine: Engine,
 ) -> None:
     batch = registered(engine, *range(40))
@@ -308,7 +308,7 @@ def test_workers_that_commit_the_same_batch_at_once_agree_on_one_result_each(
     assert audit(engine).passed
 
 
-def test_an_audit_notices_what_does_not_belong_together(engine: Engine) -> None:
+def test_an_audit_notices_frames_without_results_and_results_without_frames(engine: Engine) -> None:
     batch = registered(engine, 1, 2)
     open_streams(engine, "north")
     commit(engine, [result(frame, seq) for seq, frame in enumerate(batch, start=1)])

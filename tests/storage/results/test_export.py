@@ -65,7 +65,7 @@ def store(engine: Engine, *changes: dict[str, Any]) -> None:
     )
 
 
-def test_the_columns_that_were_asked_for_come_first() -> None:
+def test_the_seven_fixed_columns_come_first() -> None:
     assert NAMES[:7] == [
         "image_path",
         "anomaly_score",
@@ -77,7 +77,7 @@ def test_the_columns_that_were_asked_for_come_first() -> None:
     ]
 
 
-def test_a_result_reads_as_its_cells() -> None:
+def test_the_cells_of_a_result() -> None:
     row = result(
         new_frame(1),
         7,
@@ -98,11 +98,11 @@ def test_a_result_reads_as_its_cells() -> None:
     assert found["mse"] == "0.30000000000000004"
     assert found["reasons"] == "cold hot"
     assert found["learning"] == "false"
-    assert found["min_temperature"] == "-3.3"  # a number is no formula
+    assert found["min_temperature"] == "-3.3"  # numbers are never formulas
     assert found["overlay_picture"] == "2026/overlay.png"
 
 
-def test_what_is_unknown_is_empty_and_what_is_zero_is_not() -> None:
+def test_unknown_is_empty_and_zero_is_not() -> None:
     found = cells(result(new_frame(1), 1, hotspot_area=0, latency_s=None))
     assert found["hotspot_area"] == "0"
     for name in ("id", "latency_s", "original_picture", "sheet_picture"):
@@ -111,7 +111,7 @@ def test_what_is_unknown_is_empty_and_what_is_zero_is_not() -> None:
 
 
 @pytest.mark.parametrize("start", FORMULA_STARTS)
-def test_no_text_cell_is_a_formula_to_a_spreadsheet(start: str) -> None:
+def test_a_text_that_looks_like_a_formula_gets_an_apostrophe(start: str) -> None:
     name = start + "cmd|' /C calc'!A0.png"
     found = cells(result(new_frame(1), 1, image_path=name, worker=start, reasons=(start,)))
     assert found["image_path"] == "'" + name
@@ -124,7 +124,7 @@ def test_no_text_cell_is_a_formula_to_a_spreadsheet(start: str) -> None:
         (0.0, "1970-01-01T00:00:00.000000Z"),
         (-0.5, "1969-12-31T23:59:59.500000Z"),
         (1_750_000_000.123456789, "2025-06-15T15:06:40.123457Z"),
-        (1e15, ""),  # a file's mtime may say anything
+        (1e15, ""),  # a file's mtime can be anything
         (float("inf"), ""),
     ],
 )
@@ -162,8 +162,8 @@ TEXTS = ["plain", "=1+1", "a,b", 'say "hi"', "line\nbreak", "cr\rhere", "", "-",
 NUMBERS = [0.0, -0.0, 1.0, 1e-7, 1e300, 5e-324, 0.1 + 0.2, 123456789012345.6, float("inf")]
 
 
-def test_an_export_holds_what_its_rows_say(engine: Engine) -> None:
-    # to see it fail: leave out the quotes, or the guard against formulas
+def test_an_exported_cell_equals_the_field_of_its_row(engine: Engine) -> None:
+    # to see it fail: leave out the guard against formulas
     store(
         engine,
         *(
@@ -189,7 +189,7 @@ def test_an_export_holds_what_its_rows_say(engine: Engine) -> None:
 
 
 def same(cell: str, value: Any, field: Field) -> bool:
-    """Whether a cell says what the row says."""
+    """Whether a cell is the value of the row."""
     if value is None:
         return cell == ""
     if isinstance(value, bool):
@@ -220,7 +220,7 @@ def test_a_number_is_the_shortest_text_that_reads_back_exactly(number: float, te
     assert cells(result(new_frame(1), 1, score=number))["anomaly_score"] == text
 
 
-def test_rows_and_the_database_give_the_same_bytes(engine: Engine) -> None:
+def test_rows_and_the_database_export_the_same_bytes(engine: Engine) -> None:
     # to see it fail: spell whole floats differently in one of them, or leave out the guard
     store(
         engine,
@@ -244,20 +244,20 @@ def test_rows_and_the_database_give_the_same_bytes(engine: Engine) -> None:
 
 
 @given(st.floats(-63e9, 254e9) | st.floats())
-def test_a_time_is_written_as_its_instant_reads(instant: float) -> None:
+def test_csv_and_instant_to_text_agree_on_any_instant(instant: float) -> None:
     if not math.isnan(instant):
         found = cells(result(new_frame(1), 1, captured_at=instant))["captured_at"]
         assert found == instant_to_text(instant)
 
 
-def test_an_export_of_nothing_is_a_header(engine: Engine, tmp_path: Path) -> None:
+def test_an_export_without_results_is_a_header(engine: Engine, tmp_path: Path) -> None:
     assert export_csv(engine, ALL, tmp_path / "a.csv") == 0
     assert (tmp_path / "a.csv").read_text() == ",".join(NAMES) + "\n"
     assert export_parquet(engine, ALL, tmp_path / "a.parquet") == 0
     assert parquet.read_table(tmp_path / "a.parquet").num_rows == 0
 
 
-def test_a_parquet_file_holds_the_same_columns_with_types(engine: Engine, tmp_path: Path) -> None:
+def test_a_parquet_file_has_the_same_columns_with_types(engine: Engine, tmp_path: Path) -> None:
     store(
         engine,
         {"captured_at": 1_782_907_200.25, "image_path": "=1+1.png", "reasons": ("a", "b")},
@@ -268,7 +268,7 @@ def test_a_parquet_file_holds_the_same_columns_with_types(engine: Engine, tmp_pa
     table = parquet.read_table(target)
     assert table.column_names == NAMES
     first, second = table.to_pylist()
-    assert first["image_path"] == "=1+1.png"  # nothing runs a formula here
+    assert first["image_path"] == "=1+1.png"  # Parquet readers run no formulas
     assert first["captured_at"].isoformat() == "2026-07-01T12:00:00.250000+00:00"
     assert first["mse"] == 0.1 + 0.2
     assert (first["latency_s"], second["latency_s"]) == (None, 0.5)
@@ -278,7 +278,7 @@ def test_a_parquet_file_holds_the_same_columns_with_types(engine: Engine, tmp_pa
 
 
 @pytest.mark.parametrize("export", [export_csv, export_parquet])
-def test_an_export_that_fails_leaves_the_old_file_and_nothing_else(
+def test_a_failed_export_leaves_the_old_file_and_no_other(
     engine: Engine, tmp_path: Path, export: Any
 ) -> None:
     store(engine, {})
@@ -305,7 +305,7 @@ def _umask() -> int:
     return mask
 
 
-def test_a_database_that_is_down_is_an_outage_not_an_empty_file(tmp_path: Path) -> None:
+def test_an_export_from_an_unreachable_database_fails_and_writes_no_file(tmp_path: Path) -> None:
     engine = connect("postgresql://u@127.0.0.1:1/thermalwatch")
     with pytest.raises(DatabaseUnavailable):
         export_csv(engine, ALL, tmp_path / "results.csv")

@@ -1,4 +1,4 @@
-"""Results as a data frame, and the notebook that shows what it is good for."""
+"""Results as a data frame, and the example notebook."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ def test_a_data_frame_has_typed_columns(engine: Engine) -> None:
     assert (first["anomaly_score"], first["prediction"]) == (37.0, "Anomaly")
     assert first["reasons"] == "a b"
     assert pd.isna(first["latency_s"]) and second["latency_s"] == 0.5
-    assert pd.isna(second["captured_at"])  # no calendar has this year
-    assert second["image_path"] == "=1+1.png"  # nothing runs a formula here
+    assert pd.isna(second["captured_at"])  # beyond the year 9999
+    assert second["image_path"] == "=1+1.png"  # pandas runs no formulas
 
 
 def test_a_data_frame_has_the_chosen_results_and_their_types_even_if_there_are_none(
