@@ -66,7 +66,8 @@ def download(engine: Engine) -> bytes:
     """What the API's export sends."""
 
     async def sent() -> bytes:
-        return b"".join([part async for part in csv_file(engine, ResultQuery()).body_iterator])
+        parts: list[Any] = [part async for part in csv_file(engine, ResultQuery()).body_iterator]
+        return b"".join(parts)
 
     return asyncio.run(sent())
 

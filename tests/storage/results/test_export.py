@@ -12,7 +12,7 @@ from typing import Any
 
 import pyarrow.parquet as parquet
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from sqlalchemy import Engine, insert
 from sqlalchemy import text as sql
@@ -244,6 +244,10 @@ def test_rows_and_the_database_export_the_same_bytes(engine: Engine) -> None:
 
 
 @given(st.floats(-63e9, 254e9) | st.floats())
+@example(-62_135_596_800.0)
+@example(-62_135_596_800.5)
+@example(253_402_300_799.99)
+@example(253_402_300_800.0)
 def test_csv_and_instant_to_text_agree_on_any_instant(instant: float) -> None:
     if not math.isnan(instant):
         found = cells(result(new_frame(1), 1, captured_at=instant))["captured_at"]
