@@ -57,9 +57,8 @@ class Field:
     csv_name: str = ""  #: by default the field's name
     column_name: str = ""  #: in the table `results`; by default the field's name
     stored: bool = True  #: False: made of other fields, without a column of its own
-    sql_type: TypeEngine[Any] | type[TypeEngine[Any]] | None = (
-        None  #: by default from `python_type`
-    )
+    #: by default follows from `python_type`
+    sql_type: TypeEngine[Any] | type[TypeEngine[Any]] | None = None
     # the rest comes from the class
     name: str = ""
     python_type: type = object  #: str, float, int, bool or tuple (of str; stored as JSON list)
