@@ -9,12 +9,12 @@ from pydantic import Field
 from ops.web.schemas.answer import Answer
 from storage.results.fields import Prediction, Reviewed
 
-#: What is most worth knowing about a camera now.
+#: The most important fact about a camera at the moment.
 CameraState = Literal["ok", "anomaly", "silent", "learning"]
 
 
 class Point(Answer):
-    """One frame of a camera's recent past."""
+    """A recent result of a camera."""
 
     id: int
     captured_at: float
@@ -24,7 +24,7 @@ class Point(Answer):
 
 
 class LastResult(Answer):
-    """A camera's latest frame by time of capture."""
+    """The latest result of a camera by time of capture."""
 
     id: int
     captured_at: float
@@ -38,28 +38,27 @@ class LastResult(Answer):
     temperature_unit: str
     review: Reviewed | None
     image: str = Field(
-        description="Address of the bare image, no text on it; 404 when neither its values nor its "
-        "file are there."
+        description="URL of the image without labels; 404 if neither its values nor its file exist."
     )
 
 
 class Camera(Answer):
     """A camera's tile on the wall.
 
-    `silent`: no frame for ten times its usual interval, and for a minute at least. `learning`: it
-    has no level yet. `anomaly`: its latest frame, or another of its last 60 that nobody has
-    reviewed, is flagged.
+    `silent`: no frame for ten times its usual interval, and for at least a minute. `learning`: its
+    threshold is still being learned. `anomaly`: its latest frame is one, or one of its last 60 is
+    and has not been reviewed.
     """
 
     name: str
     state: CameraState
     first_seen_at: float
-    last_frame_at: float = Field(description="When its latest file was noticed.")
+    last_frame_at: float = Field(description="When its latest file was registered.")
     seconds_since: float = Field(description="Since `last_frame_at`.")
     last: LastResult | None
     recent: list[Point] = Field(description="Its last 60 results, earliest first.")
-    pending: int = Field(description="Frames that wait to be scored.")
-    unreviewed: int = Field(description="Anomalies that nobody has decided about.")
+    pending: int = Field(description="Frames waiting to be scored.")
+    unreviewed: int = Field(description="Anomalies without a verdict.")
 
 
 class CameraList(Answer):
@@ -68,14 +67,14 @@ class CameraList(Answer):
 
 
 class SeriesPoint(Answer):
-    """A part of a camera's history: where parts hold more than one frame, their extremes."""
+    """Consecutive frames of a camera, reduced to their extremes."""
 
-    at: float = Field(description="Time of capture of the frame with the highest score.")
+    at: float = Field(description="Capture time of the frame with the highest score.")
     id: int = Field(description="The result with the highest score.")
     frames: int
     score: float = Field(description="Highest score.")
     min_score: float
-    threshold: float = Field(description="The threshold that the highest score met.")
+    threshold: float = Field(description="Threshold of the frame with the highest score.")
     max_temperature: float = Field(description="Highest temperature.")
     anomalies: int
 
@@ -95,24 +94,24 @@ class Series(Answer):
     until: float
     frames: int
     temperature_unit: str | None
-    points: list[SeriesPoint] = Field(description="Earliest first; `points` of them at most.")
-    anomalies: list[AnomalyPoint] = Field(description="Flagged frames, latest 500, earliest first.")
+    points: list[SeriesPoint] = Field(description="Earliest first, at most as many as requested.")
+    anomalies: list[AnomalyPoint] = Field(description="The latest 500 anomalies, earliest first.")
 
 
 class Distribution(Answer):
-    """The rolling window's scores as a histogram: what the threshold is drawn from."""
+    """Histogram of the scores in the rolling window, which determine the threshold."""
 
     camera: str
     model_id: str | None
     window: int = Field(description="Scores in the window.")
-    edges: list[float] = Field(description="Edges of the bins, one more than there are counts.")
+    edges: list[float] = Field(description="Bin edges, one more than counts.")
     counts: list[int]
     threshold: float | None
-    body: float | None = Field(description="The window's body, which the threshold follows.")
-    baseline_body: float | None = Field(description="The same of the model's held-out scores.")
+    body: float | None = Field(description="Body of the window, which the threshold follows.")
+    baseline_body: float | None = Field(description="Body of the model's held-out scores.")
 
 
 class BaselineAccepted(Answer):
     camera: str
-    first_seq: int = Field(description="Number of the first frame of the new level.")
+    first_seq: int = Field(description="Position of the first frame after the change.")
     learn_frames: int

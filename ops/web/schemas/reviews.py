@@ -30,4 +30,4 @@ class BulkReviewRequest(ReviewRequest):
 
 class BulkReviewed(Answer):
     reviewed: list[int]
-    unknown: list[int] = Field(description="Numbers that no result has.")
+    unknown: list[int] = Field(description="Ids that no result has.")

@@ -41,7 +41,7 @@ class Counts(Answer):
 
 
 class Drift(Answer):
-    """How far a camera's scores have moved from what the model calls normal."""
+    """How far a camera's scores have moved from the model's held-out scores."""
 
     camera: str
     body: float
@@ -58,7 +58,7 @@ class ModelInfo(Answer):
     width: int
     height: int
     images: int
-    cameras: list[str] = Field(description="Cameras that it has seen in training.")
+    cameras: list[str] = Field(description="Cameras in its training images.")
 
 
 class Disk(Answer):
@@ -72,9 +72,9 @@ class Status(Answer):
     now: float
     version: str
     counts: Counts
-    queue_jobs: int | None = Field(description="Jobs that wait; null when Redis is away.")
+    queue_jobs: int | None = Field(description="Waiting jobs; null if Redis is unreachable.")
     queue_error: str | None
-    oldest_pending_s: float | None = Field(description="Age of the oldest frame not yet scored.")
+    oldest_pending_s: float | None = Field(description="Age of the oldest pending frame.")
     frames_last_minute: int
     frames_last_hour: int
     workers: list[WorkerInfo]
@@ -87,11 +87,13 @@ class Status(Answer):
 class Me(Answer):
     name: str
     role: Role
-    csrf_token: str | None = Field(description="To be sent as X-CSRF-Token; null with a token.")
+    csrf_token: str | None = Field(
+        description="To send as X-CSRF-Token; null if an API token was sent."
+    )
 
 
 class LiveUpdate(Answer):
-    """What an `update` event says; a number that rose means news of that kind."""
+    """Data of an `update` event: a number that rose means something new of that kind."""
 
     result_id: int
     quarantined_at: float
