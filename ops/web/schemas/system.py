@@ -87,9 +87,7 @@ class Status(Answer):
 class Me(Answer):
     name: str
     role: Role
-    csrf_token: str | None = Field(
-        description="To send as X-CSRF-Token; null if an API token was sent."
-    )
+    csrf_token: str | None = Field(description="To send as X-CSRF-Token; null for API tokens.")
 
 
 class LiveUpdate(Answer):
