@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from storage.files.artifacts import PictureKind
-from storage.results.commit import ResultRow
+from storage.results.fields import ResultRow
 from thermal.threshold import Decision
 from worker.frame import InspectedFrame
 
@@ -72,5 +72,5 @@ def make_row(
         worker=worker,
         scored_at=now,
         latency_s=max(now - entry.mtime_ns / 1e9, 0.0),
-        map_artifact=stored.map,
+        frame_arrays=stored.map,
     )

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from ops.config.settings import Settings
     from storage.frames.audit import Audit
     from storage.frames.ledger import Counts
-    from storage.results.commit import ResultRow
+    from storage.results.fields import ResultRow
 
 #: Marks a folder as an earlier demo's, which may be replaced.
 MARKER = ".thermalwatch-demo"

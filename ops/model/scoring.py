@@ -7,7 +7,6 @@ paths.
 
 from __future__ import annotations
 
-import csv
 import math
 import os
 import time
@@ -16,13 +15,16 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
+from typing import Any, BinaryIO
+
+import pyarrow as pa
 
 from producer.naming import WatchRoot
 from storage.files.artifacts import ArtifactStore
 from storage.frames.ledger import LedgerFrame
-from storage.results.commit import ResultRow
-from storage.results.export import csv_header, csv_row
+from storage.results.csv_file import csv_header, csv_lines
+from storage.results.fields import ResultRow
+from storage.results.record_batches import batch_of_rows
 from storage.stream.streams import start_state
 from thermal.detection.detector import Detector
 from thermal.errors import DatasetError
@@ -38,12 +40,15 @@ from worker.rows import StoredArtifacts, make_row
 #: Images that are read and scored together.
 BATCH = 64
 
-QUARANTINE_HEADER = ("image_path", "camera", "reason", "detail")
+#: The columns of quarantine.csv.
+QUARANTINE = pa.schema(
+    [(name, pa.string()) for name in ("image_path", "camera", "reason", "detail")]
+)
 
 
 @dataclass(frozen=True)
 class FolderReport:
-    """What became of a folder's images."""
+    """How many images had which outcome."""
 
     scored: int
     anomalies: int
@@ -73,19 +78,15 @@ def score_images(
         _replacing(output / "quarantine.csv") as quarantine_file,
         ThreadPoolExecutor(config.threads) as pool,
     ):
-        results, quarantine = csv.writer(results_file), csv.writer(quarantine_file)
-        results.writerow(csv_header())
-        quarantine.writerow(QUARANTINE_HEADER)
+        results_file.write(csv_header())
+        quarantine_file.write(csv_header(QUARANTINE))
         for start in range(0, len(paths), BATCH):
             batch = paths[start : start + BATCH]
             outcomes = _inspect(root, batch, detector, config, pool)
             rows = [scorer.row(item) for item in outcomes if isinstance(item, InspectedFrame)]
             refused = [_refusal(o) for o in outcomes if not isinstance(o, InspectedFrame)]
-            results.writerows(csv_row(row) for row in rows)
-            quarantine.writerows(
-                [_as_text(t) for t in (r.entry.path, r.entry.camera, r.reason, r.detail)]
-                for r in refused
-            )
+            results_file.write(csv_lines(batch_of_rows(rows)))
+            quarantine_file.write(csv_lines(_quarantine_batch(refused)))
             scored += len(rows)
             anomalies += sum(row.anomaly for row in rows)
             quarantined += len(refused)
@@ -187,15 +188,20 @@ def _refusal(outcome: Refused | Superseded | Postponed) -> Refused:
     )
 
 
-def _as_text(cell: str) -> str:
-    """A file's name must not be run as a formula by whoever opens the list in a spreadsheet."""
-    return f"'{cell}" if cell.startswith(("=", "+", "-", "@", "\t", "\r", "\n")) else cell
+def _quarantine_batch(refused: Sequence[Refused]) -> Any:
+    columns = [
+        [item.entry.path for item in refused],
+        [item.entry.camera for item in refused],
+        [item.reason for item in refused],
+        [item.detail for item in refused],
+    ]
+    return pa.record_batch(columns, schema=QUARANTINE)
 
 
 @contextmanager
-def _replacing(path: Path) -> Iterator[TextIO]:
+def _replacing(path: Path) -> Iterator[BinaryIO]:
     """A file that takes its name when it is complete."""
     temporary = path.with_name(f".{path.name}.tmp")
-    with temporary.open("w", newline="", encoding="utf-8") as file:
+    with temporary.open("wb") as file:
         yield file
     temporary.replace(path)

@@ -1,44 +1,33 @@
-"""Exports as they are downloaded: CSV while it is read, Parquet from a temporary file."""
+"""Downloads: CSV is sent while the rows are read, Parquet from a temporary file."""
 
 from __future__ import annotations
 
-import csv
-import io
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fastapi import Response
-from fastapi.responses import FileResponse
+from fastapi.responses import FileResponse, StreamingResponse
 from starlette.background import BackgroundTask
 
-from storage.results.export import csv_header, csv_row, export_parquet
-from storage.results.queries import ResultQuery, iterate_results
+from storage.results.export import csv_parts, export_parquet
+from storage.results.queries import ResultQuery
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
-#: Characters that are sent at a time.
-PART = 1 << 16
 
-
-def csv_parts(engine: Engine, query: ResultQuery) -> Iterator[str]:
-    """The CSV file in parts; memory does not grow with its length."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(csv_header())
-    for row in iterate_results(engine, query):
-        writer.writerow(csv_row(row))
-        if text.tell() >= PART:
-            yield text.getvalue()
-            text.seek(0)
-            text.truncate()
-    yield text.getvalue()
+def csv_file(engine: Engine, query: ResultQuery) -> StreamingResponse:
+    """The CSV file, part by part; memory does not grow with its length."""
+    return StreamingResponse(
+        (part for part, _ in csv_parts(engine, query)),
+        media_type="text/csv",
+        headers={"Content-Disposition": 'attachment; filename="results.csv"'},
+    )
 
 
 def parquet_file(engine: Engine, query: ResultQuery) -> Response:
-    """The Parquet file; its end says where its parts are, so it is complete before it is sent."""
+    """The Parquet file. Its index is at its end, so it is complete before it is sent."""
     folder = tempfile.TemporaryDirectory(prefix="thermalwatch-export-")
     path = Path(folder.name) / "results.parquet"
     try:

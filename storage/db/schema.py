@@ -29,17 +29,14 @@ from sqlalchemy import (
     literal_column,
     text,
 )
-from sqlalchemy.dialects.postgresql import TEXT
+
+from storage.db.column_types import Counter, Key
+from storage.results.fields import DECISION_NAMES, FIELDS
 
 PENDING: Final = "pending"
 SCORED: Final = "scored"
 QUARANTINED: Final = "quarantined"
 SUPERSEDED: Final = "superseded"
-
-#: Text that is compared, sorted or searched: byte order in both databases, whatever the locale.
-Key = Text().with_variant(TEXT(collation="C"), "postgresql")
-#: A number that the database hands out; SQLite does so only for a type named INTEGER.
-Counter = BigInteger().with_variant(Integer(), "sqlite")
 
 metadata = MetaData()
 
@@ -81,61 +78,12 @@ frames = Table(
 )
 
 
-def _decision_columns() -> list[Column[Any]]:
-    """The fields of `thermal.threshold.Decision`."""
-    return [
-        Column("seq", BigInteger, nullable=False),
-        Column("score", Double, nullable=False),
-        Column("previous_threshold", Double, nullable=False),
-        Column("threshold", Double, nullable=False),
-        Column("body", Double, nullable=False),
-        Column("window_n", Integer, nullable=False),
-        Column("exceeding", Integer, nullable=False),
-        Column("anomaly", Boolean, nullable=False),
-        Column("learning", Boolean, nullable=False),
-        Column("held", Boolean, nullable=False),
-    ]
-
-
 results = Table(
     "results",
     metadata,
     Column("id", Counter, Identity(), primary_key=True),
     Column("frame_id", Key, ForeignKey("frames.id", name="results_frame"), nullable=False),
-    Column("camera", Key, nullable=False),
-    Column("image_path", Key, nullable=False),
-    Column("captured_at", Double, nullable=False),
-    Column("sha256", Text, nullable=False),
-    Column("width", Integer, nullable=False),
-    Column("height", Integer, nullable=False),
-    Column("bit_depth", Integer, nullable=False),
-    Column("mse", Double, nullable=False),
-    *_decision_columns(),
-    Column("p_value", Double, nullable=False),
-    Column("epoch", Text, nullable=False),
-    Column("temperature_unit", Text, nullable=False),
-    Column("radiometric", Boolean, nullable=False),
-    Column("max_temperature", Double, nullable=False),
-    Column("mean_temperature", Double, nullable=False),
-    Column("min_temperature", Double, nullable=False),
-    Column("std_temperature", Double, nullable=False),
-    Column("hotspot_threshold", Double, nullable=False),
-    Column("hotspot_area", BigInteger, nullable=False),
-    Column("hotspot_count", Integer, nullable=False),
-    Column("hotspots", Text, nullable=False),
-    Column("reasons", Text, nullable=False),
-    Column("original_picture", Text),
-    Column("reconstruction_picture", Text),
-    Column("heatmap_picture", Text),
-    Column("overlay_picture", Text),
-    Column("sheet_picture", Text),
-    Column("model_id", Key, nullable=False),
-    Column("worker", Text, nullable=False),
-    Column("scored_at", Double, nullable=False),
-    Column("latency_s", Double),
-    Column("map_artifact", Text),
-    # the verdict that counts, of those in `reviews`: here so that an index can serve it
-    Column("review", Key),
+    *(field.column() for field in FIELDS if field.stored and field.name not in ("id", "frame_id")),
     UniqueConstraint("frame_id", "model_id", name="results_frame_model"),
     UniqueConstraint("camera", "model_id", "seq", name="results_stream"),
     sqlite_autoincrement=True,
@@ -148,7 +96,7 @@ open_decisions = Table(
     metadata,
     Column("camera", Key, nullable=False),
     Column("model_id", Key, nullable=False),
-    *_decision_columns(),
+    *(field.column() for field in FIELDS if field.name in DECISION_NAMES),
     Column("frame_id", Key, nullable=False),
     PrimaryKeyConstraint("camera", "model_id", "seq"),
     UniqueConstraint("frame_id", "model_id", name="open_decisions_frame_model"),

@@ -1,7 +1,7 @@
-"""The numbers behind a frame's pictures, as one file: measured values and anomaly map.
+"""A frame's stored arrays, in one file: measured values and anomaly map.
 
-A NumPy ``.npz`` that never holds pickles. Its bytes depend on the arrays alone, so that a batch
-that is done again writes the same file.
+A NumPy ``.npz`` without pickles. Its bytes depend on the arrays alone, so a repeated batch writes
+the same file.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from storage.errors import DamagedArtifact
 
-#: Deflate's quickest level: the noise of thermal images leaves little for the others to find.
+#: Deflate's fastest level: thermal images are noisy, so higher levels gain little.
 _LEVEL: Final = 1
 _NAMES: Final = ("values", "anomaly_map")
 _HALF_MAX: Final = 65504.0
@@ -24,19 +24,19 @@ _HALF_MAX: Final = 65504.0
 
 @dataclass(frozen=True, eq=False)
 class FrameArrays:
-    """Both arrays of a frame."""
+    """The stored arrays of a frame."""
 
     values: NDArray[np.float32]  #: (H, W), in the unit of the result's temperatures
-    anomaly_map: NDArray[np.float32]  #: (h, w) σ, at the model's size; kept to three digits
+    anomaly_map: NDArray[np.float32]  #: (h, w) σ, at the model's size; stored as float16
 
 
 def encode_arrays(arrays: FrameArrays) -> bytes:
-    """The file's content."""
+    """The arrays as the bytes of a file."""
     halves = np.clip(arrays.anomaly_map, -_HALF_MAX, _HALF_MAX).astype("<f2")
     target = io.BytesIO()
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED, compresslevel=_LEVEL) as archive:
         for name, array in zip(_NAMES, (arrays.values.astype("<f4"), halves), strict=True):
-            info = zipfile.ZipInfo(f"{name}.npy")  # dated 1980, whenever it is written
+            info = zipfile.ZipInfo(f"{name}.npy")  # dated 1980, whatever the clock says
             info.compress_type = zipfile.ZIP_DEFLATED
             with archive.open(info, "w") as file:
                 np.lib.format.write_array(file, np.ascontiguousarray(array), allow_pickle=False)
@@ -47,7 +47,7 @@ def decode_arrays(data: bytes) -> FrameArrays:
     """Read what `encode_arrays` wrote.
 
     Raises:
-        DamagedArtifact: it is something else.
+        DamagedArtifact: the bytes are something else.
     """
     try:
         with np.load(io.BytesIO(data), allow_pickle=False) as archive:
@@ -55,5 +55,5 @@ def decode_arrays(data: bytes) -> FrameArrays:
     except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
         raise DamagedArtifact(f"the stored values of a frame are damaged: {error}") from error
     if values.ndim != 2 or anomaly_map.ndim != 2:
-        raise DamagedArtifact("the stored values of a frame are no matrices")
+        raise DamagedArtifact("the stored values of a frame are not matrices")
     return FrameArrays(values.astype(np.float32), anomaly_map.astype(np.float32))

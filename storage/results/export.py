@@ -1,54 +1,58 @@
-"""Results as CSV and Parquet files, written in parts: memory does not grow with their number."""
+"""Results as CSV and Parquet files, written batch by batch: memory stays flat."""
 
 from __future__ import annotations
 
-import csv
 import os
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final, TextIO
+from typing import BinaryIO, Final
 
 from sqlalchemy import Engine
 
-from storage.results.export_columns import COLUMNS, csv_header, csv_row, instant_to_text
 from storage.results.queries import ResultQuery
 
-__all__ = ["COLUMNS", "csv_header", "csv_row", "export_csv", "export_parquet", "instant_to_text"]
+# pyarrow takes half a second to import, so functions import what needs it
 
-#: Rows that a Parquet file holds together, at least, and that are in memory at once.
+#: Rows in a row group of a Parquet file, at least; so many are in memory at once.
 ROW_GROUP: Final = 10_000
 
 
-def export_csv(engine: Engine, query: ResultQuery, target: Path | TextIO) -> int:
-    """Write the results that are asked for, earliest first; return their number.
+def csv_parts(engine: Engine, query: ResultQuery) -> Iterator[tuple[bytes, int]]:
+    """The CSV file of the chosen results, earliest first, in parts, with each part's results.
 
-    The cells are those of `csv_row`, but whole floats have no ``.0``. A path gets the whole file
-    or, on any error, stays as it was.
+    Raises:
+        DatabaseUnavailable: the parts so far are not the whole file.
+    """
+    from storage.results.csv_file import csv_header, csv_lines  # noqa: PLC0415
+    from storage.results.record_batches import read_batches  # noqa: PLC0415
+
+    yield csv_header(), 0
+    for batch in read_batches(engine, query):
+        yield csv_lines(batch), batch.num_rows
+
+
+def export_csv(engine: Engine, query: ResultQuery, target: Path | BinaryIO) -> int:
+    """Write the chosen results, earliest first, as UTF-8; return their number.
+
+    A path gets the whole file or, on any error, stays as it was.
 
     Raises:
         DatabaseUnavailable, OSError: the file is not complete.
     """
-    # half a second that other verbs need not wait for
-    from storage.results.export_arrays import csv_lines, stored_arrays  # noqa: PLC0415
-
     if isinstance(target, Path):
-        with (
-            _replacing(target) as temporary,
-            temporary.open("w", newline="", encoding="utf-8") as file,
-        ):
+        with replacing(target) as temporary, temporary.open("wb") as file:
             return export_csv(engine, query, file)
-    csv.writer(target, lineterminator="\n").writerow(csv_header())
     number = 0
-    for arrays in stored_arrays(engine, query):
-        target.write(csv_lines(arrays))
-        number += len(arrays[0])
+    for part, rows in csv_parts(engine, query):
+        target.write(part)
+        number += rows
     return number
 
 
 def export_parquet(engine: Engine, query: ResultQuery, target: Path) -> int:
-    """Write the results that are asked for, earliest first; return their number.
+    """Write the chosen results, earliest first; return their number.
 
     The columns are those of the CSV, typed; unknown is null. The path gets the whole file or, on
     any error, stays as it was.
@@ -59,24 +63,24 @@ def export_parquet(engine: Engine, query: ResultQuery, target: Path) -> int:
     import pyarrow as pa  # noqa: PLC0415
     from pyarrow.parquet import ParquetWriter  # noqa: PLC0415
 
-    from storage.results.export_arrays import schema, stored_arrays, typed  # noqa: PLC0415
+    from storage.results.record_batches import SCHEMA, read_batches  # noqa: PLC0415
 
-    number, tables = 0, []
-    with _replacing(target) as temporary, ParquetWriter(temporary, schema()) as writer:
-        for arrays in stored_arrays(engine, query):
-            tables.append(pa.table(typed(arrays), schema=schema()))
-            number += len(arrays[0])
-            if sum(map(len, tables)) >= ROW_GROUP:
-                writer.write_table(pa.concat_tables(tables))
-                tables.clear()
-        if tables:
-            writer.write_table(pa.concat_tables(tables))
+    number, batches = 0, []
+    with replacing(target) as temporary, ParquetWriter(temporary, SCHEMA) as writer:
+        for batch in read_batches(engine, query):
+            batches.append(batch)
+            number += batch.num_rows
+            if sum(map(len, batches)) >= ROW_GROUP:
+                writer.write_table(pa.Table.from_batches(batches))
+                batches.clear()
+        if batches:
+            writer.write_table(pa.Table.from_batches(batches))
     return number
 
 
 @contextmanager
-def _replacing(target: Path) -> Iterator[Path]:
-    """A temporary file beside `target` that takes its place when all went well."""
+def replacing(target: Path) -> Iterator[Path]:
+    """A temporary file beside `target` that takes its place if all went well."""
     temporary = target.with_name(f".{target.name}.{uuid.uuid4().hex}.tmp")
     try:
         yield temporary

@@ -25,29 +25,29 @@ from sqlalchemy import (
 from storage.db.database import reading
 from storage.db.schema import is_anomaly, results
 
-#: Flagged frames that a series names.
+#: Anomalies listed in a series, at most.
 MOST_ANOMALIES: Final = 500
 _DAY_S: Final = 86_400.0
-_BATCH: Final = 20_000  # rows that are turned into arrays at a time
+_BATCH: Final = 20_000  # rows converted to an array at a time
 
 
 @dataclass(frozen=True)
 class SeriesPoint:
-    """Some frames in a row, by their extremes."""
+    """Consecutive frames, reduced to their extremes."""
 
     at: float  #: Unix s; capture of the frame with the highest score
     id: int  #: of that frame's result
     frames: int
     score: float  #: highest
     min_score: float
-    threshold: float  #: the one that the highest score met
+    threshold: float  #: of the frame with the highest score
     max_temperature: float
     anomalies: int
 
 
 @dataclass(frozen=True)
 class AnomalyPoint:
-    """A flagged frame."""
+    """An anomaly."""
 
     id: int
     at: float  #: Unix s
@@ -90,10 +90,10 @@ def read_series(
     until: float | None,
     points: int,
 ) -> Series:
-    """The results captured from `since` on and before `until`, in at most `points` parts.
+    """The results captured in [since, until), reduced to at most `points` points.
 
-    Without these it reaches from the earliest frame to the latest. Parts span equal times, so
-    gaps stay gaps, and keep their extremes, so no peak is lost.
+    By default from the earliest frame to the latest. Points cover equal intervals, so gaps stay
+    visible, and keep the extremes of theirs, so no peak is lost.
     """
     frames = select(results.c.captured_at, results.c.temperature_unit).where(
         results.c.camera == camera

@@ -1,4 +1,4 @@
-"""Questions to the tables, each answered from an index however many rows there are."""
+"""Queries for results and cameras. Each is served by an index, whatever the number of rows."""
 
 from __future__ import annotations
 
@@ -16,16 +16,12 @@ from sqlalchemy import (
     Double,
     Engine,
     Select,
-    bindparam,
     cast,
     func,
     literal,
-    null,
     select,
     tuple_,
-    union_all,
 )
-from sqlalchemy import text as sql
 
 from storage.db.database import reading
 from storage.db.schema import (
@@ -34,42 +30,35 @@ from storage.db.schema import (
     is_anomaly,
     is_reviewed,
     is_unreviewed,
-    open_decisions,
     results,
 )
 from storage.errors import AmbiguousFrame, InvalidCursor
-from storage.results.commit import (
-    DECISION_COLUMNS,
-    RESULT_COLUMNS,
-    ResultRow,
-    decision_of,
-    row_from_database,
-)
-from thermal.threshold import Decision
+from storage.results.fields import ResultRow
+from storage.results.rows import RESULT_COLUMNS, row_from_database
 
-#: Characters of a frame id that are enough to ask for it.
+#: Shortest prefix of a frame id that finds it.
 LEAST_PREFIX: Final = 4
 
 _HEXADECIMAL: Final = frozenset("0123456789abcdef")
 _DAY_S: Final = 86400.0
-_BATCH: Final = 1000  # rows that a streaming query holds at a time
+_BATCH: Final = 1000  # rows held in memory by a streaming query
 
 
 @dataclass(frozen=True)
 class ResultQuery:
-    """Which results are asked for; None does not restrict."""
+    """A filter of results; None does not restrict."""
 
     camera: str | None = None
-    since: float | None = None  #: Unix s, captured then or later
-    until: float | None = None  #: Unix s, captured before
+    since: float | None = None  #: Unix s; captured at or after it
+    until: float | None = None  #: Unix s; captured before it
     prediction: Literal["Normal", "Anomaly"] | None = None
     min_score: float | None = None  #: σ
     model_id: str | None = None
-    #: unreviewed: anomalies that nobody has decided about
+    #: unreviewed: anomalies without a verdict
     review: Literal["unreviewed", "confirmed", "false_alarm"] | None = None
 
     def restrict(self, query: Select[Any]) -> Select[Any]:
-        """The query with the conditions added."""
+        """The query with this filter's conditions."""
         if self.camera is not None:
             query = query.where(results.c.camera == self.camera)
         if self.since is not None:
@@ -93,10 +82,10 @@ class ResultQuery:
 
 @dataclass(frozen=True)
 class Page:
-    """A part of a list, and where the next part begins."""
+    """One page of a list, and the cursor of the next."""
 
     rows: tuple[ResultRow, ...]
-    next: str | None  #: cursor to pass as `after`; None at the end
+    next: str | None  #: to pass as `after`; None at the end
 
 
 @dataclass(frozen=True)
@@ -123,16 +112,7 @@ class Camera:
 
     name: str
     first_seen_at: float  #: Unix s
-    last_frame_at: float  #: Unix s; when its latest frame was entered into the ledger
-
-
-@dataclass(frozen=True)
-class StreamRow:
-    """One decision of a stream."""
-
-    frame_id: str
-    epoch: str | None  #: None if there is no result for the frame (yet)
-    decision: Decision
+    last_frame_at: float  #: Unix s; when its latest frame was registered
 
 
 def list_results(
@@ -143,9 +123,9 @@ def list_results(
     limit: int = 50,
     earliest_first: bool = False,
 ) -> Page:
-    """One page of results, latest capture first unless it is to be the other way round.
+    """One page of results, by default latest capture first.
 
-    Pages by key: rows that arrive meanwhile neither repeat nor hide others.
+    Keyset pagination: rows that arrive between two pages neither repeat nor hide others.
 
     Raises:
         InvalidCursor: `after` is not the `next` of a page.
@@ -168,7 +148,7 @@ def list_results(
 
 
 def iterate_results(engine: Engine, query: ResultQuery) -> Iterator[ResultRow]:
-    """All results that are asked for, earliest capture first, in constant memory."""
+    """The chosen results, earliest capture first, in constant memory."""
     rows = query.restrict(select(*RESULT_COLUMNS)).order_by(results.c.captured_at, results.c.id)
     with reading(engine) as connection:
         streaming = connection.execution_options(yield_per=_BATCH)
@@ -177,7 +157,7 @@ def iterate_results(engine: Engine, query: ResultQuery) -> Iterator[ResultRow]:
 
 
 def get_result(engine: Engine, result_id: int) -> ResultRow | None:
-    """The result with this number."""
+    """The result with this id; None if there is none."""
     with reading(engine) as connection:
         found = connection.execute(select(*RESULT_COLUMNS).where(results.c.id == result_id))
         row = found.one_or_none()
@@ -185,10 +165,10 @@ def get_result(engine: Engine, result_id: int) -> ResultRow | None:
 
 
 def find_results(engine: Engine, name: str) -> list[ResultRow]:
-    """The results of one frame, latest first: by its id, the id's beginning, or its image path.
+    """The results of one frame, latest first, by its id, a prefix of the id, or its image path.
 
     Raises:
-        AmbiguousFrame: the beginning of an id fits more than one frame.
+        AmbiguousFrame: the prefix matches more than one frame.
     """
     latest = select(*RESULT_COLUMNS).order_by(results.c.id.desc())
     with reading(engine) as connection:
@@ -196,7 +176,7 @@ def find_results(engine: Engine, name: str) -> list[ResultRow]:
             by_id = latest.where(id_begins(results.c.frame_id, name))
             if found := connection.execute(by_id.limit(_BATCH)).all():
                 if len({row.frame_id for row in found}) > 1:
-                    raise AmbiguousFrame(f"{name} is the beginning of more than one frame's id")
+                    raise AmbiguousFrame(f"{name} fits several frames: give more digits")
                 return [row_from_database(row) for row in found]
         by_path = latest.where(results.c.image_path == name)
         return [row_from_database(row) for row in connection.execute(by_path)]
@@ -258,44 +238,6 @@ def list_cameras(engine: Engine) -> list[Camera]:
         return [Camera(row.name, row.first_seen_at, row.last_frame_at) for row in rows]
 
 
-def stream_rows(
-    engine: Engine, camera: str, model_id: str, *, last: int | None = None, after_seq: int = 0
-) -> Iterator[StreamRow]:
-    """The decisions of a stream in their order, in constant memory.
-
-    These are the decisions of results and those that were recorded without one. `last` cuts the
-    list to its end.
-    """
-    seqs = union_all(
-        *(
-            select(table.c.seq).where(table.c.camera == camera, table.c.model_id == model_id)
-            for table in (results, open_decisions)
-        )
-    )
-    rows = union_all(
-        *(
-            select(
-                table.c.frame_id,
-                *(table.c[name] for name in DECISION_COLUMNS),
-                (table.c.epoch if table is results else null()).label("epoch"),
-            ).where(
-                table.c.camera == camera,
-                table.c.model_id == model_id,
-                table.c.seq > bindparam("after"),
-            )
-            for table in (results, open_decisions)
-        )
-    )
-    with reading(engine) as connection:
-        if last is not None:
-            cut = seqs.order_by(sql("seq DESC")).limit(1).offset(last)
-            after_seq = max(after_seq, connection.scalar(cut) or 0)
-        streaming = connection.execution_options(yield_per=_BATCH)
-        with streaming.execute(rows.order_by(sql("seq")), {"after": after_seq}) as found:
-            for row in found:
-                yield StreamRow(row.frame_id, row.epoch, decision_of(row))
-
-
 def _encode_cursor(row: ResultRow) -> str:
     text = json.dumps([row.captured_at, row.id])
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
@@ -310,7 +252,5 @@ def _decode_cursor(cursor: str) -> tuple[ColumnElement[float], ColumnElement[int
         if type(result_id) is not int or not 0 <= result_id < 2**63:
             raise ValueError("not a row number")
     except (ValueError, TypeError, RecursionError) as error:
-        raise InvalidCursor(
-            "this page cursor is not one that thermalwatch handed out; start again without it"
-        ) from error
+        raise InvalidCursor("invalid page cursor: start again without one") from error
     return literal(captured_at, Double), literal(result_id, BigInteger)

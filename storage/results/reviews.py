@@ -1,4 +1,4 @@
-"""Reviews: what a person decided about a result. Every verdict is kept; the latest one counts."""
+"""Reviews: verdicts of people about results. All are kept; the latest one counts."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sqlalchemy import Engine, Row, insert, select, update
 from storage.db.database import chunks, reading, writing
 from storage.db.schema import results, reviews
 
-#: `unreviewed` takes back what was decided: the result waits again.
+#: `unreviewed` withdraws the verdict: the result is to be reviewed again.
 Verdict = Literal["confirmed", "false_alarm", "unreviewed"]
 
 
@@ -36,9 +36,9 @@ def add_reviews(
     reviewer: str,
     now: float,
 ) -> list[int]:
-    """Record a verdict about results; return the numbers that results have, in the order given.
+    """Record a verdict about results; return the ids that exist, in the order given.
 
-    One transaction: history and the verdict that counts never disagree.
+    One transaction, so that the history and the verdict that counts always agree.
     """
     wanted = list(dict.fromkeys(result_ids))
     with writing(engine) as connection:

@@ -1,8 +1,8 @@
-"""Every camera at a glance: its latest results, and what waits. Index seeks per camera."""
+"""All cameras with their latest results and pending frames: a few index seeks per camera."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Final, cast
 
 from sqlalchemy import Engine, bindparam, func, literal_column, select
@@ -10,27 +10,10 @@ from sqlalchemy import Engine, bindparam, func, literal_column, select
 from storage.db.database import reading
 from storage.db.schema import cameras, frames, is_unreviewed, results
 
-#: What the wall needs of a result; `row_from_database` would read the hotspots' JSON as well.
-_COLUMNS: Final = (
-    results.c.id,
-    results.c.captured_at,
-    results.c.scored_at,
-    results.c.score,
-    results.c.threshold,
-    results.c.anomaly,
-    results.c.learning,
-    results.c.held,
-    results.c.max_temperature,
-    results.c.temperature_unit,
-    results.c.review,
-    results.c.model_id,
-    results.c.body,
-)
-
 
 @dataclass(frozen=True)
-class Glimpse:
-    """A result as the wall shows it."""
+class RecentResult:
+    """What the wall shows of a result; its hotspots, in JSON, would be slow to read."""
 
     id: int
     captured_at: float  #: Unix s
@@ -48,18 +31,21 @@ class Glimpse:
 
     @property
     def is_open(self) -> bool:
-        """Whether it is flagged and nobody has decided about it."""
+        """Whether it is flagged and has no verdict."""
         return self.anomaly and self.review is None
+
+
+_COLUMNS: Final = tuple(results.c[field.name] for field in fields(RecentResult))
 
 
 @dataclass(frozen=True)
 class CameraView:
-    """A camera with its recent past."""
+    """A camera with its latest results."""
 
     name: str
     first_seen_at: float  #: Unix s
-    last_frame_at: float  #: Unix s; when its latest frame was entered into the ledger
-    recent: tuple[Glimpse, ...]  #: latest capture first
+    last_frame_at: float  #: Unix s; when its latest frame was registered
+    recent: tuple[RecentResult, ...]  #: latest capture first
     pending: int
     unreviewed: int
 
@@ -72,7 +58,7 @@ def view_cameras(engine: Engine, *, recent: int) -> list[CameraView]:
         .order_by(results.c.captured_at.desc(), results.c.id.desc())
         .limit(recent)
     )
-    # spelled out, so that the index on camera and state serves it alone
+    # a literal, not a parameter, so that the partial index can serve it
     waiting = select(func.count()).where(
         frames.c.camera == bindparam("camera"), frames.c.state == literal_column("'pending'")
     )
@@ -86,7 +72,7 @@ def view_cameras(engine: Engine, *, recent: int) -> list[CameraView]:
                 first_seen_at=row.first_seen_at,
                 last_frame_at=row.last_frame_at,
                 recent=tuple(
-                    Glimpse(*cast("tuple[Any, ...]", found))
+                    RecentResult(*cast("tuple[Any, ...]", found))
                     for found in connection.execute(latest, {"camera": row.name})
                 ),
                 pending=connection.scalar(waiting, {"camera": row.name}) or 0,

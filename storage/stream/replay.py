@@ -9,7 +9,7 @@ from sqlalchemy import Engine, select
 from storage.db.database import reading
 from storage.db.schema import epochs, streams
 from storage.models import load_model
-from storage.results.queries import stream_rows
+from storage.results.stream_decisions import stream_rows
 from storage.stream.streams import complete_from, recent_decisions, start_state
 from storage.stream.window import StreamKey, config_from_text
 from thermal.detection.bundle import Bundle

@@ -15,13 +15,9 @@ from sqlalchemy import Connection, Engine, select
 from storage.db.database import writing
 from storage.db.schema import frames, is_pending, open_decisions, results
 from storage.db.schema import streams as streams_table
-from storage.results.commit import (
-    DECISION_COLUMNS,
-    current_epoch,
-    decision_of,
-    note_epoch,
-    open_epoch,
-)
+from storage.results.epochs import current_epoch, note_epoch, open_epoch
+from storage.results.fields import DECISION_NAMES
+from storage.results.rows import decision_of
 from storage.stream.window import (
     Decided,
     RollingWindows,
@@ -162,7 +158,7 @@ def _page(connection: Connection, stream: StreamKey, before_seq: int | None) -> 
     found: dict[int, Decision] = {}
     for table in (open_decisions, results):
         query = (
-            select(*(table.c[name] for name in DECISION_COLUMNS))
+            select(*(table.c[name] for name in DECISION_NAMES))
             .where(table.c.camera == stream.camera, table.c.model_id == stream.model_id)
             .order_by(table.c.seq.desc())
             .limit(_PAGE)
@@ -220,7 +216,7 @@ def recent_decisions(
 def _waiting(connection: Connection, stream: StreamKey) -> dict[str, Decision]:
     """Recorded decisions, by frame, of those frames that will be delivered again."""
     query = (
-        select(open_decisions.c.frame_id, *(open_decisions.c[name] for name in DECISION_COLUMNS))
+        select(open_decisions.c.frame_id, *(open_decisions.c[name] for name in DECISION_NAMES))
         .join(frames, frames.c.id == open_decisions.c.frame_id)
         .where(
             open_decisions.c.camera == stream.camera,

@@ -250,7 +250,7 @@ FORMULAS = ("=1+cmd|calc!A0.png", "+1+1.png", "-1+1.png", "@SUM(A1:A9).png", "\t
 
 def test_names_are_never_code(site: Site, tmp_path: Path) -> None:
     # to see it fail: write a camera's name into a statement in storage.results.queries, or leave
-    # _harmless out of storage.results.export_arrays
+    # _without_formulas out of storage.results.csv_file
     named = [
         site.put(f"{camera}/{number}.png", picture(number))
         for camera in CAMERAS

@@ -12,7 +12,9 @@ from sqlalchemy import Connection, Engine, event
 
 from storage.db.database import reading
 from storage.frames.ledger import NewFrame
-from storage.results.commit import ResultRow, open_epoch
+from storage.results.epochs import open_epoch
+from storage.results.fields import ResultRow
+from storage.results.rows import row_to_database
 
 MODEL = "m" * 64
 EPOCH = "epoch-1"
@@ -83,9 +85,7 @@ def finished_frame(frame_id: str, state: str = "scored") -> dict[str, object]:
 
 def stored_row(frame_id: str, seq: int, **changes: Any) -> dict[str, object]:
     """A row of `results`, for tests that need many."""
-    row = result(new_frame(1), seq, **changes)
-    values = {name: value for name, value in vars(row).items() if name != "id"}
-    return values | {"frame_id": frame_id, "reasons": "[]", "p_value": row.p_value}
+    return row_to_database(result(new_frame(1), seq, **changes)) | {"frame_id": frame_id}
 
 
 def open_streams(engine: Engine, *cameras: str, epoch: str = EPOCH, model_id: str = MODEL) -> None:

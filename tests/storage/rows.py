@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from storage.frames.ledger import NewFrame
-from storage.results.commit import ResultRow
+from storage.results.fields import ResultRow
 from thermal.threshold import Decision
 
 

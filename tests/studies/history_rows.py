@@ -161,7 +161,7 @@ def _results(history: History) -> Iterator[tuple[Any, ...]]:
         }
         if anomaly:
             row["reasons"] = '["hotspot"]'
-        yield tuple([row[name] for name in names])
+        yield tuple([row.get(name) for name in names])  # None: a later, nullable column
 
 
 def _load(engine: Engine, table: Table, rows: Iterator[tuple[Any, ...]]) -> None:

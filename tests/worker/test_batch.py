@@ -14,7 +14,8 @@ from storage.db.database import reading
 from storage.db.schema import frames
 from storage.files.artifacts import ArtifactStore
 from storage.frames.ledger import LedgerFrame, counts
-from storage.results.commit import RESULT_COLUMNS, ResultRow, row_from_database
+from storage.results.fields import ResultRow
+from storage.results.rows import RESULT_COLUMNS, row_from_database
 from storage.stream.window import StreamKey
 from tests.scene import picture
 from tests.worker.conftest import Deployment, batch_of
@@ -88,7 +89,7 @@ def test_the_picture_policy_decides_what_is_kept(
     ]
     deployment.scorer(pictures=PicturePolicy(policy))(batch_of(ids))
     assert sum(row.sheet_picture is not None for row in rows(deployment)) == kept
-    assert sum(row.map_artifact is not None for row in rows(deployment)) == kept
+    assert sum(row.frame_arrays is not None for row in rows(deployment)) == kept
 
 
 def test_one_bad_frame_in_a_batch_is_quarantined_alone(deployment: Deployment) -> None:

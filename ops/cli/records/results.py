@@ -1,4 +1,4 @@
-"""`results list`, `show`, `summary` and `export`: what was found, for people and for programs."""
+"""`results list`, `show`, `summary` and `export`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from ops.config.settings import Settings
-    from storage.results.commit import ResultRow
+    from storage.results.fields import ResultRow
     from storage.results.queries import ResultQuery
 
 
@@ -34,10 +34,10 @@ def results() -> None:
 
 
 def filters(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The options that choose results."""
+    """The options that filter results."""
     for option in (
         click.option("--model-id", metavar="ID", help="Only results of this model."),
-        click.option("--min-score", type=float, metavar="σ", help="Only this score or higher."),
+        click.option("--min-score", type=float, metavar="σ", help="Only scores of at least this."),
         click.option("--normal", "prediction", flag_value="Normal", help="Only normal images."),
         click.option("--anomalies", "prediction", flag_value="Anomaly", help="Only anomalies."),
         click.option("--until", type=InstantType(), metavar="TIME", help="Captured before."),
@@ -45,7 +45,7 @@ def filters(function: Callable[..., Any]) -> Callable[..., Any]:
             "--since",
             type=InstantType(),
             metavar="TIME",
-            help="Captured then or later: 2026-07-01, 2026-07-01T12:00Z, or an age such as 36h.",
+            help="Captured at or after: 2026-07-01, 2026-07-01T12:00Z, or an age such as 36h.",
         ),
         click.option("--camera", metavar="NAME", help="Only this camera."),
     ):
@@ -69,7 +69,7 @@ Examples:
 )
 @filters
 @click.option("--limit", type=click.IntRange(1, 10_000), default=20, show_default=True)
-@click.option("--after", metavar="CURSOR", help="Go on after a page that was cut at its limit.")
+@click.option("--after", metavar="CURSOR", help="Continue after a page that reached its limit.")
 @data_option
 @json_option
 @config_option
@@ -111,14 +111,14 @@ Examples:
 def show(
     ctx: click.Context, name: str, data: Path | None, as_json: bool, config: Path | None
 ) -> None:
-    """Show all that is known of one image.
+    """Show everything that is known about one image.
 
     NAME is a result's id, the image's path, or a frame's id or its beginning.
     """
     settings = settings_from(config, data=data)
     from ops.config.wiring import open_existing_database
     from storage.frames.audit import find_frame
-    from storage.results.export import instant_to_text
+    from storage.results.instants import instant_to_text
     from storage.results.queries import find_results, get_result
 
     with open_existing_database(settings) as engine:
@@ -127,7 +127,7 @@ def show(
         frame = find_frame(engine, rows[0].frame_id if rows else name)
     if not rows and frame is None:
         raise click.ClickException(
-            f"{name}: neither a result's id, nor an image path, nor the beginning of a frame's id"
+            f"{name}: no result has this id or image path, and no frame an id that begins so"
         )
     if as_json:
         print_json({"frame": vars(frame) if frame else None, "results": list(map(as_values, rows))})
@@ -154,7 +154,7 @@ Examples:
     "--format",
     "file_format",
     type=click.Choice(["csv", "parquet"]),
-    help="Follows the file's ending where it is not given.",
+    help="By default taken from the file name.",
 )
 @click.option(
     "--output",
@@ -172,7 +172,7 @@ def export(
     config: Path | None,
     **chosen: Any,
 ) -> None:
-    """Export results, earliest capture first. The file is complete or not there."""
+    """Export results, earliest capture first. The file appears only once it is complete."""
     to_terminal = str(output) == "-"
     chosen_format = file_format or ("parquet" if output.suffix == ".parquet" else "csv")
     if to_terminal and chosen_format == "parquet":
@@ -185,7 +185,9 @@ def export(
         if chosen_format == "parquet":
             number = export_parquet(engine, _query(chosen), output)
         else:
-            number = export_csv(engine, _query(chosen), sys.stdout if to_terminal else output)
+            number = export_csv(
+                engine, _query(chosen), sys.stdout.buffer if to_terminal else output
+            )
     note(f"{number} results" + ("" if to_terminal else f" in {output}"))
 
 
@@ -203,7 +205,7 @@ Examples:
     help="What to count: UTC days of capture, or cameras.",
 )
 @click.option("--camera", metavar="NAME", help="Only this camera.")
-@click.option("--since", type=InstantType(), metavar="TIME", help="Captured then or later.")
+@click.option("--since", type=InstantType(), metavar="TIME", help="Captured at or after.")
 @click.option("--until", type=InstantType(), metavar="TIME", help="Captured before.")
 @data_option
 @json_option
@@ -241,19 +243,19 @@ def summary(
 
 
 def as_values(row: ResultRow) -> dict[str, Any]:
-    """A result under the names of the exported columns, times in RFC 3339, lists as lists."""
-    from storage.results.export import COLUMNS, instant_to_text
+    """A result under the names of the CSV columns: times in RFC 3339, lists as lists."""
+    from storage.results.fields import fields_in
+    from storage.results.instants import instant_to_text
 
-    values = {column.name: column.value(row) for column in COLUMNS}
-    for column in COLUMNS:
-        value = values[column.name]
-        if column.kind == "instant" and isinstance(value, float):
-            values[column.name] = instant_to_text(value)
+    values = {}
+    for field in fields_in("csv"):
+        value = getattr(row, field.name)
+        values[field.csv_name] = instant_to_text(value) if field.is_instant else value
     return values | {"reasons": list(row.reasons), "hotspots": json.loads(row.hotspots)}
 
 
 def _print_table(rows: Sequence[ResultRow]) -> None:
-    from storage.results.export import instant_to_text
+    from storage.results.instants import instant_to_text
 
     if not rows:
         click.echo("no results")
@@ -279,7 +281,7 @@ def _print_table(rows: Sequence[ResultRow]) -> None:
 
 
 def temperature(value: float, unit: str) -> str:
-    """A value with its unit; counts have none, so they are never taken for degrees."""
+    """A value with its unit. Counts get none, so that nobody takes them for degrees."""
     return f"{value:.1f} °C" if unit == "celsius" else f"{value:.0f}"
 
 

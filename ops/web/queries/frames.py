@@ -21,7 +21,7 @@ from storage.files.frame_arrays import FrameArrays, decode_arrays
 from storage.files.paths import open_beneath, text_to_path
 from storage.frames.audit import FrameRecord, find_frame
 from storage.frames.ledger import ledger_mtime_ns
-from storage.results.commit import ResultRow
+from storage.results.fields import ResultRow
 from thermal.errors import ThermalError
 
 if TYPE_CHECKING:
@@ -75,13 +75,13 @@ class FrameSource:
     def arrays(self, row: ResultRow) -> FrameArrays:
         """Values and anomaly map as they were kept."""
         try:
-            return decode_arrays(self.artifact(row.map_artifact).read_bytes())
+            return decode_arrays(self.artifact(row.frame_arrays).read_bytes())
         except (DamagedArtifact, FileNotFoundError) as error:
             raise Problem(HTTPStatus.NOT_FOUND, str(error)) from error
 
     def measured(self, row: ResultRow) -> Measured:
         """The values: as they were kept, else from the watched file if it is still the same."""
-        if row.map_artifact is not None and self._store is not None:
+        if row.frame_arrays is not None and self._store is not None:
             try:
                 return Measured(self.arrays(row).values, row.temperature_unit, "stored")
             except Problem:

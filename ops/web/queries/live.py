@@ -34,7 +34,7 @@ _BACKLOG: Final = 200
 
 @dataclass(frozen=True)
 class News:
-    """How far things have come; `ops.web.schemas.api_models.LiveUpdate` is what listeners get."""
+    """How far things have come; `ops.web.schemas.system.LiveUpdate` is what listeners get."""
 
     result_id: int
     results: int

@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING
 from redis import RedisError
 
 from ops.status import QueueState, read_queue
-from ops.web.schemas import api_models as api
+from ops.web.schemas.system import (
+    Counts,
+    Disk,
+    Drift,
+    ModelInfo,
+    ProducerInfo,
+    ProducerRoot,
+    Status,
+    WorkerInfo,
+)
 from storage.stream.window import StreamKey, WindowView, look_at_window
 
 if TYPE_CHECKING:
@@ -17,7 +26,7 @@ if TYPE_CHECKING:
     from ops.web.services import Services
 
 
-def read_status(services: Services) -> api.Status:
+def read_status(services: Services) -> Status:
     """Raises `StorageError` when the database cannot be read: then nothing is known."""
     now = services.clock()
     queue, queue_error = _queue(services)
@@ -28,16 +37,16 @@ def read_status(services: Services) -> api.Status:
         for state in ("scored", "quarantined", "superseded", "pending")
     }
     oldest = books.oldest_pending_at
-    return api.Status(
+    return Status(
         now=now,
         version=version("thermalwatch"),
-        counts=api.Counts(seen=sum(by_state.values()), **by_state),
+        counts=Counts(seen=sum(by_state.values()), **by_state),
         queue_jobs=queue.waiting_jobs if queue else None,
         queue_error=queue_error,
         oldest_pending_s=None if oldest is None else max(0.0, now - oldest),
         frames_last_minute=books.last_minute,
         frames_last_hour=books.last_hour,
-        workers=[api.WorkerInfo(**vars(worker)) for worker in queue.workers] if queue else [],
+        workers=[WorkerInfo(**vars(worker)) for worker in queue.workers] if queue else [],
         producers=_producers(queue),
         model=_model(model),
         disk=disk_usage(services),
@@ -57,13 +66,13 @@ def _queue(services: Services) -> tuple[QueueState | None, str | None]:
         return None, str(error)
 
 
-def _producers(queue: QueueState | None) -> list[api.ProducerInfo]:
+def _producers(queue: QueueState | None) -> list[ProducerInfo]:
     return [
-        api.ProducerInfo(
+        ProducerInfo(
             name=producer.name,
             at=producer.at,
             roots=[
-                api.ProducerRoot(
+                ProducerRoot(
                     root=root.root,
                     mode=root.mode,
                     scanned_at=root.scanned_at,
@@ -78,10 +87,10 @@ def _producers(queue: QueueState | None) -> list[api.ProducerInfo]:
     ]
 
 
-def _model(model: ModelFacts | None) -> api.ModelInfo | None:
+def _model(model: ModelFacts | None) -> ModelInfo | None:
     if model is None:
         return None
-    return api.ModelInfo(
+    return ModelInfo(
         model_id=model.model_id,
         unit=model.preparation.unit,
         width=model.preparation.width,
@@ -91,14 +100,14 @@ def _model(model: ModelFacts | None) -> api.ModelInfo | None:
     )
 
 
-def disk_usage(services: Services) -> api.Disk | None:
+def disk_usage(services: Services) -> Disk | None:
     """Room on the disk of the state directory; None where there is none."""
     data = services.settings.data
     if data is None or not data.exists():
         return None
     usage = shutil.disk_usage(data)
     database = data / "thermalwatch.db"
-    return api.Disk(
+    return Disk(
         path=str(data),
         free_bytes=usage.free,
         total_bytes=usage.total,
@@ -106,22 +115,22 @@ def disk_usage(services: Services) -> api.Disk | None:
     )
 
 
-def camera_drift(services: Services) -> list[api.Drift]:
+def camera_drift(services: Services) -> list[Drift]:
     """How far each camera's scores have moved from what the active model calls normal."""
     model = services.model.get()
     if model is None:
         return []
     latest = [(view.name, view.recent[0]) for view in services.wall.get() if view.recent]
     return [
-        api.Drift(
+        Drift(
             camera=name,
-            body=glimpse.body,
+            body=result.body,
             baseline_body=model.body,
-            drift=glimpse.body / model.body - 1,
-            threshold=glimpse.threshold,
-            learning=glimpse.learning,
-            held=glimpse.held,
+            drift=result.body / model.body - 1,
+            threshold=result.threshold,
+            learning=result.learning,
+            held=result.held,
         )
-        for name, glimpse in latest
-        if glimpse.model_id == model.model_id and glimpse.body > 0
+        for name, result in latest
+        if result.model_id == model.model_id and result.body > 0
     ]

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Final
 
-from ops.web.schemas import api_models as api
-from storage.results.wall import CameraView, Glimpse
+from ops.web.schemas.cameras import Camera, CameraList, CameraState, LastResult, Point
+from storage.results.wall import CameraView, RecentResult
 
 #: Results of a camera that the wall looks back at.
 RECENT: Final = 60
@@ -18,7 +18,7 @@ SILENT_INTERVALS: Final = 10
 SILENT_S: Final = 60.0
 
 
-def camera_state(view: CameraView, now: float) -> api.CameraState:
+def camera_state(view: CameraView, now: float) -> CameraState:
     """What is most worth knowing about a camera now."""
     if now - view.last_frame_at > silent_after_s(view.recent):
         return "silent"
@@ -26,53 +26,42 @@ def camera_state(view: CameraView, now: float) -> api.CameraState:
         return "learning"
     latest = view.recent[0]
     flagged = latest.anomaly and latest.review != "false_alarm"
-    if flagged or any(glimpse.is_open for glimpse in view.recent):
+    if flagged or any(result.is_open for result in view.recent):
         return "anomaly"
     return "learning" if latest.learning else "ok"
 
 
-def silent_after_s(recent: Sequence[Glimpse]) -> float:
+def silent_after_s(recent: Sequence[RecentResult]) -> float:
     """Seconds without a frame after which a camera is silent, by its usual interval."""
-    times = [glimpse.captured_at for glimpse in recent]
+    times = [result.captured_at for result in recent]
     gaps = [later - earlier for later, earlier in pairwise(times)]
     return max(SILENT_S, SILENT_INTERVALS * statistics.median(gaps)) if gaps else SILENT_S
 
 
-def camera_tile(view: CameraView, now: float) -> api.Camera:
+def camera_tile(view: CameraView, now: float) -> Camera:
     """A camera as the API shows it."""
-    return api.Camera(
+    return Camera(
         name=view.name,
         state=camera_state(view, now),
         first_seen_at=view.first_seen_at,
         last_frame_at=view.last_frame_at,
         seconds_since=max(0.0, now - view.last_frame_at),
         last=_last(view.recent[0]) if view.recent else None,
-        recent=[
-            api.Point(
-                id=glimpse.id,
-                captured_at=glimpse.captured_at,
-                score=glimpse.score,
-                threshold=glimpse.threshold,
-                anomaly=glimpse.anomaly,
-            )
-            for glimpse in reversed(view.recent)
-        ],
+        recent=[Point.of(result) for result in reversed(view.recent)],
         pending=view.pending,
         unreviewed=view.unreviewed,
     )
 
 
 def wall_as_json(views: Sequence[CameraView], now: float) -> bytes:
-    """All cameras as the API shows them: an `api_models.CameraList`."""
+    """All cameras as the API shows them: an `CameraList`."""
     tiles = [camera_tile(view, now) for view in views]
-    return api.CameraList(now=now, cameras=tiles).model_dump_json().encode()
+    return CameraList(now=now, cameras=tiles).model_dump_json().encode()
 
 
-def _last(glimpse: Glimpse) -> api.LastResult:
-    return api.LastResult.model_validate(
-        {
-            **vars(glimpse),
-            "prediction": "Anomaly" if glimpse.anomaly else "Normal",
-            "image": f"/api/v1/results/{glimpse.id}/pictures/thumbnail",
-        }
+def _last(latest: RecentResult) -> LastResult:
+    return LastResult.of(
+        latest,
+        prediction="Anomaly" if latest.anomaly else "Normal",
+        image=f"/api/v1/results/{latest.id}/pictures/thumbnail",
     )

@@ -11,7 +11,7 @@ from ops.web.routes import cameras as api_cameras
 from ops.web.routes import images as api_images
 from ops.web.routes import results as api_results
 from ops.web.routes import system as api_system
-from ops.web.schemas.api_models import Problem
+from ops.web.schemas.errors import Problem
 
 #: Errors that any request may meet, for the OpenAPI document.
 ERRORS: dict[int | str, dict[str, Any]] = {

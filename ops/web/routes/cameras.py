@@ -11,7 +11,14 @@ from fastapi import APIRouter, Path, Query, Response
 from ops.web.deps import AdminDep, ServicesDep
 from ops.web.problems import Problem
 from ops.web.queries.status import read_window
-from ops.web.schemas import api_models as api
+from ops.web.schemas.cameras import (
+    AnomalyPoint,
+    BaselineAccepted,
+    CameraList,
+    Distribution,
+    Series,
+    SeriesPoint,
+)
 from ops.web.services import Services
 from storage.results.history import read_series
 from storage.results.queries import list_cameras
@@ -26,36 +33,36 @@ Instant = Annotated[float | None, Query(allow_inf_nan=False, description="Unix s
 BINS = 40
 
 
-@router.get("/cameras", response_model=api.CameraList)
+@router.get("/cameras", response_model=CameraList)
 def cameras(services: ServicesDep) -> Response:
     """All cameras, each with its state, its last result and its recent scores."""
     return Response(services.wall_answer.get(), media_type="application/json")
 
 
-@router.get("/cameras/{name}/series", response_model=api.Series)
+@router.get("/cameras/{name}/series", response_model=Series)
 def series(
     name: CameraName,
     services: ServicesDep,
     since: Instant = None,
     until: Instant = None,
     points: Annotated[int, Query(ge=2, le=5000)] = 500,
-) -> api.Series:
+) -> Series:
     """Score, threshold and temperature over time: without `since`, all there is."""
     require_camera(services, name)
     found = read_series(services.engine, name, since=since, until=until, points=points)
-    return api.Series(
+    return Series(
         camera=name,
         since=found.since,
         until=found.until,
         frames=found.frames,
         temperature_unit=found.temperature_unit,
-        points=[api.SeriesPoint(**vars(point)) for point in found.points],
-        anomalies=[api.AnomalyPoint.model_validate(vars(point)) for point in found.anomalies],
+        points=[SeriesPoint.of(point) for point in found.points],
+        anomalies=[AnomalyPoint.of(point) for point in found.anomalies],
     )
 
 
-@router.get("/cameras/{name}/distribution", response_model=api.Distribution)
-def distribution(name: CameraName, services: ServicesDep) -> api.Distribution:
+@router.get("/cameras/{name}/distribution", response_model=Distribution)
+def distribution(name: CameraName, services: ServicesDep) -> Distribution:
     """The scores that the rolling window holds, and the threshold among them."""
     require_camera(services, name)
     model = services.model.get()
@@ -64,7 +71,7 @@ def distribution(name: CameraName, services: ServicesDep) -> api.Distribution:
     window = read_window(services, name, model.model_id)
     counts, edges = np.histogram(window.scores, bins=BINS)
     steady = services.settings.threshold.steady_quantile
-    return api.Distribution(
+    return Distribution(
         camera=name,
         model_id=model.model_id,
         window=len(window.scores),
@@ -76,16 +83,14 @@ def distribution(name: CameraName, services: ServicesDep) -> api.Distribution:
     )
 
 
-@router.post("/cameras/{name}/accept-baseline", response_model=api.BaselineAccepted)
-def accept_baseline(
-    name: CameraName, services: ServicesDep, _user: AdminDep
-) -> api.BaselineAccepted:
+@router.post("/cameras/{name}/accept-baseline", response_model=BaselineAccepted)
+def accept_baseline(name: CameraName, services: ServicesDep, _user: AdminDep) -> BaselineAccepted:
     """Let a camera learn its level anew, after a legitimate change (role admin)."""
     from ops.model.baseline import accept
 
     require_camera(services, name)
     first = accept(services.settings, services.engine, services.redis, name)
-    return api.BaselineAccepted(
+    return BaselineAccepted(
         camera=name, first_seq=first, learn_frames=services.settings.threshold.learn_frames
     )
 

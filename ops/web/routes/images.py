@@ -13,7 +13,8 @@ from starlette.datastructures import UploadFile
 
 from ops.web.deps import ReviewerDep, ServicesDep
 from ops.web.problems import Problem
-from ops.web.schemas import api_models as api
+from ops.web.schemas import errors
+from ops.web.schemas.images import Uploaded
 from ops.web.services import Services
 from ops.web.uploads import SUFFIXES, find_place, put_in_place, temporary_file
 
@@ -41,12 +42,12 @@ _BODY: dict[str, Any] = {
 
 @router.post(
     "/images",
-    response_model=api.Uploaded,
+    response_model=Uploaded,
     status_code=HTTPStatus.ACCEPTED,
     openapi_extra=_BODY,
     responses={
         415: {
-            "model": api.Problem,
+            "model": errors.Problem,
             "description": "Neither type nor name is an image's.",
         }
     },
@@ -59,7 +60,7 @@ async def upload(
     name: Annotated[
         str | None, Query(max_length=200, description="File name; without it one is made.")
     ] = None,
-) -> api.Uploaded:
+) -> Uploaded:
     """Upload an image of a camera (role reviewer): the body itself, or `file` of a form.
 
     It is scored like any other upload; an answer does not wait for that.
@@ -77,7 +78,7 @@ async def upload(
 
 async def _store(
     services: Services, camera: str, name: str | None, media_type: str, parts: AsyncIterator[bytes]
-) -> api.Uploaded:
+) -> Uploaded:
     settings = services.settings
     place = await to_thread.run_sync(
         find_place, settings, camera, name, media_type, services.clock()
@@ -87,7 +88,7 @@ async def _store(
             async for part in parts:
                 file.write(part)
         size = await to_thread.run_sync(put_in_place, settings, camera, temporary, place)
-    return api.Uploaded(camera=camera, path=place.path, size=size)
+    return Uploaded(camera=camera, path=place.path, size=size)
 
 
 async def _parts(file: UploadFile) -> AsyncIterator[bytes]:

@@ -1,4 +1,4 @@
-"""`/api/v1/results`: pages of results, one result, its pictures and numbers, reviews, exports."""
+"""`/api/v1/results`: lists of results, single results, pictures, values, reviews, exports."""
 
 from __future__ import annotations
 
@@ -12,11 +12,19 @@ from fastapi.responses import FileResponse, StreamingResponse
 from numpy.typing import NDArray
 
 from ops.web.deps import ReviewerDep, ServicesDep
-from ops.web.exports import csv_parts, parquet_file
+from ops.web.exports import csv_file, parquet_file
 from ops.web.problems import Problem
-from ops.web.schemas import api_models as api
+from ops.web.schemas.results import (
+    PictureName,
+    Result,
+    ResultDetail,
+    ResultPage,
+    ReviewState,
+    Values,
+)
+from ops.web.schemas.reviews import BulkReviewed, BulkReviewRequest, Review, ReviewRequest
 from ops.web.services import Services
-from storage.results.commit import ResultRow
+from storage.results.fields import Prediction, ResultRow
 from storage.results.queries import ResultQuery, get_result, list_results
 from storage.results.reviews import add_reviews, list_reviews
 
@@ -25,14 +33,14 @@ router = APIRouter(tags=["results"])
 MAX_ID = 2**63 - 1
 ResultId = Annotated[int, Path(ge=1, le=MAX_ID)]
 Instant = Annotated[float | None, Query(allow_inf_nan=False, description="Unix seconds.")]
-KINDS: tuple[api.PictureName, ...] = (
+KINDS: tuple[PictureName, ...] = (
     "original",
     "reconstruction",
     "heatmap",
     "overlay",
     "sheet",
 )
-#: A result's pictures do not change while it is there.
+#: The pictures of a result never change.
 CACHE = {"Cache-Control": "private, max-age=86400"}
 
 
@@ -40,15 +48,18 @@ def chosen(
     camera: Annotated[str | None, Query(max_length=4000)] = None,
     since: Instant = None,
     until: Instant = None,
-    prediction: api.Prediction | None = None,
+    prediction: Prediction | None = None,
     min_score: Annotated[float | None, Query(allow_inf_nan=False)] = None,
-    review: api.ReviewState | None = None,
+    review: ReviewState | None = None,
     model_id: Annotated[str | None, Query(max_length=200)] = None,
 ) -> ResultQuery:
     """The filters that lists and exports share."""
     for text in (camera, model_id):
         if text is not None and not is_storable(text):
-            raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "a name holds what no name can hold")
+            raise Problem(
+                HTTPStatus.UNPROCESSABLE_ENTITY,
+                "camera and model_id must not hold NUL or lone surrogates",
+            )
     return ResultQuery(
         camera=camera,
         since=since,
@@ -63,56 +74,51 @@ def chosen(
 ChosenDep = Annotated[ResultQuery, Depends(chosen)]
 
 
-@router.get("/results", response_model=api.ResultPage)
+@router.get("/results", response_model=ResultPage)
 def results(
     services: ServicesDep,
     query: ChosenDep,
     cursor: Annotated[str | None, Query(max_length=400)] = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 50,
     direction: Literal["newest", "oldest"] = "newest",
-) -> api.ResultPage:
+) -> ResultPage:
     """One page of results, by time of capture."""
     page = list_results(
         services.engine, query, after=cursor, limit=limit, earliest_first=direction == "oldest"
     )
-    return api.ResultPage(
-        results=[api.Result.model_validate(as_values(row)) for row in page.rows], next=page.next
+    return ResultPage(
+        results=[Result.of(row, **answered(row)) for row in page.rows], next=page.next
     )
 
 
 @router.get("/results/export.csv", response_class=StreamingResponse)
 def export_csv(services: ServicesDep, query: ChosenDep) -> Response:
-    """All results that fit, earliest first, as CSV."""
-    return StreamingResponse(
-        csv_parts(services.engine, query),
-        media_type="text/csv",
-        headers={"Content-Disposition": 'attachment; filename="results.csv"'},
-    )
+    """All chosen results, earliest first, as CSV."""
+    return csv_file(services.engine, query)
 
 
 @router.get("/results/export.parquet", response_class=FileResponse)
 def export_parquet(services: ServicesDep, query: ChosenDep) -> Response:
-    """All results that fit, earliest first, as Parquet."""
+    """All chosen results, earliest first, as Parquet."""
     return parquet_file(services.engine, query)
 
 
-@router.get("/results/{result_id}", response_model=api.ResultDetail)
-def result(result_id: ResultId, services: ServicesDep) -> api.ResultDetail:
-    """One result with all that is known of it, and its reviews."""
+@router.get("/results/{result_id}", response_model=ResultDetail)
+def result(result_id: ResultId, services: ServicesDep) -> ResultDetail:
+    """One result with all that is known about it, and its reviews."""
     row = require_result(services, result_id)
     reviews = list_reviews(services.engine, result_id)
-    return api.ResultDetail.model_validate(
-        as_values(row)
-        | {
-            "hotspots": json.loads(row.hotspots),
-            "reviews": [vars(review) for review in reviews],
-        }
+    return ResultDetail.of(
+        row,
+        hotspots=json.loads(row.hotspots),
+        reviews=[Review.of(review) for review in reviews],
+        **answered(row),
     )
 
 
 @router.get("/results/{result_id}/pictures/thumbnail", response_class=Response)
 def thumbnail(result_id: ResultId, request: Request, services: ServicesDep) -> Response:
-    """The bare image, whether or not pictures were kept, while its values or its file are there."""
+    """The image without labels, made from its stored values or else from its file."""
     row = require_result(services, result_id)
     tag = f'"{row.frame_id[:16]}-{row.model_id[:8]}"'
     headers = {"ETag": tag, **CACHE}
@@ -124,33 +130,33 @@ def thumbnail(result_id: ResultId, request: Request, services: ServicesDep) -> R
 
 
 @router.get("/results/{result_id}/pictures/{kind}", response_class=FileResponse)
-def picture(result_id: ResultId, kind: api.PictureName, services: ServicesDep) -> Response:
-    """A picture that was kept, as PNG: with title, scale, camera and time on it."""
+def picture(result_id: ResultId, kind: PictureName, services: ServicesDep) -> Response:
+    """A stored picture as PNG, with title, scale, camera and time on it."""
     row = require_result(services, result_id)
     path = services.frames.artifact(getattr(row, f"{kind}_picture"))
     return FileResponse(path, media_type="image/png", headers=CACHE)
 
 
-@router.get("/results/{result_id}/values", response_model=api.Values)
+@router.get("/results/{result_id}/values", response_model=Values)
 def values(result_id: ResultId, request: Request, services: ServicesDep) -> Response:
-    """What the camera measured: as JSON, or as float32 for `Accept: application/octet-stream`."""
+    """The measured values: as JSON, or as float32 for `Accept: application/octet-stream`."""
     row = require_result(services, result_id)
     measured = services.frames.measured(row)
     return matrix(request, row, measured.values, measured.unit, measured.source)
 
 
-@router.get("/results/{result_id}/anomaly-map", response_model=api.Values)
+@router.get("/results/{result_id}/anomaly-map", response_model=Values)
 def anomaly_map(result_id: ResultId, request: Request, services: ServicesDep) -> Response:
-    """How far each part is from normal, in σ; signed, positive is hotter than expected."""
+    """The anomaly map in σ; positive is hotter than expected."""
     row = require_result(services, result_id)
     return matrix(request, row, services.frames.arrays(row).anomaly_map, "sigma", "stored")
 
 
-@router.post("/results/{result_id}/review", response_model=api.Review, status_code=201)
+@router.post("/results/{result_id}/review", response_model=Review, status_code=201)
 def review(
-    result_id: ResultId, body: api.ReviewRequest, services: ServicesDep, user: ReviewerDep
-) -> api.Review:
-    """Record a verdict (role reviewer); earlier ones are kept, the latest counts."""
+    result_id: ResultId, body: ReviewRequest, services: ServicesDep, user: ReviewerDep
+) -> Review:
+    """Record a verdict (role reviewer). Earlier ones are kept; the latest counts."""
     require_result(services, result_id)
     add_reviews(
         services.engine,
@@ -162,15 +168,13 @@ def review(
     )
     found = list_reviews(services.engine, result_id)
     if not found:
-        raise Problem(HTTPStatus.NOT_FOUND, f"result {result_id} is not there any more")
-    return api.Review.model_validate(vars(found[0]))
+        raise Problem(HTTPStatus.NOT_FOUND, f"result {result_id} has been deleted")
+    return Review.of(found[0])
 
 
-@router.post("/reviews", response_model=api.BulkReviewed, status_code=201)
-def reviews(
-    body: api.BulkReviewRequest, services: ServicesDep, user: ReviewerDep
-) -> api.BulkReviewed:
-    """Record one verdict about many results (role reviewer)."""
+@router.post("/reviews", response_model=BulkReviewed, status_code=201)
+def reviews(body: BulkReviewRequest, services: ServicesDep, user: ReviewerDep) -> BulkReviewed:
+    """Record the same verdict about many results (role reviewer)."""
     known = add_reviews(
         services.engine,
         [number for number in body.result_ids if 0 < number <= MAX_ID],
@@ -180,33 +184,31 @@ def reviews(
         now=services.clock(),
     )
     unknown = [number for number in dict.fromkeys(body.result_ids) if number not in set(known)]
-    return api.BulkReviewed(reviewed=known, unknown=unknown)
+    return BulkReviewed(reviewed=known, unknown=unknown)
 
 
 def require_result(services: Services, result_id: int) -> ResultRow:
-    """The result; raises `Problem` if there is none of this number."""
+    """The result; raises `Problem` if there is none with this id."""
     row = get_result(services.engine, result_id)
     if row is None:
         raise Problem(HTTPStatus.NOT_FOUND, f"there is no result {result_id}")
     return row
 
 
-def as_values(row: ResultRow) -> dict[str, Any]:
-    """A result under the names of the API."""
+def answered(row: ResultRow) -> dict[str, Any]:
+    """What the API answers in another form than the row holds."""
     kept = [kind for kind in KINDS if getattr(row, f"{kind}_picture") is not None]
-    return vars(row) | {
-        "prediction": row.prediction,
-        "p_value": row.p_value,
+    return {
         "reasons": list(row.reasons),
         "pictures": {kind: f"/api/v1/results/{row.id}/pictures/{kind}" for kind in kept},
-        "has_values": row.map_artifact is not None,
+        "has_values": row.frame_arrays is not None,
     }
 
 
 def matrix(
     request: Request, row: ResultRow, array: NDArray[np.float32], unit: str, source: str
 ) -> Response:
-    """A matrix in the form that was asked for."""
+    """A matrix as JSON or float32, whichever the request accepts."""
     height, width = array.shape
     headers = {"X-Width": str(width), "X-Height": str(height), "X-Unit": unit, **CACHE}
     headers |= {"X-Source": source, "Vary": "Accept"}
@@ -219,7 +221,7 @@ def matrix(
         "height": height,
         "unit": unit,
         "source": source,
-        # nine digits tell all float32 apart; more would make the answer twice as long
+        # nine digits distinguish all float32 values; more would double the size
         "values": [[float(f"{value:.9g}") for value in line] for line in array.tolist()],
     }
     text = json.dumps(document, separators=(",", ":"))
@@ -227,5 +229,5 @@ def matrix(
 
 
 def is_storable(text: str) -> bool:
-    """Whether a database can compare with it: Postgres takes neither NUL nor lone surrogates."""
+    """Whether a database accepts the text: Postgres rejects NUL and lone surrogates."""
     return "\0" not in text and not any("\ud800" <= char <= "\udfff" for char in text)

@@ -13,7 +13,9 @@ from ops.web.problems import Problem
 from ops.web.queries.status import read_status
 from ops.web.routes.cameras import Instant
 from ops.web.routes.results import is_storable
-from ops.web.schemas import api_models as api
+from ops.web.schemas.quarantine import QuarantinedFrame, QuarantinePage, Requeued
+from ops.web.schemas.summary import Day, Summary
+from ops.web.schemas.system import Me, Status
 from ops.web.services import Services
 from storage.frames.audit import FrameRecord, find_frame, list_quarantined
 from storage.frames.ledger import requeue as try_again
@@ -29,55 +31,51 @@ NOTHING_TO_SEE = {"empty", "missing", "not_regular", "outside_root", "too_large"
 FrameId = Annotated[str, Path(pattern=r"^[0-9a-f]{32}$")]
 
 
-@router.get("/me", response_model=api.Me)
-def me(user: UserDep) -> api.Me:
+@router.get("/me", response_model=Me)
+def me(user: UserDep) -> Me:
     """Who asks, and what an unsafe request must carry."""
-    return api.Me(name=user.name, role=user.role, csrf_token=user.csrf_token or None)
+    return Me(name=user.name, role=user.role, csrf_token=user.csrf_token or None)
 
 
-@router.get("/status", response_model=api.Status)
-def status(services: ServicesDep) -> api.Status:
+@router.get("/status", response_model=Status)
+def status(services: ServicesDep) -> Status:
     """Queue, workers, throughput, model, drift, disk."""
     return read_status(services)
 
 
-@router.get("/summary", response_model=api.Summary)
+@router.get("/summary", response_model=Summary)
 def summary(
     services: ServicesDep,
     by: Literal["day"] = "day",
     since: Instant = None,
     until: Instant = None,
     camera: Annotated[str | None, Query(max_length=4000)] = None,
-) -> api.Summary:
+) -> Summary:
     """Each camera's UTC days: frames, anomalies, highest score and temperature."""
     if camera is not None and not is_storable(camera):
         raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "camera: holds what no name can hold")
     end = until if until is not None else services.clock()
     begin = since if since is not None else end - SUMMARY_S
     days = camera_days(services.engine, since=begin, until=end, camera=camera)
-    return api.Summary(
-        days=[api.Day.model_validate({**vars(day), "day": day.day.isoformat()}) for day in days]
-    )
+    return Summary(days=[Day.of(day, day=day.day.isoformat()) for day in days])
 
 
-@router.get("/quarantine", response_model=api.QuarantinePage)
+@router.get("/quarantine", response_model=QuarantinePage)
 def quarantine(
     services: ServicesDep,
     camera: Annotated[str | None, Query(max_length=4000)] = None,
     cursor: Annotated[str | None, Query(pattern=r"^[0-9]{1,18}$")] = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 50,
-) -> api.QuarantinePage:
+) -> QuarantinePage:
     """Frames that could not be scored, and why; latest arrival first."""
     if camera is not None and not is_storable(camera):
         raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "camera: holds what no name can hold")
     before = int(cursor) if cursor is not None else None
     found = list_quarantined(services.engine, camera=camera, before=before, limit=limit + 1)
     shown = found[:limit]
-    return api.QuarantinePage(
+    return QuarantinePage(
         frames=[
-            api.QuarantinedFrame.model_validate(
-                {**vars(record), "frame_id": record.id, "picture": picture_of(record)}
-            )
+            QuarantinedFrame.of(record, frame_id=record.id, picture=picture_of(record))
             for record in shown
         ],
         next=str(shown[-1].arrival) if len(found) > limit else None,
@@ -99,11 +97,11 @@ def quarantined_picture(frame_id: FrameId, services: ServicesDep) -> Response:
     return Response(data, media_type=media_type, headers=headers)
 
 
-@router.post("/quarantine/{frame_id}/requeue", response_model=api.Requeued)
-def requeue(frame_id: FrameId, services: ServicesDep, _user: ReviewerDep) -> api.Requeued:
+@router.post("/quarantine/{frame_id}/requeue", response_model=Requeued)
+def requeue(frame_id: FrameId, services: ServicesDep, _user: ReviewerDep) -> Requeued:
     """Give a quarantined frame another try (role reviewer)."""
     require_quarantined(services, frame_id)
-    return api.Requeued(requeued=try_again(services.engine, [frame_id], now=services.clock()))
+    return Requeued(requeued=try_again(services.engine, [frame_id], now=services.clock()))
 
 
 @router.get(

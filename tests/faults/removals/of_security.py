@@ -102,7 +102,7 @@ class JSONSerializer(_Json):
         (_CODE,),
         (
             Edit(
-                "storage/results/export_arrays.py",
+                "storage/results/csv_file.py",
                 "    if not np.isin(np.frombuffer(characters, np.uint8)[starts], "
                 "_FORMULA_BYTES).any():\n"
                 "        return texts\n",

@@ -298,7 +298,7 @@ def test_score_takes_one_file_and_one_camera(model: Path, images: Path, tmp_path
     answer = run("score", one, "--camera", "lab", "--pictures", "none", "--json", *where)
     assert json.loads(answer.stdout) == {"scored": 1, "anomalies": 1, "quarantined": 0}
     assert not (tmp_path / "found" / "pictures").exists()
-    assert ",lab," in (tmp_path / "found" / "results.csv").read_text()
+    assert ',"lab",' in (tmp_path / "found" / "results.csv").read_text()
 
 
 # The demo.

@@ -42,14 +42,14 @@ def page() -> str:
     variables = {location: name for name, location in variable_names().items()}
     rows = [*_rows(Settings, ()), *_rows(CameraSettings, ("cameras.NAME",))]
     lines = [
-        f"| `{'.'.join(location)}` | {kind} | {default} | {meaning} | {_code(variables, location)} |"
-        for location, kind, default, meaning in rows
+        " | ".join(("", _code(".".join(at)), kind, default, meaning, _code(variables.get(at)), ""))
+        for at, kind, default, meaning in rows
     ]
-    return _HEAD + "\n".join(lines) + "\n"
+    return _HEAD + "\n".join(line.strip() for line in lines) + "\n"
 
 
-def _code(variables: dict[tuple[str, ...], str], location: tuple[str, ...]) -> str:
-    return f"`{variables[location]}`" if location in variables else ""
+def _code(text: str | None) -> str:
+    return f"`{text}`" if text else ""
 
 
 def _rows(section: type, place: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], str, str, str]]:
@@ -69,7 +69,9 @@ def _fields(section: type) -> dict[str, tuple[Any, Any]]:
             name: (hints[name], field.get_default(call_default_factory=True))
             for name, field in section.model_fields.items()
         }
-    return {field.name: (hints[field.name], field.default) for field in dataclasses.fields(section)}
+    return {
+        name: (hint, getattr(section, name, dataclasses.MISSING)) for name, hint in hints.items()
+    }
 
 
 def _meanings(section: type) -> dict[str, str]:

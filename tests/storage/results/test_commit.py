@@ -1,4 +1,4 @@
-"""Results: committed with their frames in one fenced transaction, and read back."""
+"""Results are committed with their frames in one transaction, fenced by the epoch."""
 
 from __future__ import annotations
 
@@ -18,19 +18,14 @@ from storage.db.schema import frames, open_decisions, results
 from storage.errors import StaleEpoch
 from storage.frames.audit import audit
 from storage.frames.ledger import NewFrame, Quarantined, counts, finish, register
-from storage.results.commit import (
-    CommitReport,
-    ResultRow,
-    StreamEpoch,
-    commit_results,
-    current_epoch,
-    open_epoch,
-)
+from storage.results.commit import commit_results
+from storage.results.epochs import StreamEpoch, current_epoch, open_epoch
+from storage.results.fields import ResultRow
 from storage.results.queries import (
     ResultQuery,
     iterate_results,
-    stream_rows,
 )
+from storage.results.stream_decisions import stream_rows
 from tests.storage.examples import (
     EPOCH,
     MODEL,
@@ -41,7 +36,7 @@ from tests.storage.examples import (
 from thermal.threshold import Decision
 
 
-def commit(engine: Engine, rows: Sequence[ResultRow], **changes: Any) -> CommitReport:
+def commit(engine: Engine, rows: Sequence[ResultRow], **changes: Any) -> frozenset[str]:
     arguments: dict[str, Any] = {
         "epochs": {row.camera: EPOCH for row in rows},
         "open_decisions": {},
@@ -67,17 +62,16 @@ def decisions(engine: Engine, camera: str = "north") -> list[tuple[int, str, boo
     return [(row.decision.seq, row.frame_id, row.epoch is not None) for row in rows]
 
 
-def test_a_batch_is_committed_with_all_its_outcomes(engine: Engine) -> None:
+def test_a_batch_commits_all_its_outcomes(engine: Engine) -> None:
     a, b, c, d = registered(engine, 1, 2, 3, 4)
     open_streams(engine, "north")
-    report = commit(
+    committed = commit(
         engine,
         [result(a, 1)],
         quarantined=[Quarantined(b.frame_id, "corrupt", "cut off")],
         superseded=[c.frame_id],
     )
-    assert report.committed == {a.frame_id, b.frame_id, c.frame_id}
-    assert report.skipped == set()
+    assert committed == {a.frame_id, b.frame_id, c.frame_id}
     books = counts(engine)
     assert (books.scored, books.quarantined, books.superseded, books.pending) == (1, 1, 1, 1)
     assert everything(engine) == [result(a, 1)]
@@ -90,7 +84,7 @@ def test_a_batch_is_committed_with_all_its_outcomes(engine: Engine) -> None:
 
 def test_a_batch_without_results_needs_no_epoch(engine: Engine) -> None:
     (a,) = registered(engine, 1)
-    assert commit(engine, [], superseded=[a.frame_id]).committed == {a.frame_id}
+    assert commit(engine, [], superseded=[a.frame_id]) == {a.frame_id}
 
 
 def test_committing_a_batch_again_changes_nothing(engine: Engine) -> None:
@@ -99,13 +93,12 @@ def test_committing_a_batch_again_changes_nothing(engine: Engine) -> None:
     rows = [result(frame, seq) for seq, frame in enumerate(batch, start=1)]
     commit(engine, rows)
     before = list(iterate_results(engine, ResultQuery()))
-    report = commit(engine, [replace(row, worker="worker-2") for row in rows])
-    assert report == CommitReport(frozenset(), frozenset(row.frame_id for row in rows))
+    assert commit(engine, [replace(row, worker="worker-2") for row in rows]) == set()
     assert list(iterate_results(engine, ResultQuery())) == before
     assert decisions(engine) == [(1, rows[0].frame_id, True), (2, rows[1].frame_id, True)]
 
 
-def test_every_number_comes_back_exactly(engine: Engine) -> None:
+def test_every_number_is_read_back_exactly(engine: Engine) -> None:
     (a,) = registered(engine, 1)
     open_streams(engine, "north")
     row = result(
@@ -137,7 +130,7 @@ def test_every_number_comes_back_exactly(engine: Engine) -> None:
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(numbers=st.lists(st.floats(allow_nan=False), min_size=4, max_size=4))
-def test_any_double_comes_back_exactly(engine: Engine, numbers: list[float]) -> None:
+def test_any_double_is_read_back_exactly(engine: Engine, numbers: list[float]) -> None:
     with writing(engine) as connection:
         connection.execute(delete(results))
         connection.execute(delete(frames))
@@ -149,12 +142,12 @@ def test_any_double_comes_back_exactly(engine: Engine, numbers: list[float]) -> 
     assert everything(engine) == [row]
 
 
-def test_not_a_number_is_refused_before_it_is_stored() -> None:
+def test_nan_is_rejected_before_it_is_stored() -> None:
     with pytest.raises(ValueError, match=r"mean_temperature .* not a number"):
         result(new_frame(1), 1, mean_temperature=float("nan"))
 
 
-def test_a_decision_of_an_epoch_that_was_replaced_is_refused(engine: Engine) -> None:
+def test_a_decision_of_a_replaced_epoch_is_rejected(engine: Engine) -> None:
     a, b = registered(engine, 1, 2), registered(engine, 1, camera="south")
     open_streams(engine, "north", "south")
     open_epoch(engine, "south", MODEL, "epoch-2", config="[]", now=2.0)
@@ -172,7 +165,7 @@ def test_a_stream_whose_epoch_was_never_opened_is_stale(engine: Engine) -> None:
         commit(engine, [result(a, 1)])
 
 
-def test_rows_of_another_model_or_epoch_than_was_said_are_refused(engine: Engine) -> None:
+def test_rows_of_another_model_or_epoch_than_stated_are_rejected(engine: Engine) -> None:
     (a,) = registered(engine, 1)
     with pytest.raises(ValueError, match="not decided under"):
         commit(engine, [result(a, 1, model_id="another model")])
@@ -218,7 +211,7 @@ def test_a_new_epoch_waits_for_commits_of_the_old_one(engine: Engine) -> None:
     assert seen == [row]
 
 
-def test_decisions_of_other_batches_are_on_record_with_the_first_row_after_them(
+def test_open_decisions_of_other_batches_are_recorded_with_the_first_later_row(
     engine: Engine,
 ) -> None:
     a, b, c = registered(engine, 1, 2, 3)
@@ -244,20 +237,19 @@ def test_decisions_of_other_batches_are_on_record_with_the_first_row_after_them(
         assert connection.execute(select(open_decisions)).all() == []
 
 
-def test_the_decision_about_a_frame_that_was_finished_otherwise_stays_on_record(
+def test_the_decision_about_a_frame_with_another_outcome_is_recorded(
     engine: Engine,
 ) -> None:
     a, b = registered(engine, 1, 2)
     open_streams(engine, "north")
     finish(engine, superseded=[a.frame_id], now=2.0)
-    report = commit(engine, [result(a, 1), result(b, 2)])
-    assert report == CommitReport(frozenset({b.frame_id}), frozenset({a.frame_id}))
+    assert commit(engine, [result(a, 1), result(b, 2)]) == {b.frame_id}
     assert decisions(engine) == [(1, a.frame_id, False), (2, b.frame_id, True)]
     assert audit(engine).passed
 
 
 @pytest.mark.parametrize("recorded_as", ["result", "open decision"])
-def test_a_window_that_gives_a_number_to_a_second_frame_is_stale(
+def test_a_window_that_assigns_a_seq_to_a_second_frame_is_stale(
     engine: Engine, recorded_as: str
 ) -> None:
     a, b, c = registered(engine, 1, 2, 3)
@@ -273,7 +265,7 @@ def test_a_window_that_gives_a_number_to_a_second_frame_is_stale(
     assert counts(engine).pending == 2
 
 
-def test_a_window_that_gives_a_frame_a_second_number_is_stale(engine: Engine) -> None:
+def test_a_window_that_assigns_a_frame_a_second_seq_is_stale(engine: Engine) -> None:
     a, b = registered(engine, 1, 2)
     open_streams(engine, "north")
     commit(engine, [result(b, 2)], open_decisions={"north": {a.frame_id: _decision(1)}})
@@ -281,7 +273,7 @@ def test_a_window_that_gives_a_frame_a_second_number_is_stale(engine: Engine) ->
         commit(engine, [result(a, 3)])
 
 
-def test_streams_of_other_cameras_and_models_have_numbers_of_their_own(engine: Engine) -> None:
+def test_each_camera_and_model_has_its_own_seq(engine: Engine) -> None:
     a, b = registered(engine, 1, 2)
     (c,) = registered(engine, 1, camera="south")
     open_streams(engine, "north", "south")
@@ -291,19 +283,19 @@ def test_streams_of_other_cameras_and_models_have_numbers_of_their_own(engine: E
     assert len(everything(engine)) == 3
 
 
-def test_workers_that_commit_the_same_batch_at_once_agree_on_one_result_each(
+def test_workers_that_commit_the_same_batch_concurrently_store_each_result_once(
     engine: Engine,
 ) -> None:
     batch = registered(engine, *range(40))
     open_streams(engine, "north")
     rows = [result(frame, seq) for seq, frame in enumerate(batch, start=1)]
-    reports: list[CommitReport] = []
+    committed: list[str] = []
     barrier = threading.Barrier(3)
 
     def work(part: slice) -> None:
         others = {row.frame_id: row.decision for row in rows if row not in rows[part]}
         barrier.wait()
-        reports.append(commit(engine, rows[part], open_decisions={"north": others}))
+        committed.extend(commit(engine, rows[part], open_decisions={"north": others}))
 
     parts = (slice(0, 30), slice(39, 10, -1), slice(None, None, 2))
     threads = [threading.Thread(target=work, args=(part,)) for part in parts]
@@ -311,13 +303,12 @@ def test_workers_that_commit_the_same_batch_at_once_agree_on_one_result_each(
         thread.start()
     for thread in threads:
         thread.join()
-    committed = [frame_id for report in reports for frame_id in report.committed]
     assert sorted(committed) == sorted(frame.frame_id for frame in batch)
     assert decisions(engine) == [(row.seq, row.frame_id, True) for row in rows]
     assert audit(engine).passed
 
 
-def test_an_audit_notices_what_does_not_belong_together(engine: Engine) -> None:
+def test_an_audit_notices_frames_without_results_and_results_without_frames(engine: Engine) -> None:
     batch = registered(engine, 1, 2)
     open_streams(engine, "north")
     commit(engine, [result(frame, seq) for seq, frame in enumerate(batch, start=1)])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 import os
 import tracemalloc
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 
 import pyarrow.parquet as parquet
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from sqlalchemy import Engine, insert
 from sqlalchemy import text as sql
@@ -20,16 +21,13 @@ from storage.db.database import connect, writing
 from storage.db.schema import frames, results
 from storage.errors import DatabaseUnavailable
 from storage.frames.ledger import register
-from storage.results.commit import ResultRow, commit_results
-from storage.results.export import (
-    COLUMNS,
-    csv_header,
-    csv_row,
-    export_csv,
-    export_parquet,
-    instant_to_text,
-)
+from storage.results.commit import commit_results
+from storage.results.csv_file import FORMULA_STARTS, csv_header, csv_lines
+from storage.results.export import export_csv, export_parquet
+from storage.results.fields import Field, ResultRow, fields_in
+from storage.results.instants import instant_to_text
 from storage.results.queries import ResultQuery, iterate_results
+from storage.results.record_batches import batch_of_rows
 from tests.storage.examples import (
     EPOCH,
     MODEL,
@@ -43,8 +41,15 @@ from tests.storage.examples import (
 ALL = ResultQuery()
 
 
+NAMES = [field.csv_name for field in fields_in("csv")]
+
+
 def cells(row: ResultRow) -> dict[str, str]:
-    return dict(zip(csv_header(), csv_row(row), strict=True))
+    return read_csv(csv_header() + csv_lines(batch_of_rows([row])))[0]
+
+
+def read_csv(data: bytes) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(data.decode(), newline="")))
 
 
 def store(engine: Engine, *changes: dict[str, Any]) -> None:
@@ -60,8 +65,8 @@ def store(engine: Engine, *changes: dict[str, Any]) -> None:
     )
 
 
-def test_the_columns_that_were_asked_for_come_first() -> None:
-    assert csv_header()[:7] == [
+def test_the_seven_fixed_columns_come_first() -> None:
+    assert NAMES[:7] == [
         "image_path",
         "anomaly_score",
         "prediction",
@@ -72,7 +77,7 @@ def test_the_columns_that_were_asked_for_come_first() -> None:
     ]
 
 
-def test_a_result_reads_as_its_cells() -> None:
+def test_the_cells_of_a_result() -> None:
     row = result(
         new_frame(1),
         7,
@@ -83,28 +88,30 @@ def test_a_result_reads_as_its_cells() -> None:
         reasons=("cold", "hot"),
         overlay_picture="2026/overlay.png",
     )
-    assert csv_row(row)[:7] == ["north/000001.png", "9.25", "Anomaly", "61.7", "20.1", "4.4", "12"]
     found = cells(row)
+    assert list(found.values())[:7] == [
+        *("north/000001.png", "9.25", "Anomaly", "61.7", "20.1", "4.4", "12")
+    ]
     assert found["id"] == "3"
     assert found["captured_at"] == "2026-07-01T12:00:00.250000Z"
     assert found["p_value"] == repr(8 / 101)
     assert found["mse"] == "0.30000000000000004"
     assert found["reasons"] == "cold hot"
     assert found["learning"] == "false"
-    assert found["min_temperature"] == "-3.3"  # a number is no formula
+    assert found["min_temperature"] == "-3.3"  # numbers are never formulas
     assert found["overlay_picture"] == "2026/overlay.png"
 
 
-def test_what_is_unknown_is_empty_and_what_is_zero_is_not() -> None:
+def test_unknown_is_empty_and_zero_is_not() -> None:
     found = cells(result(new_frame(1), 1, hotspot_area=0, latency_s=None))
     assert found["hotspot_area"] == "0"
     for name in ("id", "latency_s", "original_picture", "sheet_picture"):
         assert found[name] == ""
-    assert cells(result(new_frame(1), 1, latency_s=0.0))["latency_s"] == "0.0"
+    assert cells(result(new_frame(1), 1, latency_s=0.0))["latency_s"] == "0"
 
 
-@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "\n"])
-def test_no_text_cell_is_a_formula_to_a_spreadsheet(start: str) -> None:
+@pytest.mark.parametrize("start", FORMULA_STARTS)
+def test_a_text_that_looks_like_a_formula_gets_an_apostrophe(start: str) -> None:
     name = start + "cmd|' /C calc'!A0.png"
     found = cells(result(new_frame(1), 1, image_path=name, worker=start, reasons=(start,)))
     assert found["image_path"] == "'" + name
@@ -117,7 +124,7 @@ def test_no_text_cell_is_a_formula_to_a_spreadsheet(start: str) -> None:
         (0.0, "1970-01-01T00:00:00.000000Z"),
         (-0.5, "1969-12-31T23:59:59.500000Z"),
         (1_750_000_000.123456789, "2025-06-15T15:06:40.123457Z"),
-        (1e15, ""),  # a file's mtime may say anything
+        (1e15, ""),  # a file's mtime can be anything
         (float("inf"), ""),
     ],
 )
@@ -143,10 +150,10 @@ def test_a_csv_holds_the_header_and_the_results_earliest_first(
     assert export_csv(engine, ALL, target) == 3
     with target.open(newline="", encoding="utf-8") as file:
         header, *rows = csv.reader(file)
-    assert header == csv_header()
+    assert header == NAMES
     assert [row[7] for row in rows] == ["2", "3", "1"]
     assert rows[2][0] == 'a,"\n🌡.png'
-    open_file = io.StringIO()
+    open_file = io.BytesIO()
     assert export_csv(engine, ResultQuery(prediction="Anomaly"), open_file) == 2
     assert len(open_file.getvalue().splitlines()) == 3
 
@@ -155,8 +162,8 @@ TEXTS = ["plain", "=1+1", "a,b", 'say "hi"', "line\nbreak", "cr\rhere", "", "-",
 NUMBERS = [0.0, -0.0, 1.0, 1e-7, 1e300, 5e-324, 0.1 + 0.2, 123456789012345.6, float("inf")]
 
 
-def test_an_export_holds_what_its_rows_say(engine: Engine) -> None:
-    # to see it fail: leave out the quotes, or the guard against formulas
+def test_an_exported_cell_equals_the_field_of_its_row(engine: Engine) -> None:
+    # to see it fail: leave out the guard against formulas
     store(
         engine,
         *(
@@ -174,25 +181,87 @@ def test_an_export_holds_what_its_rows_say(engine: Engine) -> None:
             for number in range(90)
         ),
     )
-    file = io.StringIO(newline="")
+    file = io.BytesIO()
     assert export_csv(engine, ALL, file) == 90
-    file.seek(0)
-    header, *lines = csv.reader(file)
-    assert header == csv_header()
-    for line, row in zip(lines, iterate_results(engine, ALL), strict=True):
-        for column, found, cell in zip(COLUMNS, line, csv_row(row), strict=True):
-            same = float(found) == float(cell) if column.kind == "float" and cell else found == cell
-            assert same, (column.name, found, cell)
+    for line, row in zip(read_csv(file.getvalue()), iterate_results(engine, ALL), strict=True):
+        for field in fields_in("csv"):
+            assert same(line[field.csv_name], getattr(row, field.name), field), field.name
 
 
-def test_an_export_of_nothing_is_a_header(engine: Engine, tmp_path: Path) -> None:
+def same(cell: str, value: Any, field: Field) -> bool:
+    """Whether a cell is the value of the row."""
+    if value is None:
+        return cell == ""
+    if isinstance(value, bool):
+        return cell == str(value).lower()
+    if field.is_instant:
+        return cell == instant_to_text(value)
+    if isinstance(value, float):
+        return float(cell) == value
+    if isinstance(value, tuple):
+        return cell == " ".join(value)
+    text = str(value)
+    guarded = isinstance(value, str) and text.startswith(FORMULA_STARTS)
+    return cell == ("'" + text if guarded else text)
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [
+        (37.0, "37"),
+        (-0.0, "-0"),
+        (0.1 + 0.2, "0.30000000000000004"),
+        (1e-7, "1e-7"),
+        (12_345_678_901.0, "1.2345678901e+10"),
+        (float("inf"), "inf"),
+    ],
+)
+def test_a_number_is_the_shortest_text_that_reads_back_exactly(number: float, text: str) -> None:
+    assert cells(result(new_frame(1), 1, score=number))["anomaly_score"] == text
+
+
+def test_rows_and_the_database_export_the_same_bytes(engine: Engine) -> None:
+    # to see it fail: spell whole floats differently in one of them, or leave out the guard
+    store(
+        engine,
+        *(
+            {
+                "captured_at": 1_782_907_200.0 + number / 3,
+                "image_path": TEXTS[number % len(TEXTS)],
+                "score": NUMBERS[number % len(NUMBERS)],
+                "max_temperature": 37.0,
+                "scored_at": (1e15, -62_135_596_800.0, 1.5)[number % 3],
+                "reasons": ("structure",) * (number % 2),
+                "review": ("confirmed", None)[number % 2],
+            }
+            for number in range(40)
+        ),
+    )
+    file = io.BytesIO()
+    export_csv(engine, ALL, file)
+    rows = list(iterate_results(engine, ALL))
+    assert csv_header() + csv_lines(batch_of_rows(rows)) == file.getvalue()
+
+
+@given(st.floats(-63e9, 254e9) | st.floats())
+@example(-62_135_596_800.0)
+@example(-62_135_596_800.5)
+@example(253_402_300_799.99)
+@example(253_402_300_800.0)
+def test_csv_and_instant_to_text_agree_on_any_instant(instant: float) -> None:
+    if not math.isnan(instant):
+        found = cells(result(new_frame(1), 1, captured_at=instant))["captured_at"]
+        assert found == instant_to_text(instant)
+
+
+def test_an_export_without_results_is_a_header(engine: Engine, tmp_path: Path) -> None:
     assert export_csv(engine, ALL, tmp_path / "a.csv") == 0
-    assert (tmp_path / "a.csv").read_text() == ",".join(csv_header()) + "\n"
+    assert (tmp_path / "a.csv").read_text() == ",".join(NAMES) + "\n"
     assert export_parquet(engine, ALL, tmp_path / "a.parquet") == 0
     assert parquet.read_table(tmp_path / "a.parquet").num_rows == 0
 
 
-def test_a_parquet_file_holds_the_same_columns_with_types(engine: Engine, tmp_path: Path) -> None:
+def test_a_parquet_file_has_the_same_columns_with_types(engine: Engine, tmp_path: Path) -> None:
     store(
         engine,
         {"captured_at": 1_782_907_200.25, "image_path": "=1+1.png", "reasons": ("a", "b")},
@@ -201,9 +270,9 @@ def test_a_parquet_file_holds_the_same_columns_with_types(engine: Engine, tmp_pa
     target = tmp_path / "results.parquet"
     assert export_parquet(engine, ALL, target) == 2
     table = parquet.read_table(target)
-    assert table.column_names == csv_header()
+    assert table.column_names == NAMES
     first, second = table.to_pylist()
-    assert first["image_path"] == "=1+1.png"  # nothing runs a formula here
+    assert first["image_path"] == "=1+1.png"  # Parquet readers run no formulas
     assert first["captured_at"].isoformat() == "2026-07-01T12:00:00.250000+00:00"
     assert first["mse"] == 0.1 + 0.2
     assert (first["latency_s"], second["latency_s"]) == (None, 0.5)
@@ -213,7 +282,7 @@ def test_a_parquet_file_holds_the_same_columns_with_types(engine: Engine, tmp_pa
 
 
 @pytest.mark.parametrize("export", [export_csv, export_parquet])
-def test_an_export_that_fails_leaves_the_old_file_and_nothing_else(
+def test_a_failed_export_leaves_the_old_file_and_no_other(
     engine: Engine, tmp_path: Path, export: Any
 ) -> None:
     store(engine, {})
@@ -240,7 +309,7 @@ def _umask() -> int:
     return mask
 
 
-def test_a_database_that_is_down_is_an_outage_not_an_empty_file(tmp_path: Path) -> None:
+def test_an_export_from_an_unreachable_database_fails_and_writes_no_file(tmp_path: Path) -> None:
     engine = connect("postgresql://u@127.0.0.1:1/thermalwatch")
     with pytest.raises(DatabaseUnavailable):
         export_csv(engine, ALL, tmp_path / "results.csv")
@@ -252,8 +321,8 @@ def test_memory_does_not_grow_with_the_number_of_results(
     engine: Engine, tmp_path: Path, export: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("storage.results.export.ROW_GROUP", 1000)
-    monkeypatch.setattr("storage.results.export_arrays.ROWS", 500)
-    monkeypatch.setattr("storage.results.export_arrays.BLOCK", 1 << 14)
+    monkeypatch.setattr("storage.results.record_batches.ROWS", 500)
+    monkeypatch.setattr("storage.results.record_batches.BLOCK", 1 << 14)
     fill(engine, range(4_000))
     few = peak_bytes(export, engine, tmp_path)
     fill(engine, range(4_000, 20_000))

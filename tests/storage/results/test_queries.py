@@ -1,4 +1,4 @@
-"""Questions to the results: pages, days, single frames, streams."""
+"""Queries: pages, days, single frames, streams."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ from storage.db.database import connect, reading, writing
 from storage.db.schema import frames, results
 from storage.errors import AmbiguousFrame, InvalidCursor
 from storage.frames.ledger import register
-from storage.results.commit import ResultRow, commit_results
+from storage.results.commit import commit_results
+from storage.results.fields import ResultRow
 from storage.results.queries import (
     CameraCount,
     DayCount,
@@ -30,8 +31,8 @@ from storage.results.queries import (
     get_result,
     iterate_results,
     list_results,
-    stream_rows,
 )
+from storage.results.stream_decisions import stream_rows
 from tests.storage.examples import (
     EPOCH,
     MODEL,
@@ -48,7 +49,7 @@ CAMERAS = ("north", "south")
 
 
 def stored(engine: Engine, changes: Sequence[dict[str, Any]]) -> list[ResultRow]:
-    """Commit one result for each set of changes; return them as they are in the database."""
+    """Commit one result for each set of changes; return them as stored."""
     open_streams(engine, *CAMERAS)
     rows = []
     for number, change in enumerate(changes, start=1):
@@ -78,14 +79,14 @@ def pages(engine: Engine, query: ResultQuery, limit: int) -> list[list[int | Non
 
 
 def test_results_are_listed_latest_capture_first_in_pages(engine: Engine) -> None:
-    # Equal instants are told apart by their number.
+    # equal instants are ordered by id
     stored(engine, [{"captured_at": at} for at in (10.0, 30.0, 20.0, 30.0, 30.0)])
     assert pages(engine, ResultQuery(), 2) == [[5, 4], [2, 3], [1]]
     assert pages(engine, ResultQuery(), 5) == [[5, 4, 2, 3, 1]]
     assert pages(engine, ResultQuery(camera="west"), 5) == [[]]
 
 
-def test_results_that_arrive_meanwhile_neither_repeat_nor_hide_others(engine: Engine) -> None:
+def test_results_that_arrive_between_pages_neither_repeat_nor_hide_others(engine: Engine) -> None:
     stored(engine, [{"captured_at": at} for at in (10.0, 20.0, 30.0)])
     first = list_results(engine, ResultQuery(), limit=2)
     late = new_frame(99)
@@ -116,9 +117,7 @@ def test_results_that_arrive_meanwhile_neither_repeat_nor_hide_others(engine: En
         (ResultQuery(camera="south", prediction="Anomaly", until=40.0, min_score=2.0), [2]),
     ],
 )
-def test_a_query_restricts_what_is_listed(
-    engine: Engine, query: ResultQuery, expected: list[int]
-) -> None:
+def test_a_query_filters_the_list(engine: Engine, query: ResultQuery, expected: list[int]) -> None:
     stored(
         engine,
         [
@@ -156,18 +155,18 @@ def _as_cursor(value: object) -> str:
         "W1tb" * 20_000,
     ],
 )
-def test_a_cursor_that_was_not_handed_out_is_refused(cursor: str) -> None:
+def test_an_invalid_cursor_is_rejected(cursor: str) -> None:
     with pytest.raises(InvalidCursor):
         list_results(connect("sqlite:///unused.db"), ResultQuery(), after=cursor)
 
 
 @given(st.text())
-def test_no_text_at_all_breaks_the_reading_of_cursors(cursor: str) -> None:
+def test_any_text_is_a_cursor_or_an_invalid_cursor(cursor: str) -> None:
     with pytest.raises(InvalidCursor):
         list_results(connect("sqlite:///unused.db"), ResultQuery(), after=cursor)
 
 
-def test_a_result_is_found_by_its_number_its_frame_or_its_path(engine: Engine) -> None:
+def test_a_result_is_found_by_its_id_its_frame_or_its_path(engine: Engine) -> None:
     first, second = stored(engine, [{"image_path": "north/a.png"}, {"image_path": "north/b.png"}])
     assert get_result(engine, 1) == first
     assert get_result(engine, 3) is None
@@ -175,10 +174,10 @@ def test_a_result_is_found_by_its_number_its_frame_or_its_path(engine: Engine) -
     assert find_results(engine, second.frame_id[:8]) == [second]
     assert find_results(engine, "north/a.png") == [first]
     assert find_results(engine, "f" * 32) == []
-    assert find_results(engine, second.frame_id[:3]) == []  # too short to mean a frame
+    assert find_results(engine, second.frame_id[:3]) == []  # too short for a prefix
 
 
-def test_a_path_that_looks_like_the_beginning_of_an_id_is_found(engine: Engine) -> None:
+def test_a_path_that_looks_like_an_id_prefix_is_found(engine: Engine) -> None:
     (row,) = stored(engine, [{"image_path": "beef"}])
     assert find_results(engine, "beef") == [row]
 
@@ -188,7 +187,7 @@ def test_all_results_of_a_path_are_found_latest_first(engine: Engine) -> None:
     assert find_results(engine, "a.png") == [second, first]
 
 
-def test_the_beginning_of_an_id_that_fits_two_frames_is_ambiguous(engine: Engine) -> None:
+def test_an_id_prefix_of_two_frames_is_ambiguous(engine: Engine) -> None:
     with writing(engine) as connection:
         connection.execute(
             insert(frames), [finished_frame("abcd" + "0" * 28), finished_frame("abcd" * 8)]
@@ -222,7 +221,7 @@ def test_results_are_counted_for_each_utc_day(engine: Engine) -> None:
     assert count_cameras(engine, camera="south", until=DAY) == []
 
 
-def test_a_stream_is_read_in_order_and_from_anywhere(engine: Engine) -> None:
+def test_a_stream_is_read_in_order_from_any_seq(engine: Engine) -> None:
     rows = stored(engine, [{"captured_at": 100.0 - number} for number in range(6)])
 
     def seqs(**part: int) -> list[int]:
@@ -240,7 +239,7 @@ def test_a_stream_is_read_in_order_and_from_anywhere(engine: Engine) -> None:
 
 
 @pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
-def test_all_results_are_fetched_from_postgres_in_parts(engine: Engine) -> None:
+def test_results_are_fetched_from_postgres_in_batches(engine: Engine) -> None:
     (row,) = stored(engine, [{}])
     rows = iterate_results(engine, ResultQuery())
     assert next(rows) == row
@@ -250,7 +249,7 @@ def test_all_results_are_fetched_from_postgres_in_parts(engine: Engine) -> None:
     assert list(rows) == []
 
 
-def test_no_question_reads_all_results(engine: Engine) -> None:
+def test_no_query_scans_the_results(engine: Engine) -> None:
     ids = [f"{number:08x}" + "0" * 24 for number in range(5000)]
     with writing(engine) as connection:
         connection.execute(insert(frames), [finished_frame(frame_id) for frame_id in ids])
@@ -295,7 +294,7 @@ def test_no_question_reads_all_results(engine: Engine) -> None:
     assert "results_camera_anomaly_time" in plans
 
 
-def test_a_commit_reads_no_whole_table(engine: Engine) -> None:
+def test_a_commit_scans_no_table(engine: Engine) -> None:
     with writing(engine) as connection:
         connection.execute(insert(frames), [finished_frame(f"{n:032x}") for n in range(20_000)])
         connection.execute(

@@ -1,4 +1,4 @@
-"""What the server asks of the tables is served by indexes, however many rows there are."""
+"""Queries of the server are served by indexes, whatever the number of rows."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tests.storage.examples import finished_frame, recorded_statements, stored_r
 
 @pytest.fixture
 def year(engine: Engine) -> Engine:
-    """Five cameras with a thousand results each, one in 200 flagged."""
+    """Five cameras with a thousand results each, one in 200 an anomaly."""
     ids = [f"{number:08x}" + "0" * 24 for number in range(5000)]
     with writing(engine) as connection:
         connection.execute(
@@ -58,7 +58,7 @@ def year(engine: Engine) -> Engine:
     return engine
 
 
-def test_no_question_of_the_server_reads_a_whole_table(year: Engine) -> None:
+def test_no_query_of_the_server_scans_a_table(year: Engine) -> None:
     with recorded_statements(year) as statements:
         view_cameras(year, recent=60)
         list_results(year, ResultQuery(review="unreviewed"), limit=5)
@@ -82,7 +82,7 @@ def test_no_question_of_the_server_reads_a_whole_table(year: Engine) -> None:
         assert index in plans
 
 
-def test_the_first_result_since_an_instant_is_found_without_an_index_on_it(year: Engine) -> None:
+def test_the_first_result_since_an_instant_is_found_without_an_index_on_time(year: Engine) -> None:
     assert first_result_since(year, 0.0) == 1
     assert first_result_since(year, 600.0 * 100 + 5) == 101
     assert first_result_since(year, 600.0 * 100 + 6) == 102
@@ -93,7 +93,7 @@ def test_the_first_result_since_an_instant_is_found_without_an_index_on_it(year:
     assert sum(count_results(year, first, 5000).values()) == 1000
 
 
-def test_of_an_empty_table_nothing_is_counted(engine: Engine) -> None:
+def test_an_empty_table_has_no_counts(engine: Engine) -> None:
     assert first_result_since(engine, 5.0) == 1
     assert last_result_id(engine) == 0
     assert oldest_pending(engine) is None

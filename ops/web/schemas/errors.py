@@ -1,0 +1,14 @@
+"""Errors."""
+
+from __future__ import annotations
+
+from ops.web.schemas.answer import Answer
+
+
+class Problem(Answer):
+    """RFC 9457."""
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    detail: str

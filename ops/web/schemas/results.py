@@ -1,0 +1,78 @@
+"""Results. Which fields they have, and what these mean, `ResultRow` declares."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Final, Literal
+
+from pydantic import BaseModel, Field, create_model
+
+from ops.web.schemas.answer import Answer
+from ops.web.schemas.reviews import Review
+from storage.results.fields import Field as ResultField
+from storage.results.fields import fields_in
+
+PictureName = Literal["original", "reconstruction", "heatmap", "overlay", "sheet"]
+#: unreviewed: anomalies without a verdict.
+ReviewState = Literal["unreviewed", "confirmed", "false_alarm"]
+
+
+class Hotspot(BaseModel):
+    """A hotspot as it was stored; later versions may know more of it."""
+
+    model_config = {"extra": "allow"}
+
+    area_px: int = 0
+
+
+#: Fields that the API answers in another type than the row's.
+_TYPES: Final[dict[str, Any]] = {"id": int, "reasons": list[str], "hotspots": list[Hotspot]}
+
+
+def _answer_with(fields: Iterable[ResultField]) -> type[Answer]:
+    """A model with these fields of a result, under their own names."""
+    described: dict[str, Any] = {
+        field.name: (
+            _TYPES.get(field.name, field.annotation),
+            Field(description=field.meaning + (f" ({field.unit})" if field.unit else "")),
+        )
+        for field in fields
+    }
+    return create_model("Fields", __base__=Answer, **described)
+
+
+_LISTED: Final = fields_in("list")
+_OF_ONE: Final = tuple(field for field in fields_in("detail") if field not in _LISTED)
+
+
+class Result(_answer_with(_LISTED), Answer):  # type: ignore[misc]  # its fields are known at run time
+    """One scored frame. Instants are Unix seconds."""
+
+    pictures: dict[PictureName, str] = Field(description="URLs of the stored pictures.")
+    has_values: bool = Field(description="Whether measured values and anomaly map are stored.")
+
+
+class ResultDetail(Result, _answer_with(_OF_ONE)):  # type: ignore[misc]
+    """One scored frame with all that is known about it."""
+
+    reviews: list[Review] = Field(description="All verdicts, latest first.")
+
+
+class ResultPage(Answer):
+    """A part of a list."""
+
+    results: list[Result]
+    next: str | None = Field(description="Cursor of the next page; null at the end.")
+
+
+class Values(Answer):
+    """A matrix, row by row. As ``application/octet-stream`` it is little-endian float32."""
+
+    result_id: int
+    width: int
+    height: int
+    unit: str = Field(description="celsius, counts or sigma.")
+    source: Literal["stored", "file"] = Field(
+        description="Stored with the result, or read from the watched file again."
+    )
+    values: list[list[float]]

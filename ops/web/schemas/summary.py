@@ -1,0 +1,21 @@
+"""Results counted by day."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from ops.web.schemas.answer import Answer
+
+
+class Day(Answer):
+    day: str = Field(description="UTC day, YYYY-MM-DD.")
+    camera: str
+    frames: int
+    anomalies: int
+    max_score: float
+    max_temperature: float
+    temperature_unit: str
+
+
+class Summary(Answer):
+    days: list[Day]

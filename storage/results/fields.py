@@ -1,0 +1,259 @@
+"""The fields of a result, declared once.
+
+`ResultRow` is the declaration: each attribute carries its type and, as a `Field`, its unit, its
+meaning and the views that show it. The columns of the table `results`, results.csv, Parquet, data
+frames, the models of the HTTP API, `results show` and the table in docs/results.md follow from it.
+Only migrations are written by hand. Attributes stand in the order of the CSV columns; add new ones
+at the end.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, fields, replace
+from types import NoneType
+from typing import Annotated, Any, Final, Literal, get_args, get_origin, get_type_hints
+
+from sqlalchemy import BigInteger, Boolean, Column, Double, Integer, Text
+from sqlalchemy.types import TypeEngine
+
+from storage.db.column_types import Counter, Key
+from thermal.threshold import Decision
+
+Prediction = Literal["Normal", "Anomaly"]
+#: The verdict that counts.
+Reviewed = Literal["confirmed", "false_alarm"]
+
+#: csv: exported files and data frames; list, detail: a result in a list of the API, and by itself;
+#: page: the dashboard's page about one result.
+View = Literal["csv", "list", "detail", "page"]
+EVERYWHERE: Final = frozenset[View]({"csv", "list", "detail", "page"})
+NOT_ON_PAGE: Final = frozenset[View]({"csv", "list", "detail"})
+NOT_IN_LISTS: Final = frozenset[View]({"csv", "detail", "page"})
+#: For fields that the API answers in another form, such as the addresses of pictures.
+CSV_ONLY: Final = frozenset[View]({"csv"})
+
+#: The unit of instants; exported files and data frames hold them as times in UTC.
+UNIX_S: Final = "Unix s"
+#: The unit of temperatures: whatever the field `temperature_unit` says.
+TEMPERATURE: Final = "temperature_unit"
+
+_SQL_TYPES: Final[dict[type, type[TypeEngine[Any]]]] = {
+    str: Text,
+    tuple: Text,
+    float: Double,
+    int: Integer,
+    bool: Boolean,
+}
+
+
+@dataclass(frozen=True)
+class Field:
+    """What is declared about one field of a result."""
+
+    meaning: str
+    views: frozenset[View]
+    unit: str | None = None
+    csv_name: str = ""  #: by default the field's name
+    column_name: str = ""  #: in the table `results`; by default the field's name
+    stored: bool = True  #: False: made of other fields, without a column of its own
+    #: by default follows from `python_type`
+    sql_type: TypeEngine[Any] | type[TypeEngine[Any]] | None = None
+    # the rest comes from the class
+    name: str = ""
+    python_type: type = object  #: str, float, int, bool or tuple (of str; stored as JSON list)
+    annotation: Any = None  #: the type as annotated, with None and literals
+    nullable: bool = False  #: whether a stored result may lack it
+
+    @property
+    def is_instant(self) -> bool:
+        """Whether the float is a moment in time."""
+        return self.unit == UNIX_S
+
+    def column(self) -> Column[Any]:
+        """A new column for the field."""
+        kind = self.sql_type or _SQL_TYPES[self.python_type]
+        return Column(self.column_name, kind, nullable=self.nullable)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResultRow:
+    """What is known about one scored frame: one row of `results`."""
+
+    image_path: Annotated[
+        str,
+        Field("Image file, relative to the watch directory", EVERYWHERE, sql_type=Key),
+    ]
+    score: Annotated[
+        float,
+        Field("How unusual the image is", EVERYWHERE, unit="σ", csv_name="anomaly_score"),
+    ]
+    prediction: Annotated[
+        Prediction,
+        Field("`Anomaly` if the score exceeds the threshold", EVERYWHERE, stored=False),
+    ] = field(init=False)
+    max_temperature: Annotated[float, Field("Highest value", EVERYWHERE, unit=TEMPERATURE)]
+    mean_temperature: Annotated[float, Field("Mean value", EVERYWHERE, unit=TEMPERATURE)]
+    std_temperature: Annotated[
+        float, Field("Standard deviation of the values", NOT_ON_PAGE, unit=TEMPERATURE)
+    ]
+    hotspot_area: Annotated[
+        int, Field("Area of all hotspots together", EVERYWHERE, unit="px", sql_type=BigInteger)
+    ]
+    id: Annotated[
+        int | None,
+        Field("Number of the result, given by the database", EVERYWHERE, sql_type=Counter),
+    ] = None
+    frame_id: Annotated[str, Field("Id of the frame, hexadecimal", EVERYWHERE, sql_type=Key)]
+    camera: Annotated[str, Field("Camera that uploaded the image", EVERYWHERE, sql_type=Key)]
+    captured_at: Annotated[
+        float,
+        Field(
+            "Capture: the camera's clock if the file states its time zone, else the file's mtime",
+            EVERYWHERE,
+            unit=UNIX_S,
+        ),
+    ]
+    threshold: Annotated[float, Field("Threshold for this score", EVERYWHERE, unit="σ")]
+    p_value: Annotated[
+        float,
+        Field("Probability of a score this high among normal frames of the window", EVERYWHERE),
+    ] = field(init=False)
+    mse: Annotated[
+        float,
+        Field("Mean squared error of the reconstruction, in normalized units", EVERYWHERE),
+    ]
+    reasons: Annotated[
+        tuple[str, ...],
+        Field("Signals that drove the score of an anomaly", EVERYWHERE),
+    ]
+    learning: Annotated[bool, Field("The camera's threshold is still being learned", EVERYWHERE)]
+    held: Annotated[
+        bool,
+        Field("Window and threshold stand still: too many recent frames are flagged", EVERYWHERE),
+    ]
+    temperature_unit: Annotated[
+        str,
+        Field("`celsius`, or `counts` if the file gives no conversion to degrees", EVERYWHERE),
+    ]
+    radiometric: Annotated[bool, Field("The file itself states temperatures", EVERYWHERE)]
+    min_temperature: Annotated[float, Field("Lowest value", EVERYWHERE, unit=TEMPERATURE)]
+    hotspot_count: Annotated[int, Field("Number of hotspots", EVERYWHERE)]
+    hotspot_threshold: Annotated[
+        float, Field("Limit above which a pixel belongs to a hotspot", EVERYWHERE, unit=TEMPERATURE)
+    ]
+    hotspots: Annotated[
+        str, Field("Hotspots, hottest first: JSON list of objects", NOT_IN_LISTS - {"page"})
+    ]
+    width: Annotated[int, Field("Width of the image", EVERYWHERE, unit="px")]
+    height: Annotated[int, Field("Height of the image", EVERYWHERE, unit="px")]
+    bit_depth: Annotated[int, Field("Bits per pixel of the file", NOT_IN_LISTS)]
+    original_picture: Annotated[
+        str | None,
+        Field("Picture of the image, path below the artifact store's root", CSV_ONLY),
+    ] = None
+    reconstruction_picture: Annotated[
+        str | None, Field("Picture of the reconstruction, likewise", CSV_ONLY)
+    ] = None
+    heatmap_picture: Annotated[
+        str | None, Field("Picture of the anomaly map, likewise", CSV_ONLY)
+    ] = None
+    overlay_picture: Annotated[
+        str | None, Field("Picture of the anomaly map over the image, likewise", CSV_ONLY)
+    ] = None
+    sheet_picture: Annotated[
+        str | None, Field("All four pictures on one sheet, likewise", CSV_ONLY)
+    ] = None
+    frame_arrays: Annotated[
+        str | None,
+        Field(
+            "Measured values and anomaly map as .npz, likewise",
+            CSV_ONLY,
+            column_name="map_artifact",  # workers of an older version write this column
+        ),
+    ] = None
+    review: Annotated[
+        Reviewed | None,
+        Field("Verdict that counts: `confirmed` or `false_alarm`", EVERYWHERE, sql_type=Key),
+    ] = None
+    sha256: Annotated[str, Field("SHA-256 of the file, hexadecimal", NOT_IN_LISTS)]
+    model_id: Annotated[str, Field("Model that scored the image", EVERYWHERE, sql_type=Key)]
+    epoch: Annotated[
+        str, Field("Epoch of the rolling window that decided", NOT_IN_LISTS - {"page"})
+    ]
+    seq: Annotated[
+        int,
+        Field(
+            "Position in the stream of camera and model, from 1", NOT_IN_LISTS, sql_type=BigInteger
+        ),
+    ]
+    previous_threshold: Annotated[
+        float, Field("Threshold before this frame", NOT_IN_LISTS, unit="σ")
+    ]
+    body: Annotated[
+        float,
+        Field("Quantile of the window that the threshold follows", NOT_IN_LISTS, unit="σ"),
+    ]
+    window_n: Annotated[int, Field("Scores in the window before this frame", NOT_IN_LISTS)]
+    exceeding: Annotated[
+        int, Field("Scores in the window that are at least as high as this one", NOT_IN_LISTS)
+    ]
+    worker: Annotated[str, Field("Worker that scored the image", NOT_IN_LISTS)]
+    scored_at: Annotated[float, Field("When the image was scored", EVERYWHERE, unit=UNIX_S)]
+    latency_s: Annotated[
+        float | None, Field("From the file's mtime to the result", EVERYWHERE, unit="s")
+    ] = None
+    anomaly: Annotated[bool, Field("Whether the frame is flagged", frozenset())]
+
+    def __post_init__(self) -> None:
+        """Raises `ValueError` for NaN, which SQLite would store as NULL."""
+        for name, value in vars(self).items():
+            if isinstance(value, float) and math.isnan(value):
+                raise ValueError(f"{name} of the result for {self.image_path} is not a number")
+        # the class is frozen, so these are set the way its own __init__ does
+        object.__setattr__(self, "prediction", "Anomaly" if self.anomaly else "Normal")
+        object.__setattr__(self, "p_value", self.decision.p_value)
+
+    @property
+    def decision(self) -> Decision:
+        """The decision alone."""
+        return Decision(*(getattr(self, name) for name in DECISION_NAMES))
+
+
+def _declared() -> tuple[Field, ...]:
+    """Raises TypeError for an attribute of `ResultRow` that has no `Field`."""
+    hints = get_type_hints(ResultRow, include_extras=True)
+    return tuple(_completed(item.name, hints[item.name]) for item in fields(ResultRow))
+
+
+def _completed(name: str, hint: Any) -> Field:
+    annotation, *extras = get_args(hint)
+    declared = next((extra for extra in extras if isinstance(extra, Field)), None)
+    if declared is None:
+        raise TypeError(f"ResultRow.{name} has no Field: annotate it with Annotated[type, Field()]")
+    optional = NoneType in get_args(annotation)
+    known = (
+        next(part for part in get_args(annotation) if part is not NoneType)
+        if optional
+        else annotation
+    )
+    return replace(
+        declared,
+        name=name,
+        python_type=str if get_origin(known) is Literal else get_origin(known) or known,
+        annotation=annotation,
+        nullable=optional and name != "id",
+        csv_name=declared.csv_name or name,
+        column_name=declared.column_name or name,
+    )
+
+
+#: All fields of a result, in the order of the CSV columns.
+FIELDS: Final = _declared()
+#: Fields that hold the decision, in the order of `Decision`.
+DECISION_NAMES: Final = tuple(item.name for item in fields(Decision))
+
+
+def fields_in(view: View) -> tuple[Field, ...]:
+    """The fields that a view shows, in the order of the declaration."""
+    return tuple(item for item in FIELDS if view in item.views)
