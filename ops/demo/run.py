@@ -26,6 +26,7 @@ from ops.errors import DemoError, SettingsError
 from ops.local import parent_death
 from ops.local.up import child_environment, verb
 from ops.model.training import decode_options, run_training
+from ops.program import command_line
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -53,7 +54,7 @@ PROGRESS_FRAMES = 10
 GRACE_S = 3.0
 
 SETTINGS = """\
-# Written by `thermalwatch demo`. Try: thermalwatch results list --config {folder}/thermalwatch.toml
+# Written by `thermalwatch demo`. Try: {example}
 watch = "incoming"
 model = "bundle"
 data = "state"
@@ -105,7 +106,10 @@ def train_model(folder: Path, source: DemoInput, *, workers: int) -> Settings:
     config = folder / "thermalwatch.toml"
     config.write_text(
         SETTINGS.format(
-            folder=folder, workers=workers, grace_s=GRACE_S, cameras=source.camera_settings
+            example=command_line("results", "list", "--config", config),
+            workers=workers,
+            grace_s=GRACE_S,
+            cameras=source.camera_settings,
         )
     )
     settings = load_settings(options={}, environ={}, config=config)

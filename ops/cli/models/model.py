@@ -17,6 +17,7 @@ from ops.cli.options import (
     print_json,
     settings_from,
 )
+from ops.program import as_called
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -58,7 +59,7 @@ def list_(data: Path | None, as_json: bool, config: Path | None) -> None:
         print_json(models)
         return
     if not models:
-        click.echo("no models; `thermalwatch model add BUNDLE` adds one")
+        click.echo(as_called("no models; `thermalwatch model add BUNDLE` adds one"))
     for entry in models:
         click.echo(
             f"{'*' if entry['active'] else ' '} {entry['model_id']}  {entry['size']} px, "
