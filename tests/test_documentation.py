@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import re
 import shlex
+import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -106,6 +109,19 @@ def test_every_link_leads_somewhere(path: Path) -> None:
         if not file.exists() or (fragment and fragment[1:] not in anchors(file)):
             broken.append(f"{target}{fragment}")
     assert broken == []
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd is not installed")
+def test_systemd_accepts_the_unit_of_the_installation_guide(tmp_path: Path) -> None:
+    (unit,) = re.findall(r"```ini\n(.*?)```", (ROOT / "docs/install.md").read_text(), re.DOTALL)
+    file = tmp_path / "thermalwatch.service"
+    # systemd looks for the program too, so one that is always there stands in for it.
+    file.write_text(unit.replace("/opt/thermalwatch/bin/thermalwatch", sys.executable))
+    done = subprocess.run(
+        ["systemd-analyze", "verify", file], capture_output=True, text=True, check=False
+    )
+    own = [line for line in done.stderr.splitlines() if str(file) in line]
+    assert (done.returncode, own) == (0, []), done.stderr
 
 
 def anchors(file: Path) -> set[str]:

@@ -48,7 +48,7 @@ Exit code 1 when an image was lost, that is when the ledger counts do not balanc
 def demo(ctx: click.Context, images: Path | None, output: Path, seed: int) -> None:
     """Train a model, start the system, upload images and show what it found.
 
-    Simulates a plant with two thermal cameras and known faults. Takes two to three minutes and
+    Simulates a plant with two thermal cameras and known faults. Takes one to two minutes and
     leaves the results in ./demo.
     """
     from ops.config.wiring import available_cores
