@@ -1,4 +1,4 @@
-"""Single events become batches."""
+"""Single events are grouped into batches."""
 
 from __future__ import annotations
 
@@ -100,9 +100,9 @@ def test_what_waits_is_bounded(root: Path, coalescer: Coalescer) -> None:
 def test_a_file_that_cannot_be_looked_at_is_left_to_the_scan(
     root: Path, engine: Engine, coalescer: Coalescer, start: Callable[[], None]
 ) -> None:
-    # to see it fail: pass over every OSError in _look
+    # to see it fail: ignore every OSError in _frame_of
     refused: list[str] = []
-    name = "a" * 300 + ".png"  # longer than any file system takes: lstat fails
+    name = "a" * 300 + ".png"  # longer than any file system allows: lstat fails
     assert coalescer.put(CompleteFile(WatchRoot.at(root, {}), name, refused.append))
     start()
     eventually(lambda: refused == [name])
@@ -116,7 +116,7 @@ def test_while_jobs_wait_for_every_worker_files_gather_for_a_larger_one(
     start: Callable[[], None],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    # to see it fail: let `workers_have_jobs` be False; the second job then has one frame
+    # to see it fail: make `workers_have_jobs` return False; the second job then has one frame
     looks = Counter[str]()
     look = Dispatcher.workers_have_jobs
 

@@ -1,4 +1,4 @@
-"""Directories that go away and come back, or that cannot be watched."""
+"""Directories that disappear and return, or that cannot be watched."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ def test_a_directory_that_cannot_be_read_does_not_hold_up_others(
         eventually(lambda: paths(engine) == ["open/a.png", "closed/a.png"])
         (root / "closed too").chmod(0o700)
         eventually(lambda: len(paths(engine)) == 3)
-    assert told(caplog, "cannot look at") == 2
+    assert told(caplog, "cannot read") == 2
 
 
 def test_directories_that_the_kernel_will_not_watch_are_scanned_often(

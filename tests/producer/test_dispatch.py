@@ -64,7 +64,7 @@ def ids(*batches: list[NewFrame]) -> list[list[str]]:
 
 
 def work_off(queue: FrameQueue, engine: Engine, jobs: int = 1) -> None:
-    """Do what a worker does with its jobs: take them, and give their frames an outcome."""
+    """Do a worker's part: take the jobs and give their frames an outcome."""
     for _ in range(jobs):
         taken = queue.rq.jobs[0]
         finish(engine, superseded=queued(queue)[0], now=0.0)
@@ -121,7 +121,7 @@ def test_a_frame_that_still_waits_gets_a_new_lease_and_no_second_job(
     queue.redis.flushall()
     clock.now += CONFIG.lease_s - 1
     dispatcher.top_up()
-    assert queued(queue) == []  # the lease was renewed at the last look
+    assert queued(queue) == []  # the last round renewed the lease
 
 
 def test_a_full_queue_grows_no_deeper_and_the_ledger_keeps_the_rest(
@@ -200,7 +200,9 @@ def test_frames_are_registered_while_redis_is_away_and_queued_when_it_is_back(
     back = Dispatcher(engine, queue, CONFIG, clock, database=database, redis=redis_outage)
     back.top_up()
     assert not redis_outage.down
-    assert queued(queue) == ids(frames(4), frames(2, start=4))  # no lease had to run out
+    assert queued(queue) == ids(
+        frames(4), frames(2, start=4)
+    )  # without waiting for a lease to expire
 
 
 def test_nothing_is_queued_that_the_ledger_could_not_take(

@@ -26,7 +26,7 @@ server:/late /data nfs rw 0 0
         ("/var/uploads", None),
         ("/srv/uploads", "nfs4"),
         ("/srv/uploads/roof/2024", "nfs4"),
-        ("/srv/uploads-local", None),  # a name that only begins alike
+        ("/srv/uploads-local", None),  # only the beginning of the name is the same
         ("/srv/uploads/fast/a", None),  # a local file system mounted on a remote one
         ("/mnt/two words\\/a", "cifs"),
         ("/home/op/cam/x", "fuse.sshfs"),

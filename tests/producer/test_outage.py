@@ -1,4 +1,4 @@
-"""Services that are away for a while."""
+"""Outages of services."""
 
 from __future__ import annotations
 

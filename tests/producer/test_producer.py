@@ -26,7 +26,7 @@ def config(root: Path) -> ProducerConfig:
 
 
 def upload(path: Path, content: bytes = b"image") -> None:
-    """Put a file there as careful uploaders do: under another name first."""
+    """Write a file as careful uploaders do: under a temporary name first."""
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(path.name + ".tmp")
     unfinished.write_bytes(content)
@@ -76,7 +76,7 @@ def test_files_from_before_the_start_are_found_and_known_ones_are_not_queued_aga
 def test_a_slow_upload_is_not_touched_before_it_is_closed(
     root: Path, engine: Engine, queue: FrameQueue, config: ProducerConfig
 ) -> None:
-    config = replace(config, settle_s=600.0)  # only an event can tell that a file is complete
+    config = replace(config, settle_s=600.0)  # only an event can report a file as complete
     with producing(engine, queue, config), (root / "slow.png").open("wb") as slow:
         eventually(lambda: watching(queue))
         for number in range(5):
@@ -112,7 +112,7 @@ def test_files_in_directories_that_are_new_or_moved_in_are_found(
         (tmp_path / "staged").rename(root / "moved")
         expected = {"new/2024/05/a.png", "moved/deep/b.png"}
         eventually(lambda: set(paths(engine)) == expected)
-        # From now on they are watched: this is quicker than any scan.
+        # now they are watched: this is faster than any scan
         upload(root / "new" / "2024" / "05" / "c.png")
         upload(root / "moved" / "deep" / "d.png")
         expected |= {"new/2024/05/c.png", "moved/deep/d.png"}
@@ -251,7 +251,7 @@ def test_what_was_noticed_is_registered_before_the_end_and_the_end_comes_soon(
 ) -> None:
     with producing(engine, queue, replace(config, max_delay_ms=500.0)):
         eventually(lambda: watching(queue))
-        upload(root / "first.png")  # goes on at once
+        upload(root / "first.png")  # passed on at once
         eventually(lambda: paths(engine) == ["first.png"])
         upload(root / "second.png")  # waits for others
         began = time.monotonic()

@@ -1,4 +1,4 @@
-"""Redis and the database go away and come back."""
+"""Redis and the database stop and return."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_all_comes_back_after_flushall(
 
 @contextmanager
 def redis_behind(link: Path, server: RedisServer) -> Iterator[None]:
-    """Redis can be reached at the path `link` while the block lasts."""
+    """Make Redis reachable at the path `link` during the block."""
     link.symlink_to(server.socket)
     try:
         yield

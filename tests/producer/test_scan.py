@@ -12,7 +12,7 @@ from storage.frames.ledger import NewFrame
 
 
 def scan(root: Path, start: str = "") -> tuple[list[NewFrame], list[str], dict[str, OSError]]:
-    """All frames, the directories entered, and what was refused."""
+    """All frames, the directories entered and the paths refused."""
     entered: list[str] = []
     refused: dict[str, OSError] = {}
     batches = walk(WatchRoot.at(root, {}), start, enter=entered.append, refused=refused.__setitem__)

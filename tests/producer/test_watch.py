@@ -1,4 +1,4 @@
-"""What inotify tells, on real directories."""
+"""What inotify reports, on real directories."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from producer.watch import TreeWatch
 
 
 class Recorder:
-    """Keeps what it is told; can hold the reader thread up."""
+    """Records what it receives; can block the reader thread."""
 
     def __init__(self) -> None:
         self.told: list[tuple[str, str]] = []
@@ -53,7 +53,7 @@ def recorder() -> Recorder:
 
 @pytest.fixture
 def watch(root: Path, recorder: Recorder) -> Iterator[TreeWatch]:
-    """A watch on the root alone; tests add what is beneath, as the scan does."""
+    """A watch on the root alone; tests add subdirectories, as the scan does."""
     with reading_inotify() as inotify:
         assert inotify is not None
         watch = TreeWatch(inotify, WatchRoot.at(root, {}), recorder)
@@ -154,7 +154,7 @@ def test_a_watch_whose_directory_was_renamed_unnoticed_is_corrected(
 ) -> None:
     (root / "a").mkdir()
     watch.add("a")
-    watch.remove("")  # as after lost events: nobody tells of the rename
+    watch.remove("")  # as after lost events: the rename is not reported
     (root / "b").mkdir()
     watch.add("b")
     (root / "b").rename(root / "c")
@@ -175,7 +175,7 @@ def test_a_directory_deleted_and_made_anew_can_be_watched_again(
     (root / "holds-the-reader-up.png").touch()
     (root / "cam").rmdir()
     (root / "cam").mkdir()
-    watch.add("cam")  # the reader has not heard of the end of the old one yet
+    watch.add("cam")  # the reader has not yet received the end of the old watch
     recorder.go.set()
     (root / "cam" / "a.png").touch()
     eventually(lambda: recorder.has(("complete", "cam/a.png")))
@@ -193,8 +193,8 @@ def test_an_overflow_of_the_kernels_queue_is_told(
     if limit > 50_000:
         pytest.skip(f"{limit} events would have to be made")
     recorder.go.clear()
-    # Two names in turn: equal events in a row are one. Half as many again as fit into the queue,
-    # because the reader takes some before it is held up.
+    # Alternate two names, because the kernel merges equal consecutive events. Half as many again as
+    # fit into the queue, because the reader takes some before it blocks.
     for number in range(limit * 3 // 2):
         os.close(os.open(root / f"{number % 2}.png", os.O_CREAT | os.O_WRONLY))
     recorder.go.set()
