@@ -287,11 +287,11 @@ class RootObserver:
         refused = {path: error for path, error in refused.items() if error.errno != errno.ENOENT}
         if refused and not self._refused:
             self._next_retry = time.monotonic() + REFUSED_RETRY_S
-        news = [path for path in refused if path not in self._refused]
-        for path in news[:MAX_REPORTED]:
+        new = [path for path in refused if path not in self._refused]
+        for path in new[:MAX_REPORTED]:
             logger.warning("cannot read %r: %s", self._root.join(path), refused[path])
-        if len(news) > MAX_REPORTED:
-            logger.warning("… and %d more", len(news) - MAX_REPORTED)
+        if len(new) > MAX_REPORTED:
+            logger.warning("… and %d more", len(new) - MAX_REPORTED)
         self._refused = refused
 
 
