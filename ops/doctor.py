@@ -122,9 +122,12 @@ def _database(settings: Settings) -> Iterator[Check]:
 
 
 def _up(settings: Settings) -> str:
-    watch = [word for root in settings.watch for word in ("--watch", root)]
-    data = [] if settings.data is None else ["--data", settings.data]
-    return command_line("up", *data, *watch)
+    watch = (word for root in settings.watch for word in ("--watch", str(root)))
+    return command_line("up", *_data_option(settings.data), *watch)
+
+
+def _data_option(data: Path | None) -> tuple[str, ...]:
+    return () if data is None else ("--data", str(data))
 
 
 def _model(engine: Engine, data: Path | None) -> Check:
@@ -132,8 +135,7 @@ def _model(engine: Engine, data: Path | None) -> Check:
 
     model_id = active_model_id(engine)
     if model_id is None:
-        where = [] if data is None else ["--data", data]
-        remedy = f"register one: {command_line('model', 'add', 'BUNDLE', *where)}"
+        remedy = f"register one: {command_line('model', 'add', 'BUNDLE', *_data_option(data))}"
         return Check("model", "none is active", remedy)
     bundle = load_model(engine, model_id)
     preparation = bundle.preparation

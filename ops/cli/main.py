@@ -82,10 +82,7 @@ class LazyGroup(click.Group):
             answer = super().invoke(ctx)
             sys.stdout.flush()  # a reader that went away shows here, not at the interpreter's exit
             return answer
-        except click.exceptions.Exit:
-            raise
-        except click.ClickException as error:
-            error.message = as_called(error.message)
+        except (click.ClickException, click.exceptions.Exit):
             raise
         except (KeyboardInterrupt, click.Abort):
             click.echo("stopped", err=True)

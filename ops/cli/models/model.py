@@ -109,7 +109,8 @@ def activate(model_id: str, data: Path | None, config: Path | None) -> None:
         fitting = [known for known in known_model_ids(engine) if known.startswith(model_id)]
         if len(fitting) != 1:
             found = f"fits {len(fitting)} models" if fitting else "fits no model"
-            raise click.ClickException(f"{model_id} {found}; see `thermalwatch model list`")
+            hint = as_called("see `thermalwatch model list`")
+            raise click.ClickException(f"{model_id} {found}; {hint}")
         save_model(engine, load_model(engine, fitting[0]), now=time.time(), activate=True)
     note(f"model {fitting[0]} is active")
 
