@@ -33,7 +33,9 @@ def withstanding(site: Site) -> Iterator[None]:
     yield
     site.wait_until_settled()
     wait_until(
-        lambda: set(site.workers()) == set(WORKERS), RECOVERY_S, "that Redis knows the workers"
+        lambda: set(site.workers()) == set(WORKERS),
+        RECOVERY_S,
+        "the registration of the workers in Redis",
     )
     # frames already scored may be queued again: they must not be scored twice
     wait_until(lambda: is_idle(site), RECOVERY_S, "the end of all jobs")

@@ -50,7 +50,9 @@ def hung_up_in_a_commit(site: Site, postgres: PostgresProcess) -> Iterator[None]
         worker.send_signal(signal.SIGSTOP)
     site.upload(100)
     wait_until(
-        lambda: site.ledger_counts().seen == len(site.uploaded), RECOVERY_S, "the entry of all"
+        lambda: site.ledger_counts().seen == len(site.uploaded),
+        RECOVERY_S,
+        "the registration of all files",
     )
     producer.send_signal(signal.SIGSTOP)  # so that batches make the only commits
     postgres.configure("synchronous_standby_names = 'nobody'")

@@ -249,7 +249,7 @@ def test_what_takes_the_place_of_a_known_file_is_not_read(site: Site, tmp_path: 
     kinds = ("link", "fifo", "directory", "gone")
     paths = {kind: site.put(f"swap/{kind}.png", b"not an image yet") for kind in kinds}
     paths["way"] = site.put("swap/way/secret.png", b"not an image yet")
-    wait_until(lambda: all(map(site.outcomes, paths.values())), RECOVERY_S, "their entry")
+    wait_until(lambda: all(map(site.outcomes, paths.values())), RECOVERY_S, "their registration")
     for path in paths.values():
         (site.watch / path).unlink()
     (site.watch / paths["link"]).symlink_to(tmp_path / "secret.png")

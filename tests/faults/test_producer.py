@@ -65,7 +65,7 @@ def test_two_producers_share_a_directory_and_either_may_die(make_site: MakeSite)
     site.start_producer("first")
     site.start_producer("second")
     site.upload(100)
-    wait_until(lambda: site.seen() == 100, START_S, "the entry of all")
+    wait_until(lambda: site.seen() == 100, START_S, "the registration of all files")
     site.upload(100, camera="cam-b")
     site.kill("first")
     site.upload(100, camera="cam-c")
@@ -73,7 +73,9 @@ def test_two_producers_share_a_directory_and_either_may_die(make_site: MakeSite)
     site.kill("second")
     site.upload(50, camera="cam-d/deeper")
     site.start_producer("third")
-    wait_until(lambda: site.seen() == 350, START_S, "the entry of what arrived meanwhile")
+    wait_until(
+        lambda: site.seen() == 350, START_S, "the registration of files that arrived meanwhile"
+    )
     site.wait_until_settled()
     site.check_ledger()
     assert site.scored() == 350
@@ -91,7 +93,11 @@ def test_files_whose_events_the_kernel_dropped_are_found(make_site: MakeSite) ->
     wait_until(lambda: has_scanned(site), START_S, "the end of the scan at the start")
     producer = psutil.Process(site.processes["producer"].pid)
     producer.suspend()
-    wait_until(lambda: producer.status() == psutil.STATUS_STOPPED, START_S, "that it stands still")
+    wait_until(
+        lambda: producer.status() == psutil.STATUS_STOPPED,
+        START_S,
+        "the suspension of the producer",
+    )
     logs = [site.watch / "cam-a" / name for name in ("a.log", "b.log")]  # no frames
     for _ in range(limit):  # twice as many events as the queue holds
         for file in logs:  # alternating: the kernel merges equal consecutive events
@@ -99,9 +105,9 @@ def test_files_whose_events_the_kernel_dropped_are_found(make_site: MakeSite) ->
     site.upload(100)
     site.upload(100, camera="cam-b/new/and/deep")
     producer.resume()
-    wait_until(lambda: site.seen() == 202, RECOVERY_S, "the entry of all")
+    wait_until(lambda: site.seen() == 202, RECOVERY_S, "the registration of all files")
     site.upload(1, camera="cam-b/new/and/deep")
-    wait_until(lambda: site.seen() == 203, SOON_S, "an event from a directory that was missed")
+    wait_until(lambda: site.seen() == 203, SOON_S, "an event from a missed directory")
     site.check_ledger()
 
 
@@ -118,7 +124,9 @@ def test_a_burst_into_new_nested_directories_is_found(make_site: MakeSite) -> No
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(image)
         site.uploaded.append(name)
-    wait_until(lambda: site.seen() == len(site.uploaded), RECOVERY_S, "the entry of all")
+    wait_until(
+        lambda: site.seen() == len(site.uploaded), RECOVERY_S, "the registration of all files"
+    )
     site.check_ledger()
 
 
@@ -132,8 +140,10 @@ def test_frames_that_wait_while_their_directory_is_away_are_scored_when_it_is_ba
     site.watch.rename(site.directory / "away")
     site.start_worker()
     # the first time they may be postponed as unfinished uploads
-    wait_until(lambda: site.log("worker-1").count("20 later") > 1, START_S, "that they are put off")
-    wait_until(lambda: "cannot watch" in site.log("producer"), START_S, "that the producer notices")
+    wait_until(lambda: site.log("worker-1").count("20 later") > 1, START_S, "their postponement")
+    wait_until(
+        lambda: "cannot watch" in site.log("producer"), START_S, "a log line about the outage"
+    )
     (site.directory / "away").rename(site.watch)
     site.upload(5)
     site.wait_until_settled()
@@ -151,7 +161,7 @@ def test_frames_that_were_given_up_behind_an_empty_mount_point_come_back_with_it
     site.watch.rename(site.directory / "away")
     site.watch.mkdir()  # the empty mount point
     site.start_worker()
-    wait_until(lambda: quarantined(site) == 20, START_S, "that all are missing")
+    wait_until(lambda: quarantined(site) == 20, START_S, "the quarantine of all as missing")
     site.watch.rmdir()
     (site.directory / "away").rename(site.watch)
     wait_until(lambda: site.scored() == 20, RECOVERY_S, "the rows of all")
@@ -166,11 +176,13 @@ def test_a_directory_that_was_deleted_and_made_anew_is_watched(make_site: MakeSi
     site = make_site()
     wait_in_ledger(site, 5)
     shutil.rmtree(site.watch)
-    wait_until(lambda: "cannot watch" in site.log("producer"), START_S, "that the producer notices")
+    wait_until(
+        lambda: "cannot watch" in site.log("producer"), START_S, "a log line about the outage"
+    )
     site.upload(5)
-    wait_until(lambda: site.seen() == 10, SOON_S, "the entry of what is in the new one")
+    wait_until(lambda: site.seen() == 10, SOON_S, "the registration of files in the new directory")
     site.upload(5, camera="cam-b")
-    wait_until(lambda: site.seen() == 15, SOON_S, "the entry of what an event tells of")
+    wait_until(lambda: site.seen() == 15, SOON_S, "the registration of files reported by events")
     site.check_ledger()
 
 
@@ -183,16 +195,18 @@ def test_what_cannot_be_read_holds_up_nothing_and_is_found_when_it_can(
     (site.watch / "closed").chmod(0)
     site.start_producer(under=obeying_permissions(site.watch / "closed"))
     site.upload(5)
-    wait_until(lambda: site.seen() == 5, START_S, "the entry of what can be read")
+    wait_until(lambda: site.seen() == 5, START_S, "the registration of readable files")
     (site.watch / "closed").chmod(0o700)
-    wait_until(lambda: site.seen() == 10, SOON_S, "the entry of what can be read now")
+    wait_until(lambda: site.seen() == 10, SOON_S, "the registration of files readable now")
     site.upload(5, camera="closed")
-    wait_until(lambda: site.seen() == 15, SOON_S, "the entry of what an event tells of")
+    wait_until(lambda: site.seen() == 15, SOON_S, "the registration of files reported by events")
     site.watch.chmod(0)
-    wait_until(lambda: "cannot watch" in site.log("producer"), START_S, "that the producer notices")
+    wait_until(
+        lambda: "cannot watch" in site.log("producer"), START_S, "a log line about the outage"
+    )
     site.upload(5)  # the camera has permissions that the producer lacks
     site.watch.chmod(0o700)
-    wait_until(lambda: site.seen() == 20, SOON_S, "the entry of all")
+    wait_until(lambda: site.seen() == 20, SOON_S, "the registration of all files")
     site.check_ledger()
 
 

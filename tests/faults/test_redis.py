@@ -44,7 +44,7 @@ def killed_and_older(site: Site) -> Iterator[None]:
     # later decisions are lost in Redis, though the rows have them
     size = _journal(site).stat().st_size
     site.upload(50)
-    wait_until(site.is_settled, RECOVERY_S, "rows that were decided since")
+    wait_until(site.is_settled, RECOVERY_S, "rows decided since")
     site.upload(100)
     site.redis.signal(signal.SIGKILL)
     assert _journal(site).stat().st_size > size
@@ -119,7 +119,9 @@ def test_work_goes_on_after_a_fault_of_redis(site: Site, fault: Fault) -> None:
         site.upload(100)
         # the ledger registers frames without Redis
         wait_until(
-            lambda: site.ledger_counts().seen == len(site.uploaded), RECOVERY_S, "the entry of all"
+            lambda: site.ledger_counts().seen == len(site.uploaded),
+            RECOVERY_S,
+            "the registration of all files",
         )
 
 
@@ -137,8 +139,12 @@ def test_a_wrong_password_is_told_in_a_few_lines_and_work_goes_on_when_it_is_rig
         site.upload(100)
         site.start_producer()
         site.start_worker()
-        wait_until(lambda: all(site.complaints().values()), START_S, "complaints of both")
-        wait_until(lambda: site.ledger_counts().seen == 100, RECOVERY_S, "the entry of all")
+        wait_until(
+            lambda: all(site.complaints().values()), START_S, "error messages of both processes"
+        )
+        wait_until(
+            lambda: site.ledger_counts().seen == 100, RECOVERY_S, "the registration of all files"
+        )
         spent = {name: _cpu_s(process.pid) for name, process in site.processes.items()}
         said = site.complaints()
         let_pass(site, REFUSED_S)

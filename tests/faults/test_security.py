@@ -153,7 +153,7 @@ def seen_by_the_producer(site: Site) -> Iterator[None]:
     site.processes["worker-1"].send_signal(signal.SIGSTOP)
     seen = site.seen()
     site.upload(1)  # its job goes to the waiting worker
-    wait_until(lambda: site.seen() == seen + 1, RECOVERY_S, "its entry")
+    wait_until(lambda: site.seen() == seen + 1, RECOVERY_S, "its registration")
     yield
     due = text("SELECT count(*) FROM frames WHERE state = 'pending' AND lease_until = 0")
 
@@ -164,7 +164,7 @@ def seen_by_the_producer(site: Site) -> Iterator[None]:
     for _ in range(2):  # a producer that fails on it cannot look again
         with writing(site.engine) as connection:
             connection.execute(text("UPDATE frames SET lease_until = 0 WHERE state = 'pending'"))
-        wait_until(are_claimed, RECOVERY_S, "that the producer looks what waits")
+        wait_until(are_claimed, RECOVERY_S, "the producer's check of the queue")
     site.processes["worker-1"].send_signal(signal.SIGCONT)
 
 
@@ -285,7 +285,9 @@ def test_a_name_cannot_write_lines_into_a_log(site: Site) -> None:
     forged = "2026-01-01T00:00:00.000Z INFO    all is well"
     name = site.put(f"cam-a/x\n{forged}\r\x1b[2Jx\x9b1mx\u2028x.png", b"dear operator")
     wait_until(lambda: site.outcomes(name) == ["unsupported"], RECOVERY_S, "its quarantine")
-    wait_until(lambda: "text, not an image" in site.log("worker-1"), RECOVERY_S, "a word about it")
+    wait_until(
+        lambda: "text, not an image" in site.log("worker-1"), RECOVERY_S, "a log line about it"
+    )
     log = (site.directory / "worker-1.log").read_bytes().decode()
     assert "all is well" in log
     shown = ask(site, "requeue", "--list") + ask(site, "status")

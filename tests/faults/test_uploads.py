@@ -229,7 +229,11 @@ def test_a_file_that_is_overwritten_has_an_outcome_for_every_version(site: Site)
     for number in range(40):  # written as fast as possible
         write(2000 + number)
     newest = list(versions.values())[-1]
-    wait_until(lambda: newest in scored_content(site, "cam-a/latest.jpg"), RECOVERY_S, "the last")
+    wait_until(
+        lambda: newest in scored_content(site, "cam-a/latest.jpg"),
+        RECOVERY_S,
+        "a score for the last version",
+    )
     check(site)
 
     with reading(site.engine) as connection:
@@ -263,7 +267,9 @@ def test_a_file_that_is_deleted_before_it_is_read_is_missing_until_it_is_back(si
         deleted = site.put("cam-a/deleted.png", picture(1))
         away = site.put("cam-a/away.png", picture(2))
         wait_until(
-            lambda: bool(site.outcomes(deleted) and site.outcomes(away)), RECOVERY_S, "their entry"
+            lambda: bool(site.outcomes(deleted) and site.outcomes(away)),
+            RECOVERY_S,
+            "their registration",
         )
         (site.watch / deleted).unlink()
         (site.watch / away).rename(site.watch / "away")
@@ -310,7 +316,7 @@ def test_a_clock_that_jumps_holds_up_nothing(site: Site, clock: Path, jump_s: fl
         clock.with_name("next").replace(clock)
 
     before = site.put(f"clock/before{jump_s:+.0f}.png", picture(1)[:300])
-    wait_until(lambda: leased(site, before), RECOVERY_S, "its first try")
+    wait_until(lambda: leased(site, before), RECOVERY_S, "its first attempt")
     set_clock(jump_s)
     (site.watch / before).write_bytes(picture(1))
     broken = site.put(f"clock/broken{jump_s:+.0f}.png", picture(2)[:300])

@@ -62,7 +62,7 @@ def test_what_a_dead_worker_had_decided_outlives_redis(make_site: MakeSite) -> N
     assert site.wait_for_death("dead") == -signal.SIGKILL
     site.upload(20)
     site.start_worker("survivor")
-    wait_until(lambda: site.scored() >= 20, START_S, "rows of what came after")
+    wait_until(lambda: site.scored() >= 20, START_S, "rows of later frames")
     with site.redis.client() as redis:
         redis.flushall()
     site.wait_until_settled()
@@ -106,7 +106,7 @@ def test_a_worker_that_is_told_to_stop_under_load_finishes_its_batch(make_site: 
     assert 0 < len(left) < 600
     assert left == waiting, "a batch was left half done"
     site.start_worker("worker-2")
-    wait_until(lambda: len(pending(site)) < len(left), START_S, "the first row of the next one")
+    wait_until(lambda: len(pending(site)) < len(left), START_S, "the first row of the next worker")
     site.wait_until_settled()
     site.check_ledger()
 

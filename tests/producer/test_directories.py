@@ -54,7 +54,7 @@ def test_a_root_that_does_not_exist_yet_is_waited_for(
     assert told(caplog, "cannot watch") == told(caplog, "can be watched again") == 1
 
 
-def test_a_root_deleted_and_made_anew_is_watched_again(
+def test_a_root_deleted_and_recreated_is_watched_again(
     root: Path, engine: Engine, queue: FrameQueue, config: ProducerConfig
 ) -> None:
     with producing(engine, queue, config):
@@ -66,7 +66,7 @@ def test_a_root_deleted_and_made_anew_is_watched_again(
         eventually(lambda: mode(queue) == "absent")
 
 
-def test_a_root_replaced_between_two_looks_is_watched_again(
+def test_a_root_replaced_between_two_checks_is_watched_again(
     root: Path, tmp_path: Path, engine: Engine, queue: FrameQueue, config: ProducerConfig
 ) -> None:
     with producing(engine, queue, config):
@@ -157,7 +157,7 @@ def test_directories_that_the_kernel_will_not_watch_are_scanned_often(
     assert told(caplog, "max_user_watches") == 1
 
 
-def test_where_inotify_cannot_be_had_directories_are_polled(
+def test_without_inotify_directories_are_polled(
     root: Path,
     engine: Engine,
     queue: FrameQueue,

@@ -40,5 +40,5 @@ def test_network_file_systems_are_recognised(path: str, expected: str | None) ->
     assert network_type(path, MOUNTED) == expected
 
 
-def test_this_machines_list_can_be_read(tmp_path: Path) -> None:
+def test_the_mounts_of_this_machine_can_be_read(tmp_path: Path) -> None:
     assert network_type(str(tmp_path), Path(MOUNTS).read_bytes()) is None

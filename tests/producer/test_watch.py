@@ -95,7 +95,7 @@ def test_a_file_moved_out_does_not_hold_up_the_next(
     eventually(lambda: recorder.has(("complete", "new.png")), within_s=0.4)
 
 
-def test_directories_made_or_moved_in_are_told(
+def test_new_and_moved_directories_are_reported(
     root: Path, tmp_path: Path, watch: TreeWatch, recorder: Recorder
 ) -> None:
     (root / "made").mkdir()
@@ -107,7 +107,7 @@ def test_directories_made_or_moved_in_are_told(
     assert recorder.told == [("directory", name) for name in ("made", "moved", "later")]
 
 
-def test_a_directory_added_twice_tells_once(
+def test_a_directory_added_twice_reports_once(
     root: Path, watch: TreeWatch, recorder: Recorder
 ) -> None:
     for _ in range(3):
@@ -166,7 +166,7 @@ def test_a_watch_whose_directory_was_renamed_unnoticed_is_corrected(
     assert ("complete", "b/x.png") not in recorder.told
 
 
-def test_a_directory_deleted_and_made_anew_can_be_watched_again(
+def test_a_recreated_directory_can_be_watched_again(
     root: Path, watch: TreeWatch, recorder: Recorder
 ) -> None:
     (root / "cam").mkdir()
@@ -181,12 +181,14 @@ def test_a_directory_deleted_and_made_anew_can_be_watched_again(
     eventually(lambda: recorder.has(("complete", "cam/a.png")))
 
 
-def test_the_end_of_the_root_is_told(root: Path, watch: TreeWatch, recorder: Recorder) -> None:
+def test_the_deletion_of_the_root_is_reported(
+    root: Path, watch: TreeWatch, recorder: Recorder
+) -> None:
     shutil.rmtree(root)
     eventually(lambda: recorder.has(("lost", "")))
 
 
-def test_an_overflow_of_the_kernels_queue_is_told(
+def test_an_overflow_of_the_kernels_queue_is_reported(
     root: Path, watch: TreeWatch, recorder: Recorder
 ) -> None:
     limit = int(Path("/proc/sys/fs/inotify/max_queued_events").read_text())
@@ -201,7 +203,7 @@ def test_an_overflow_of_the_kernels_queue_is_told(
     eventually(lambda: recorder.has(("lost", "")))
 
 
-def test_what_cannot_be_watched_is_an_error(root: Path, watch: TreeWatch) -> None:
+def test_an_unwatchable_directory_is_an_error(root: Path, watch: TreeWatch) -> None:
     with pytest.raises(FileNotFoundError):
         watch.add("gone")
     (root / "file").touch()
