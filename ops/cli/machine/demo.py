@@ -83,12 +83,12 @@ def _upload(folder: Path, settings: Settings, source: DemoInput, seed: int) -> D
         uploads = bar.add_task("uploaded", total=source.total + 1, detail="")
         outcomes = bar.add_task("decided ", total=source.total + 1, detail="")
 
-        def show(uploaded: int, books: Counts) -> None:
+        def show(uploaded: int, counts: Counts) -> None:
             bar.update(uploads, completed=uploaded)
             bar.update(
                 outcomes,
-                completed=books.seen - books.pending,
-                detail=f"{books.pending} waiting, {books.quarantined} quarantined",
+                completed=counts.seen - counts.pending,
+                detail=f"{counts.pending} waiting, {counts.quarantined} quarantined",
             )
 
         return upload_and_wait(folder, settings, source, seed=seed, progress=show)
