@@ -1,13 +1,13 @@
-# thermalwatch: one image for every role; the command's verb picks it.
+# thermalwatch: one image for every role; the command picks it (`docker run thermalwatch work …`).
 
 FROM python:3.11-slim AS build
-# As in the Makefile. `--build-arg TORCH=torch` takes the package index's newest build (CUDA on
-# Linux); options of pip may follow the name, such as `--index-url` and a CPU-only index.
+# As in the Makefile. `--build-arg TORCH=torch` installs the newest build of the package index (CUDA
+# on Linux); pip options may follow the name, such as `--index-url` with a CPU-only index.
 ARG TORCH=torch==2.13.0
 RUN python -m venv /opt/thermalwatch
 ENV PATH=/opt/thermalwatch/bin:$PATH PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 WORKDIR /src
-# Before the sources, so that a change of code does not download torch again.
+# Before the sources, so that changed code does not download torch again.
 COPY constraints.txt ./
 RUN pip install -c constraints.txt $TORCH
 COPY pyproject.toml README.md LICENSE ./

@@ -4,8 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 
-# The torch build is chosen here and not in constraints.txt, so that a GPU machine takes another
-# one in one step (`make install TORCH=torch`); the choice is remembered in the environment.
+# The torch build is chosen here and not in constraints.txt, so that a GPU machine can choose another
+# in one step (`make install TORCH=torch`); the choice is remembered in the environment.
 TORCH ?= $(or $(shell cat $(VENV)/.torch 2>/dev/null),torch==2.13.0)
 
 .DEFAULT_GOAL := help
@@ -22,8 +22,8 @@ install: $(VENV)/.installed ## Make .venv with the command and the tools; TORCH=
 demo: install ## Run the product on a simulated plant, nothing else needed
 	$(BIN)/thermalwatch demo
 
-# Many tests wait for processes that die and come back, so there are more of them than cores.
-# Tests of one group share what is slow to start, so they run in one of the processes.
+# Many tests wait for processes that die and restart, so more of them run at once than there are cores.
+# Tests of one group share services that are slow to start, so they run in one process.
 test: lint browser ## All checks, then all tests, the faults included
 	$(BIN)/pytest -n 4 --dist loadgroup
 
@@ -36,7 +36,7 @@ browser: ## Install Chromium for the tests of the pages, where that is possible
 	else echo 'no Chromium, and it cannot be installed from here: the tests of the pages will be skipped'; fi
 
 SOAK_MINUTES ?= 15
-soak: install ## The whole system with fault after fault for SOAK_MINUTES, then the books
+soak: install ## Run the whole system under faults for SOAK_MINUTES, then check that nothing was lost
 	$(BIN)/python -m tests.faults.soak --minutes $(SOAK_MINUTES) $(SOAK_OPTIONS)
 
 lint: install ## Lint, formatting, types, import rule
@@ -53,7 +53,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt $(VENV)/.torch
 	$(BIN)/pip install -c constraints.txt -e '.[dev]'
 	@touch $@
 
-# Runs each time, does something only when the environment is missing or TORCH names another build.
+# Always runs, but acts only when the environment is missing or TORCH names another build.
 $(VENV)/.torch: FORCE
 	@if [ "$$(cat $@ 2>/dev/null)" = '$(TORCH)' ]; then exit 0; fi; set -ex; \
 	'$(PYTHON)' -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11")'; \

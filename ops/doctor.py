@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from ops.config import wiring
 from ops.config.settings import redact
 from ops.errors import OpsError
+from ops.program import command_line
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -64,7 +65,7 @@ def _services(settings: Settings) -> Iterator[Check]:
         yield Check("state", "not configured", str(error))
         return
     embedded = settings.data is not None and settings.redis_url is None
-    start = "start it with `thermalwatch up`" if embedded else "start it, or correct REDIS_URL"
+    start = f"start it: {_up(settings)}" if embedded else "start it, or correct REDIS_URL"
     yield from _guarded("redis", redact(urls.redis_url), start, lambda: _redis(settings))
     yield from _guarded(
         "database",
@@ -117,15 +118,25 @@ def _database(settings: Settings) -> Iterator[Check]:
     with wiring.open_existing_database(settings) as engine:
         where = redact(wiring.addresses(settings).database_url)
         yield Check("database", f"{where}: answers, tables are of this release")
-        yield _model(engine)
+        yield _model(engine, settings.data)
 
 
-def _model(engine: Engine) -> Check:
+def _up(settings: Settings) -> str:
+    watch = (word for root in settings.watch for word in ("--watch", str(root)))
+    return command_line("up", *_data_option(settings.data), *watch)
+
+
+def _data_option(data: Path | None) -> tuple[str, ...]:
+    return () if data is None else ("--data", str(data))
+
+
+def _model(engine: Engine, data: Path | None) -> Check:
     from storage.models import active_model_id, load_model
 
     model_id = active_model_id(engine)
     if model_id is None:
-        return Check("model", "none is active", "register one: thermalwatch model add BUNDLE")
+        remedy = f"register one: {command_line('model', 'add', 'BUNDLE', *_data_option(data))}"
+        return Check("model", "none is active", remedy)
     bundle = load_model(engine, model_id)
     preparation = bundle.preparation
     return Check(

@@ -7,9 +7,9 @@
     scan ──▶ reconciler ─────┘
                                   dispatcher.run: pending and unleased ─────▶ queue
 
-The ledger is the truth. Whatever is lost elsewhere (an event, a job, all of Redis) is found again
-by the scan or by the dispatcher, so every part may fail at any time. Two producers may watch the
-same directories.
+The ledger is authoritative. Whatever is lost elsewhere (an event, a job, all of Redis) is found
+again by the scan or the dispatcher, so any part may fail at any time. Several producers may watch
+the same directories.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: Seconds between two looks whether all threads live.
+#: Seconds between checks that all threads are alive.
 SUPERVISION_S = 0.5
 
 
@@ -60,7 +60,7 @@ class Producer:
         queue: FrameQueue,
         clock: Callable[[], float] = time.time,
     ):
-        """Nothing is connected yet. The database's tables must exist. `clock` is in Unix s."""
+        """Connect to nothing yet. The database tables must exist. `clock` returns Unix seconds."""
         self._config = config
         self._engine = engine
         self._queue = queue
@@ -73,7 +73,7 @@ class Producer:
         self._redis = Outage(
             f"Redis at {address(queue.redis)}",
             RedisError,
-            lambda: None,  # the dispatcher needs no call
+            lambda: None,  # the dispatcher retries by itself
             queue.check_writes,
         )
         self._dispatcher = Dispatcher(
@@ -82,16 +82,16 @@ class Producer:
         self._coalescer = Coalescer(config, self._dispatcher, self._database)
 
     def run(self, stop: threading.Event) -> None:
-        """Work until `stop` is set; then register what has been noticed and return in about 1 s.
+        """Run until `stop` is set; then register the files noticed so far and return within 1 s.
 
-        Directories, database and Redis may go away and come back. An exception is an error of the
-        program or of its set-up: all threads end, and a supervisor may start it anew.
+        Directories, database and Redis may disappear and come back. An exception means a bug or
+        a wrong set-up: all threads end, and a supervisor may restart the producer.
         """
         wants_inotify = self._config.observer != "polling"
         with reading_inotify() if wants_inotify else nullcontext() as inotify:
             self._observers = [self._observer(root, inotify) for root in self._roots()]
             loops: list[Loop] = [observer.run for observer in self._observers]
-            loops += [self._coalescer.run, self._dispatcher.run, self._show_signs_of_life]
+            loops += [self._coalescer.run, self._dispatcher.run, self._send_heartbeats]
             with Threads(loops) as threads:
                 while not stop.wait(SUPERVISION_S):
                     threads.raise_failure()
@@ -119,14 +119,14 @@ class Producer:
         for observer in self._observers:
             observer.events_lost()
 
-    def _show_signs_of_life(self, stop: threading.Event) -> None:
+    def _send_heartbeats(self, stop: threading.Event) -> None:
         started_at = self._clock()
         while not stop.is_set():
             if not self._redis.down:
                 roots = tuple(observer.status() for observer in self._observers)
                 heartbeat = Heartbeat(self._name, self._clock(), started_at, roots)
-                with suppress(RedisError):  # the dispatcher notices too, and tells
+                with suppress(RedisError):  # the dispatcher reports the outage
                     beat(self._queue.redis, heartbeat)
             stop.wait(INTERVAL_S)
-        with suppress(RedisError):  # then it ends by its lifetime
+        with suppress(RedisError):  # it expires anyway
             retire(self._queue.redis, self._name)

@@ -1,4 +1,4 @@
-"""Single events become batches: one registration and one job for frames that come together."""
+"""Groups single events: files that arrive together are registered together and share a job."""
 
 from __future__ import annotations
 
@@ -16,30 +16,30 @@ from producer.outage import Outage, Stopping
 from producer.scan import BATCH
 from storage.frames.ledger import NewFrame
 
-#: Complete files that may wait to be registered; beyond, a scan finds them.
+#: Complete files that may wait to be registered; a scan finds any that do not fit.
 MAX_WAITING = 10_000
-#: Seconds between two looks whether to stop, while nothing happens.
+#: Seconds between checks of the stop signal while idle.
 IDLE_S = 0.2
-#: Seconds between two looks whether the workers need jobs, and seconds after which frames are
-#: registered all the same.
+#: Seconds between checks whether the workers need jobs, and seconds after which frames are
+#: registered in any case.
 HOLD_STEP_S = 0.01
 LONGEST_HOLD_S = 0.2
-#: Seconds that registering what still waits may take when the producer stops.
+#: Seconds that registering the remaining files may take when the producer stops.
 LAST_FLUSH_S = 0.5
 
 
 @dataclass(frozen=True)
 class CompleteFile:
-    """A file that an event told of."""
+    """A file that an event reported as complete."""
 
     root: WatchRoot
     path: str  #: relative to `root`
-    #: Is told the path if the file cannot be looked at.
+    #: Called with the path if `stat` fails on the file.
     refused: Callable[[str], None]
 
 
 class Coalescer:
-    """Takes complete files from any thread; a thread of its own registers and queues them."""
+    """Accepts complete files from any thread; `run`, in a thread of its own, registers them."""
 
     def __init__(self, config: ProducerConfig, dispatcher: Dispatcher, database: Outage):
         self._config = config
@@ -49,7 +49,7 @@ class Coalescer:
         self._next_batch = 0.0  # monotonic s; until then a batch waits for more
 
     def put(self, file: CompleteFile) -> bool:
-        """Take a complete file; False if there is no room for it."""
+        """Accept a complete file; False if there is no room for it."""
         try:
             self._waiting.put_nowait(file)
         except queue.Full:
@@ -57,7 +57,7 @@ class Coalescer:
         return True
 
     def run(self, stop: threading.Event) -> None:
-        """Register batches until `stop` is set, then what still waits."""
+        """Register batches until `stop` is set, then the files still waiting."""
         with suppress(Stopping):
             while not stop.is_set():
                 self._flush(self._gather(), stop)
@@ -66,12 +66,12 @@ class Coalescer:
                 self._flush(self._gather(), stop)
 
     def _gather(self) -> list[CompleteFile]:
-        """The first file that comes and those that follow it closely; none if none comes.
+        """The next file and those that closely follow it; empty if none arrives.
 
-        A file that comes alone goes on at once; one that follows within `max_delay_ms` of the
-        last batch waits for more, and for as long as no worker would come to it anyway. A full
-        job is reason not to wait, but not to leave the rest: under load, one registration serves
-        many jobs.
+        A file that arrives alone is returned at once. One that follows within `max_delay_ms` of
+        the last batch waits for more, as long as all workers are busy anyway. Once a job is full
+        there is no more waiting, but files already here are still taken: under load, one
+        registration serves many jobs.
         """
         files: list[CompleteFile] = []
         with suppress(queue.Empty):
@@ -91,13 +91,13 @@ class Coalescer:
         return files
 
     def _flush(self, files: list[CompleteFile], stop: threading.Event) -> None:
-        # Looked at only now: a file that was rewritten meanwhile is registered as it is.
-        frames = [frame for file in dict.fromkeys(files) if (frame := _look(file))]
+        # stat'ed only now, so that a file rewritten meanwhile is registered in its latest state
+        frames = [frame for file in dict.fromkeys(files) if (frame := _frame_of(file))]
         if frames:
             self._database.outlast(lambda: self._dispatcher.submit(frames), stop)
 
 
-def _look(file: CompleteFile) -> NewFrame | None:
+def _frame_of(file: CompleteFile) -> NewFrame | None:
     try:
         return file.root.frame_at(file.path)
     except OSError:

@@ -1,8 +1,8 @@
-"""From the ledger to the queue: the only place that enqueues.
+"""Moves frames from the ledger to the queue; nothing else enqueues.
 
-A frame is queued at once when it is registered, if there is room. The dispatcher queues whatever
-else is pending and unleased: frames that found no room, frames of jobs that Redis lost, frames
-whose worker died. The queue's depth is bounded; what is beyond waits in the ledger.
+A frame is enqueued when it is registered, if the queue has room. The dispatcher enqueues all other
+frames that are pending and not leased: those that found no room, those of jobs that Redis lost,
+those whose worker died. The queue's depth is bounded; further frames wait in the ledger.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ from storage.errors import DatabaseUnavailable
 from storage.frames.ledger import NewFrame, claim_pending, lease, register
 from storage.queue import FrameQueue
 
-#: Seconds between two looks at a queue that is full.
+#: Seconds between checks of a full queue.
 FULL_PAUSE_S = 0.05
-#: Most frames claimed at a time: the lock is not held for longer than it takes to queue these.
+#: Most frames claimed at a time, which bounds how long the lock is held.
 MAX_CLAIM = 1024
-#: Frames that come together are shared out to this many jobs, as far as these get `SMALL_JOB`
-#: frames or more: a job costs a worker some ten round trips, whatever it carries.
+#: Frames that arrive together are split into this many jobs of at least `SMALL_JOB` frames: a job
+#: costs a worker some ten round trips, however many frames it has.
 SHARES = 4
 SMALL_JOB = 64
 
 
 class Dispatcher:
-    """Registers frames and feeds the queue. Threads share it."""
+    """Registers frames and fills the queue. Thread-safe."""
 
     def __init__(
         self,
@@ -48,18 +48,18 @@ class Dispatcher:
         self._clock = clock  # Unix s
         self._database = database
         self._redis = redis
-        # Held from registration, or from claiming, until the frames are queued: so they are queued
-        # in the order of their arrival, and the queue does not outgrow its room.
+        # Held from registering or claiming frames until they are enqueued, so that they are
+        # enqueued in order of arrival and the queue never exceeds its depth.
         self._lock = threading.Lock()
 
     def submit(self, frames: Sequence[NewFrame]) -> None:
-        """Register frames; queue those that are news, as far as there is room.
+        """Register frames; enqueue new frames up to the queue's capacity.
 
-        Redis being away does not matter here: `run` queues them when it is back.
+        Without Redis the frames are only registered; `run` enqueues them when it is back.
 
         Raises:
-            DatabaseUnavailable: nothing was registered, or what found no room waits until its
-                lease runs out; doing it again is right in both cases.
+            DatabaseUnavailable: nothing was registered, or frames that found no room wait until
+                their lease expires; calling again is right in both cases.
         """
         with self._lock:
             room, now = self._room_now(), self._clock()
@@ -69,7 +69,7 @@ class Dispatcher:
                 lease(self._engine, left, until=0.0)
 
     def workers_have_jobs(self) -> bool:
-        """Whether a job waits for every worker: one more would not be taken up yet."""
+        """Whether at least one job per worker is queued, so that one more would have to wait."""
         if self._redis.down:
             return False
         try:
@@ -86,7 +86,7 @@ class Dispatcher:
             return 0
 
     def _queue_at_once(self, ids: list[str], room: int) -> list[str]:
-        """Queue as many as there is room for; return those that were not queued."""
+        """Enqueue as many as there is room for; return the rest."""
         left = list(ids)
         try:
             for job in self._jobs(ids)[:room]:
@@ -97,12 +97,12 @@ class Dispatcher:
         return left
 
     def run(self, stop: threading.Event) -> None:
-        """Keep the queue filled until `stop` is set."""
+        """Keep the queue full until `stop` is set."""
         while not stop.is_set():
             stop.wait(self._round())
 
     def _round(self) -> float:
-        """One round, outages included; return the seconds to wait before the next."""
+        """Top up once, noting outages; return the seconds to wait before the next round."""
         try:
             pause = self.top_up()
             self._database.answered()
@@ -113,15 +113,16 @@ class Dispatcher:
         return pause
 
     def top_up(self) -> float:
-        """Fill the queue's room with the oldest due frames; return the seconds to wait.
+        """Fill the queue with the oldest due frames; return the seconds to wait.
 
-        That is nothing while there may be more to do at once.
+        Returns 0 while there may be more frames to claim.
 
         Raises:
             DatabaseUnavailable: nothing was claimed.
-            redis.RedisError: frames claimed but not queued come back when their lease runs out.
+            redis.RedisError: frames claimed but not enqueued are due again when their lease
+                expires.
         """
-        room = self._room()  # without the lock: registration does not wait for a dead Redis
+        room = self._room()  # outside the lock: registration must not wait for a dead Redis
         self._redis.answered()
         if room == 0:
             return FULL_PAUSE_S
@@ -132,7 +133,7 @@ class Dispatcher:
                 self._engine, now=now, lease_s=self._config.lease_s, limit=limit
             )
             if claimed:
-                # To be claimed renewed the lease of those that still wait their turn.
+                # frames still in the queue were claimed too, which only renewed their lease
                 waiting = self._queue.in_flight(now=now)
                 for job in self._jobs([f.id for f in claimed if f.id not in waiting]):
                     self._queue.enqueue(job)
@@ -142,6 +143,6 @@ class Dispatcher:
         return max(0, self._config.max_depth - self._queue.depth())
 
     def _jobs(self, ids: list[str]) -> list[list[str]]:
-        # Large jobs cost less than many small ones, but several workers share the frames.
+        # Large jobs cost less per frame; several jobs let the workers share the load.
         size = min(self._config.max_batch, max(SMALL_JOB, -(-len(ids) // SHARES)))
         return [ids[start : start + size] for start in range(0, len(ids), size)]

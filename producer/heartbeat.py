@@ -1,4 +1,4 @@
-"""A producer's sign of life in Redis, for `status` and `doctor`."""
+"""A producer's heartbeat in Redis, for `status` and `doctor`."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from redis import Redis
 
 from producer.observe import RootStatus
 
-#: Keys are this and the producer's name.
+#: A producer's key is this prefix and its name.
 KEY_PREFIX = "thermalwatch:producer:"
-#: Seconds between two signs of life.
+#: Seconds between heartbeats.
 INTERVAL_S = 2.0
-#: Seconds after which a producer that gave none counts as gone.
+#: Seconds without a heartbeat after which a producer counts as gone.
 LIFETIME_S = 15
 
 
 @dataclass(frozen=True)
 class Heartbeat:
-    """What a producer said last."""
+    """The latest state that a producer published."""
 
     name: str  #: host and process id
     at: float  #: Unix s
@@ -29,7 +29,7 @@ class Heartbeat:
 
 
 def beat(redis: Redis, heartbeat: Heartbeat) -> None:
-    """Publish a sign of life that lasts `LIFETIME_S`.
+    """Publish a heartbeat that expires after `LIFETIME_S`.
 
     Raises:
         redis.RedisError: Redis cannot be reached.
@@ -38,7 +38,7 @@ def beat(redis: Redis, heartbeat: Heartbeat) -> None:
 
 
 def retire(redis: Redis, name: str) -> None:
-    """Take back the sign of life of a producer that ends in order.
+    """Delete the heartbeat of a producer that stops in order.
 
     Raises:
         redis.RedisError: Redis cannot be reached.
@@ -47,7 +47,7 @@ def retire(redis: Redis, name: str) -> None:
 
 
 def living_producers(redis: Redis) -> Sequence[Heartbeat]:
-    """The producers that gave a sign of life in the last `LIFETIME_S`, by name.
+    """The heartbeats of the last `LIFETIME_S`, by producer name.
 
     Raises:
         redis.RedisError: Redis cannot be reached.
@@ -58,7 +58,7 @@ def living_producers(redis: Redis) -> Sequence[Heartbeat]:
 
 
 def _read(text: bytes | str) -> Heartbeat | None:
-    """The heartbeat, or None if it is another release's: it says nothing that could be shown."""
+    """The heartbeat; None if another release wrote it in a format unknown here."""
     try:
         values = json.loads(text)
         roots = tuple(RootStatus(**root) for root in values.pop("roots"))

@@ -1,4 +1,4 @@
-"""The thread that reads inotify events, where there is inotify."""
+"""The thread that reads inotify events, on systems that have inotify."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: Seconds that the thread gets to end.
+#: Seconds to wait for the thread to end.
 FAREWELL_S = 1.0
 
 
 @contextmanager
 def reading_inotify() -> Iterator[InotifyFD | None]:
-    """A running reader while the ``with`` block lasts; None if there cannot be one."""
+    """Run a reader during the ``with`` block; yields None where inotify is not available."""
     try:
         from watchdog.observers.inotify_c import InotifyFD  # noqa: PLC0415 – exists on Linux only
 
         inotify = InotifyFD()
     except (UnsupportedLibcError, OSError) as error:
-        logger.warning("no inotify here, so directories are polled: %s", error)
+        logger.warning("inotify is not available; directories are polled: %s", error)
         yield None
         return
     inotify.start()

@@ -1,16 +1,16 @@
-"""Which file systems do not tell about changes that are made elsewhere."""
+"""File systems on which inotify misses changes made by other machines."""
 
 from __future__ import annotations
 
 import os
 import re
 
-#: Mount types whose changes by other machines inotify does not see.
+#: Mount types on which inotify misses changes made by other machines.
 NETWORK_TYPES = frozenset(
     {
         "9p",
         "afs",
-        "autofs",  # stands where a network file system is about to be mounted
+        "autofs",  # placeholder for a network file system that is mounted on access
         "beegfs",
         "ceph",
         "cifs",
@@ -28,21 +28,20 @@ NETWORK_TYPES = frozenset(
         "virtiofs",
     }
 )
-#: FUSE is as a rule something remote (sshfs, rclone, s3fs, davfs, a hypervisor's share); these
-#: are not.
+#: FUSE file systems are usually remote (sshfs, rclone, s3fs, davfs, hypervisor shares); these are
+#: local.
 LOCAL_FUSE_TYPES = frozenset({"fuse.fuse-overlayfs", "fuse.mergerfs", "fuse.ntfs-3g"})
 
-#: Where Linux lists what is mounted.
+#: Where Linux lists mounted file systems.
 MOUNTS = "/proc/self/mounts"
 
 _ESCAPE = re.compile(rb"\\([0-7]{3})")
 
 
 def network_type(path: str, mounts: bytes) -> str | None:
-    """The type of the network file system that holds `path`, or that is mounted beneath it.
+    """The type of the network file system that holds `path` or is mounted beneath it, or None.
 
     `path` is absolute and free of symbolic links; `mounts` is the content of `MOUNTS`.
-    None if all is local.
     """
     holding, holding_type = "", ""
     beneath: dict[str, str] = {}

@@ -1,9 +1,9 @@
 """Which files are frames, and which camera they come from.
 
-A frame is a regular file with an image suffix. Ignored are names that begin with a dot, names that
-uploaders give to unfinished work, and whatever lies in directories of such names. Symbolic links
-below the root are never followed, wherever they point: one cannot lead out of the root, or round
-in circles. The root itself may be a link; the operator chose it.
+A frame is a regular file with an image suffix. Names that begin with a dot, names that uploaders
+give to unfinished files, and everything in directories with such names are ignored. Symbolic links
+below the root are never followed, so none can leave the root or form a loop. The root itself may
+be a link; the operator chose it.
 
 Paths are `str` as `os` gives them (any bytes, surrogateescape); the ledger holds their text form.
 """
@@ -20,14 +20,14 @@ from storage.files.paths import path_to_text, text_to_path
 from storage.frames.ledger import NewFrame, ledger_mtime_ns
 from thermal.decode import IMAGE_SUFFIXES
 
-#: Endings of names that uploaders give to what is not complete yet.
+#: Suffixes that uploaders give to unfinished files.
 UNFINISHED_SUFFIXES = (".tmp", ".part", ".filepart", ".uploading")
 
 _FRAME_SUFFIXES = tuple(sorted(IMAGE_SUFFIXES))
 
 
 def is_ignored(name: str) -> bool:
-    """Whether a file or directory of this name is left alone, with all beneath it."""
+    """Whether a file or directory of this name is ignored, with everything beneath it."""
     return name.startswith(".") or name.lower().endswith(UNFINISHED_SUFFIXES)
 
 
@@ -47,7 +47,7 @@ class WatchRoot:
 
     @classmethod
     def at(cls, path: Path, cameras: Mapping[str, Path]) -> WatchRoot:
-        """The root at `path`, with those of the configured cameras that concern it."""
+        """The root at `path`, with the configured cameras whose directories overlap it."""
         absolute = os.path.normpath(path.absolute())
         placed = [
             (directory, camera)
@@ -58,7 +58,7 @@ class WatchRoot:
         return cls(absolute, path_to_text(absolute), tuple(placed))
 
     def join(self, relative: str) -> str:
-        """The absolute path of what lies at `relative` below the root (or of the root: '')."""
+        """The absolute path of `relative`, which is relative to the root ('' is the root)."""
         return f"{self.path}/{relative}" if relative else self.path
 
     def camera_of(self, directory: str) -> str:
@@ -70,10 +70,10 @@ class WatchRoot:
         return path_to_text(first or Path(self.path).name or self.path)
 
     def frame_at(self, path: str) -> NewFrame | None:
-        """The frame at `path` as it is now; None if there is no regular file (any more).
+        """The frame at `path` as it is now; None if no regular file is there.
 
         Raises:
-            OSError: the file cannot be looked at, for another reason than being gone.
+            OSError: `stat` failed, for another reason than a missing file.
         """
         try:
             status = os.lstat(self.join(path))
@@ -85,17 +85,17 @@ class WatchRoot:
         return new_frame(camera, self.text, path_to_text(path), status)
 
     def seen_again(self, frame: NewFrame) -> NewFrame | None:
-        """The frame that lies now where `frame` lay; None if there is none."""
+        """The frame now at the path of `frame`; None if there is none."""
         return self.frame_at(text_to_path(frame.path))
 
 
 def new_frame(camera: str, root: str, path: str, status: os.stat_result) -> NewFrame:
-    """A frame from what `stat` said; `root` and `path` in text form."""
+    """A frame from its `stat` result; `root` and `path` in text form."""
     return NewFrame(camera, root, path, ledger_mtime_ns(status), status.st_size)
 
 
 def _beneath(root: Path, prefix: Path) -> str | None:
-    """`prefix` relative to `root`: '' for the root or what is around it, None if elsewhere."""
+    """`prefix` relative to `root`: '' if it is or contains the root, None if it is elsewhere."""
     absolute = os.path.normpath(root / prefix)
     if root.is_relative_to(absolute):
         return ""

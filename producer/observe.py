@@ -1,10 +1,9 @@
-"""One watch directory, kept equal with the ledger: the scan is the mechanism, events speed it up.
+"""Keeps the ledger in step with one watch directory, by scans; events only make it faster.
 
-A thread of its own scans the root when the producer starts, periodically, when events were lost,
-and when the directory is back after it was away; a directory that appears is scanned at once,
-also in the middle of a scan of everything. Polling is the same scan at short intervals. (The
-`PollingObserver` of watchdog keeps a record of every file in memory, ends when the directory goes
-away, and tells of files that are still being written.)
+Each root has a thread that scans it when the producer starts, periodically, after lost events, and
+when the directory returns after an absence. New directories are scanned at once, even during a
+full scan. Polling is the same scan at short intervals. (watchdog's `PollingObserver` keeps every
+file in memory, ends when the directory disappears, and reports files still being written.)
 """
 
 from __future__ import annotations
@@ -36,18 +35,18 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: Seconds between two looks whether the watch directory is still there and still the same.
+#: Seconds between checks that the watch directory is still there and still the same one.
 PRESENCE_S = 0.5
 #: Shortest pause between two scans when polling, in seconds.
 SHORTEST_POLL_S = 0.5
-#: Where files come from other machines, a file counts as settled at first sight if it is this many
-#: seconds older than needed; a younger one is observed, because clocks differ.
+#: On network file systems a file counts as settled at first sight only if it is this many seconds
+#: older than usually required, because clocks differ; younger ones are observed.
 CLOCK_SKEW_S = 600.0
-#: New directories remembered; beyond, everything is scanned instead.
+#: New directories remembered; with more, everything is scanned instead.
 MAX_NEW_DIRECTORIES = 1000
-#: Seconds between two tries to look at what could not be looked at.
+#: Seconds between attempts to read paths that could not be read.
 REFUSED_RETRY_S = 10.0
-#: Things that could not be looked at, named in the log after one scan.
+#: Unreadable paths that are logged by name after one scan.
 MAX_REPORTED = 10
 
 
@@ -58,14 +57,14 @@ class RootStatus:
     root: str  #: in text form
     mode: Literal["inotify", "polling", "absent"]
     frames: int  #: found by the last complete scan
-    refused: int  #: directories and files that cannot be looked at
+    refused: int  #: directories and files that cannot be read
     settling: int  #: files that may still be written
-    scanned_at: float | None  #: Unix s; end of that scan
-    scan_s: float | None  #: its duration
+    scanned_at: float | None  #: Unix s, end of that scan
+    scan_s: float | None  #: duration of that scan
 
 
 class RootObserver:
-    """Watches one root. `run` is a thread's work; the other methods are for other threads."""
+    """Watches one root. `run` is the thread's loop; other threads call the other methods."""
 
     def __init__(
         self,
@@ -77,7 +76,7 @@ class RootObserver:
         *,
         inotify: InotifyFD | None,
     ):
-        """`inotify` is None where there is none: then the root is polled."""
+        """Without `inotify` the root is polled."""
         self._root = root
         self._config = config
         self._reconciler = reconciler
@@ -88,7 +87,7 @@ class RootObserver:
         self._scan_requested = threading.Event()
         self._new_directories: deque[str] = deque()
         self._next_scan = 0.0  # monotonic s
-        self._identity: tuple[int, int] | None = None  # device and inode; None if it is away
+        self._identity: tuple[int, int] | None = None  # device and inode; None while absent
         self._told_away = False
         self._polling = False
         self._unwatched = False  # the kernel allows no more watches
@@ -99,7 +98,7 @@ class RootObserver:
         self._scan_s: float | None = None
 
     def status(self) -> RootStatus:
-        """The state of affairs, for people."""
+        """The current state, for people."""
         mode: Literal["inotify", "polling"] = "polling" if self._polling else "inotify"
         return RootStatus(
             root=self._root.text,
@@ -111,7 +110,7 @@ class RootObserver:
             scan_s=self._scan_s,
         )
 
-    # What the watch tells, and who else has reason to ask for a scan.
+    # Called by the watch, and by others that need a scan.
 
     def file_complete(self, path: str) -> None:
         """A file is complete: register it."""
@@ -119,17 +118,17 @@ class RootObserver:
             self.events_lost()
 
     def file_refused(self, path: str) -> None:
-        """A file that is complete cannot be looked at: the scan is to find it, when it can."""
+        """A complete file cannot be read: let scans try again."""
         directory = path.rpartition("/")[0]
-        if self._refused.keys().isdisjoint((directory, path)):  # else it is looked at again anyway
+        if self._refused.keys().isdisjoint((directory, path)):  # else it is retried anyway
             self.directory_appeared(directory)
 
     def file_appeared(self, path: str) -> None:
-        """A file is here without having been closed: watch it settle."""
+        """A file appeared without being closed: observe it until it settles."""
         self._reconciler.observe(path)
 
     def directory_appeared(self, directory: str) -> None:
-        """Files may have been put into a new directory before its watch was set: scan it."""
+        """Scan a new directory: files may have been written before its watch was set."""
         if len(self._new_directories) >= MAX_NEW_DIRECTORIES:
             self._scan_requested.set()
         else:
@@ -144,7 +143,7 @@ class RootObserver:
     # The thread.
 
     def run(self, stop: threading.Event) -> None:
-        """Keep the ledger equal with the directory until `stop` is set."""
+        """Keep the ledger in step with the directory until `stop` is set."""
         with suppress(Stopping):
             while not stop.is_set():
                 if self._is_present():
@@ -155,7 +154,7 @@ class RootObserver:
                 self._wake.clear()
 
     def _is_present(self) -> bool:
-        """Whether the root can be listed; a scan is due when it is back or has been replaced."""
+        """Whether the root can be listed; requests a scan when it returned or was replaced."""
         try:
             os.scandir(self._root.path).close()
             status = Path(self._root.path).stat()
@@ -197,13 +196,13 @@ class RootObserver:
         """Seconds until the next scan of everything."""
         if complete and not self._polling and not self._unwatched:
             return self._config.scan_s
-        # Half of the time at most is spent on scanning.
+        # spend at most half of the time scanning
         return max(self._config.settle_s, SHORTEST_POLL_S, scan_s)
 
     def _scan(
         self, start: str, refused: dict[str, OSError], stop: threading.Event
     ) -> tuple[int, bool]:
-        """Scan a subtree; return the number of frames and whether all could be dealt with."""
+        """Scan a subtree; return the number of frames and whether all could be handled."""
         age_s = self._config.settle_s + (CLOCK_SKEW_S if self._polling else 0.0)
         found, complete = 0, True
 
@@ -216,12 +215,12 @@ class RootObserver:
             found += len(batch)
             complete &= self._reconciler.take(batch, stop, settled_age_s=age_s)
             if start == "":
-                # what is new does not wait until a long scan has ended
+                # new files must not wait for the end of a long scan
                 self._follow_up(refused, stop)
         return found, complete
 
     def _look_further(self, stop: threading.Event) -> None:
-        """Do all that does not wait for the next scan of everything."""
+        """Do what must not wait for the next full scan."""
         refused = dict(self._refused)
         self._follow_up(refused, stop)
         if refused and time.monotonic() >= self._next_retry:
@@ -235,7 +234,7 @@ class RootObserver:
         self._reconciler.recheck(stop)
 
     def _look_again(self, refused: dict[str, OSError], stop: threading.Event) -> None:
-        """Scan what could not be looked at: no event tells that it can be now."""
+        """Scan unreadable paths again: no event reports that they became readable."""
         directories = sorted(set(map(self._directory, refused)))
         refused.clear()
         for directory in directories:
@@ -250,7 +249,7 @@ class RootObserver:
             self._scan_requested.set()
 
     def _directory(self, path: str) -> str:
-        """What to scan in order to look at `path`: itself, or the directory that it is in."""
+        """The directory to scan in order to read `path`: itself, or its parent."""
         return path if Path(self._root.join(path)).is_dir() else path.rpartition("/")[0]
 
     def _set_watch(self, directory: str) -> None:
@@ -275,22 +274,24 @@ class RootObserver:
         try:
             mounts = Path(MOUNTS).read_bytes()
         except OSError:
-            return True  # without /proc there is no telling, and polling is right everywhere
+            return True  # unknown without /proc; polling works everywhere
         mount_type = network_type(os.path.realpath(self._root.path), mounts)
         if mount_type is not None and not self._polling:
-            logger.info("%r is on or holds %s: polling", self._root.path, mount_type)
+            logger.info(
+                "%r is on, or contains, a %s mount: polling it", self._root.path, mount_type
+            )
         return mount_type is not None
 
     def _report(self, refused: dict[str, OSError]) -> None:
-        """Remember what cannot be looked at, and tell once; what is gone again is no news."""
+        """Remember unreadable paths and log new ones; ignore paths that vanished."""
         refused = {path: error for path, error in refused.items() if error.errno != errno.ENOENT}
         if refused and not self._refused:
             self._next_retry = time.monotonic() + REFUSED_RETRY_S
-        news = [path for path in refused if path not in self._refused]
-        for path in news[:MAX_REPORTED]:
-            logger.warning("cannot look at %r: %s", self._root.join(path), refused[path])
-        if len(news) > MAX_REPORTED:
-            logger.warning("… and at %d more", len(news) - MAX_REPORTED)
+        new = [path for path in refused if path not in self._refused]
+        for path in new[:MAX_REPORTED]:
+            logger.warning("cannot read %r: %s", self._root.join(path), refused[path])
+        if len(new) > MAX_REPORTED:
+            logger.warning("… and %d more", len(new) - MAX_REPORTED)
         self._refused = refused
 
 

@@ -1,4 +1,4 @@
-"""A service that is away for a while: wait, say so once, go on by itself."""
+"""Outages of a service: wait, log once, resume automatically."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-#: Seconds between the first attempts, and at most. In between, the pause equals the time that the
-#: service has been away, which doubles it from attempt to attempt.
+#: Shortest and longest pause between attempts, in seconds. In between, the pause equals the time
+#: the service has been down, so it doubles with each attempt.
 FIRST_PAUSE_S = 0.1
 LONGEST_PAUSE_S = 5.0
 
@@ -23,7 +23,7 @@ class Stopping(Exception):
 
 
 class Outage:
-    """Whether one service answers. Threads share it: one log line tells of a change."""
+    """Whether one service answers. Shared by threads, so each change is logged once."""
 
     def __init__(
         self,
@@ -32,10 +32,10 @@ class Outage:
         on_return: Callable[[], None],
         check: Callable[[], None],
     ):
-        """`error` is what the service's failures raise; `on_return` is called when it is back.
+        """`error` is the exception of a failed attempt; `on_return` is called after recovery.
 
-        `check` raises it unless the service is well: an attempt may succeed because it did less
-        than the one that failed, reading from a disk that is full, say.
+        `check` raises it unless the service really works: an attempt may succeed only because it
+        needed less than the failed one, such as a read from a full disk.
         """
         self.service = service
         self._error = error
@@ -62,7 +62,7 @@ class Outage:
         return min(max(now - since, FIRST_PAUSE_S), LONGEST_PAUSE_S)
 
     def answered(self) -> None:
-        """Note a successful attempt; if the last one had failed, check whether it tells enough.
+        """Note a successful attempt; after an outage, confirm recovery with `check`.
 
         Raises what `check` raises.
         """
@@ -75,10 +75,10 @@ class Outage:
             self._on_return()
 
     def outlast(self, action: Callable[[], T], stop: threading.Event) -> T:
-        """Do `action`, again and again while the service is away; return what it returns.
+        """Repeat `action` until the service answers; return its result.
 
         Raises:
-            Stopping: `stop` was set while the service was away.
+            Stopping: `stop` was set during the outage.
         """
         while True:
             try:

@@ -1,4 +1,4 @@
-"""What a scan finds, compared with the ledger."""
+"""Compares the files that a scan finds with the ledger."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from storage.frames.ledger import NewFrame, known
 
 
 class Reconciler:
-    """Registers those files of one root that the ledger does not know, once they are settled."""
+    """Registers the files of one root that are not in the ledger, once they have settled."""
 
     def __init__(
         self,
@@ -47,40 +47,40 @@ class Reconciler:
     ) -> bool:
         """Register unknown frames that are at least `settled_age_s` old; observe younger ones.
 
-        Returns whether all could be dealt with: False if too many are young, so some have to be
-        found again. Waits while the database is away.
+        Returns False if there were too many young ones to observe, so that a later scan has to
+        find the rest. Waits while the database is down.
 
         Raises:
-            Stopping: `stop` was set while it waited.
+            Stopping: `stop` was set while waiting.
         """
         by_id = {frame.frame_id: frame for frame in frames}
         there = self._database.outlast(lambda: known(self._engine, list(by_id)), stop)
         unknown = [frame for frame_id, frame in by_id.items() if frame_id not in there]
         settled_ns = (self._clock() - settled_age_s) * 1e9
-        # A date in the future is young: what counts then is that it stands still.
+        # a file dated in the future counts as young: it is registered once it stops changing
         old = [frame for frame in unknown if frame.mtime_ns <= settled_ns]
         young = [frame for frame in unknown if frame.mtime_ns > settled_ns]
         self._submit(sorted(old, key=lambda frame: frame.mtime_ns), stop)
         return self._settling.watch(young, now=time.monotonic())
 
     def observe(self, path: str) -> None:
-        """Look after a file that has appeared without being written, as a hard link does."""
+        """Observe a file that appeared without being written, such as a hard link."""
         with suppress(OSError):
             frame = self._root.frame_at(path)
-            # An empty one has just been opened for writing; its end will be told.
+            # an empty file has just been opened for writing; an event will follow when it is closed
             if frame is not None and frame.size > 0:
                 self._settling.watch([frame], now=time.monotonic())
 
     def recheck(self, stop: threading.Event) -> None:
-        """Register the observed files that have stood still.
+        """Register the observed files that have settled.
 
         Raises:
-            Stopping: `stop` was set while the database was away.
+            Stopping: `stop` was set while the database was down.
         """
         now = time.monotonic()
         still, changed = [], []
         for frame in self._settling.due(now=now):
-            with suppress(OSError):  # if it is a lasting one, a scan tells
+            with suppress(OSError):  # a lasting error is reported by a scan
                 again = self._root.seen_again(frame)
                 if again == frame:
                     still.append(frame)

@@ -1,4 +1,4 @@
-"""Walking a watch directory in bounded memory."""
+"""Walks a watch directory in bounded memory."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from producer.naming import WatchRoot, is_frame_name, is_ignored, new_frame
 from storage.files.paths import path_to_text
 from storage.frames.ledger import NewFrame
 
-#: Frames in one batch: one question to the ledger, one statement to register them.
+#: Frames in one batch: one query of the ledger, one statement to register them.
 BATCH = 1000
 
 
@@ -22,9 +22,9 @@ def walk(
 ) -> Iterator[list[NewFrame]]:
     """Yield the frames in and beneath `start` (relative to the root), `BATCH` at a time.
 
-    `enter` is called with each directory before it is listed, so whatever is put into the
-    directory after the listing can already be noticed. `refused` gets what cannot be listed or
-    looked at; the walk goes on. Memory holds one batch and the names of directories yet to visit.
+    `enter` is called with each directory before it is listed, so that a watch set there reports
+    files added after the listing. `refused` is called with paths that cannot be read; the walk
+    goes on. Memory holds one batch and the names of the directories still to visit.
     """
     batch: list[NewFrame] = []
     directories = [start]
@@ -49,7 +49,7 @@ def _list(
     directories: list[str],
     refused: Callable[[str, OSError], None],
 ) -> Iterator[NewFrame]:
-    """The frames directly in `directory`; its subdirectories are added to `directories`."""
+    """Yield the frames directly in `directory`; append its subdirectories to `directories`."""
     camera = root.camera_of(directory)
     prefix = f"{directory}/" if directory else ""
     prefix_text = path_to_text(prefix)

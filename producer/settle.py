@@ -1,4 +1,4 @@
-"""Files that may still be written, until they stood still."""
+"""Files that may still be written, until they have settled."""
 
 from __future__ import annotations
 
@@ -7,27 +7,27 @@ from collections.abc import Iterable
 
 from storage.frames.ledger import NewFrame
 
-#: Files remembered at once, some 500 bytes each.
+#: Most files remembered at once; each takes about 500 bytes.
 MAX_REMEMBERED = 100_000
 
 
 class Settling:
-    """Young files by path, each with the time since when it has not changed.
+    """Young files by path, each with the time of its last change.
 
-    Times are monotonic seconds. Threads may share it.
+    Times are monotonic seconds. Thread-safe.
     """
 
     def __init__(self, settle_s: float):
         self._settle_s = settle_s
         self._lock = threading.Lock()
-        # In the order of `since`: what changed is taken out and put back at the end.
+        # ordered by `since`: changed files move to the end
         self._since: dict[str, tuple[NewFrame, float]] = {}
 
     def __len__(self) -> int:
         return len(self._since)
 
     def watch(self, frames: Iterable[NewFrame], *, now: float) -> bool:
-        """Remember frames as they are now; False if there was no room for some."""
+        """Remember the state of these frames; False if some did not fit."""
         with self._lock:
             return all([self._watch(frame, now) for frame in frames])
 
@@ -43,7 +43,7 @@ class Settling:
         return True
 
     def due(self, *, now: float) -> list[NewFrame]:
-        """Take out the frames whose time has passed; whether they changed is to be looked at."""
+        """Remove and return the frames whose time is up; the caller checks for changes."""
         with self._lock:
             due = []
             for frame, since in self._since.values():
@@ -55,7 +55,7 @@ class Settling:
             return due
 
     def next_due(self) -> float | None:
-        """When the next frame will be due; None if there is none."""
+        """When the next frame is due; None if there is none."""
         with self._lock:
             oldest = next(iter(self._since.values()), None)
             return None if oldest is None else oldest[1] + self._settle_s

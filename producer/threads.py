@@ -7,18 +7,18 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Self
 
-#: A loop works until the event is set.
+#: A loop runs until the event is set.
 Loop = Callable[[threading.Event], None]
 
-#: Seconds that the threads get to end; what they leave undone, the next start finds.
+#: Seconds to wait for the threads to end; the next start finds what they leave undone.
 FAREWELL_S = 1.0
 
 
 class Threads:
-    """Runs loops while the ``with`` block lasts.
+    """Runs loops during the ``with`` block.
 
-    A loop that raises is an error of the program. It is kept for `raise_failure`, and raised at
-    the end of the block at the latest, so that no producer goes on with a part of it dead.
+    A loop that raises is a bug. Its exception is kept for `raise_failure` and raised at the end
+    of the block at the latest, so that no producer keeps running with a dead thread.
     """
 
     def __init__(self, loops: Sequence[Loop]):
@@ -41,12 +41,12 @@ class Threads:
         self.raise_failure()
 
     def raise_failure(self) -> None:
-        """Raise what a loop raised, if one did."""
+        """Raise the exception that ended a loop, if there is one."""
         if self._failure is not None:
             raise self._failure
 
     def _run(self, loop: Loop) -> None:
         try:
             loop(self._stop)
-        except BaseException as error:  # also SystemExit: a loop has no business to end
+        except BaseException as error:  # SystemExit too: no loop may end by itself
             self._failure = error

@@ -1,13 +1,13 @@
 """Directory changes as they happen: inotify, through watchdog's reader thread.
 
-watchdog's `Observer` is a layer above what is used here. It pairs the two halves of each rename
-in a list that it searches from the front, and holds everything back for half a second after a
-file was moved out of the tree: a burst of 10,000 uploads that end in a rename overflows the
-kernel's queue. It also keeps an overflow to itself. Here each event costs a dictionary look-up.
+Why not watchdog's `Observer`, the layer above: it pairs the two halves of each rename in a list
+that it searches from the front, and delays everything for half a second after a file moved out of
+the tree, so a burst of 10,000 uploads that end in a rename overflows the kernel's queue. It does
+not report the overflow either. Here an event costs one dictionary look-up.
 
-Watches are set by the scan, directory by directory, each before it is listed. So what is there
-before the watch is listed, what comes later is an event, and after an overflow or in a
-directory that was moved in, the same scan sets the watches that are missing.
+The scan sets the watch of each directory before listing it. So files that were there before the
+watch are listed, later ones cause events, and after an overflow, or when a directory was moved in,
+the same scan sets the missing watches.
 """
 
 from __future__ import annotations
@@ -39,12 +39,12 @@ _MASK = (
     | _APPEARED
     | _GONE
     | InotifyConstants.IN_ONLYDIR
-    | InotifyConstants.IN_EXCL_UNLINK  # no news of files that are deleted but still open
+    | InotifyConstants.IN_EXCL_UNLINK  # no events for files that are deleted but still open
 )
 
 
 class Listener(Protocol):
-    """Who is told. Called from the reader thread: must be quick and must not raise.
+    """Receives the changes, in the reader thread: must be quick and must not raise.
 
     Paths are relative to the root.
     """
@@ -53,13 +53,13 @@ class Listener(Protocol):
         """A file was closed after writing, or a complete one was moved here."""
 
     def file_appeared(self, path: str) -> None:
-        """A file is here that may be being written, or has been linked here."""
+        """A file appeared that may still be written, or was linked here."""
 
     def directory_appeared(self, directory: str) -> None:
-        """A directory was made or moved here; files may be in it already."""
+        """A directory was created or moved here; it may already hold files."""
 
     def events_lost(self) -> None:
-        """Changes were too many to be told."""
+        """Some changes were not reported."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class _Watch:
 
 
 class TreeWatch:
-    """The watches on one root and its subdirectories; what `InotifyFD` calls back."""
+    """The watches on one root and its subdirectories; receives the callbacks of `InotifyFD`."""
 
     def __init__(self, inotify: InotifyFD, root: WatchRoot, listener: Listener):
         self._inotify = inotify
@@ -82,19 +82,19 @@ class TreeWatch:
         self._ids = itertools.count(1)
 
     def add(self, directory: str) -> None:
-        """Watch a directory; one that is watched already stays so.
+        """Watch a directory; does nothing if it is already watched.
 
-        Whether it is watched is the kernel's to say: it may have been replaced, mounted over or
-        renamed without an event that told so.
+        The kernel is always asked, because the directory may have been replaced, mounted over or
+        renamed without an event.
 
         Raises:
-            OSError: it cannot be watched: gone, not readable, or (`errno.ENOSPC`) there are as
-                many watches as ``fs.inotify.max_user_watches`` allows.
+            OSError: it is gone or not readable, or (`errno.ENOSPC`) the limit
+                ``fs.inotify.max_user_watches`` is reached.
         """
         path = self._root.join(directory)
         follow = 0 if directory == "" else InotifyConstants.IN_DONT_FOLLOW
         callback_id = CallbackId(next(self._ids))
-        with self._lock:  # an event of the new watch waits until its directory is known here
+        with self._lock:  # events of the new watch wait until its directory is registered here
             wd = self._inotify.add_callback(
                 os.fsencode(path), Mask(_MASK | follow), self, callback_id
             )
@@ -108,7 +108,7 @@ class TreeWatch:
             self._by_directory[directory] = self._by_wd[wd] = watch
 
     def remove(self, directory: str) -> None:
-        """Stop watching a directory and all beneath it ('' for all)."""
+        """Stop watching a directory and everything beneath it ('' for all)."""
         prefix = f"{directory}/" if directory else ""
         with self._lock:
             for watch in list(self._by_wd.values()):
@@ -123,7 +123,7 @@ class TreeWatch:
         del self._by_wd[watch.wd]
         del self._by_directory[watch.directory]
 
-    # What InotifyFD calls, in its thread.
+    # Called by InotifyFD in its thread.
 
     def on_event(self, event: InotifyEvent) -> None:
         """Translate one event of a watched directory."""
@@ -145,7 +145,7 @@ class TreeWatch:
                 self._listener.file_appeared(path)
 
     def on_watch_deleted(self, wd: WatchDescriptor) -> None:
-        """The directory is gone, or its file system was unmounted."""
+        """The directory was deleted, or its file system unmounted."""
         with self._lock:
             watch = self._by_wd.get(wd)
             if watch is not None:

@@ -45,7 +45,7 @@ def load_model(engine: Engine, model_id: str) -> Bundle:
     if row is None:
         raise ModelNotFound(
             f"model {model_id} is not in the database; register its bundle: "
-            "thermalwatch model add BUNDLE"
+            "`thermalwatch model add BUNDLE`"
         )
     return bundle_from_bytes(*row)
 

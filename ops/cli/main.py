@@ -17,6 +17,8 @@ from typing import Any
 
 import click
 
+from ops.program import NAME, as_called, program
+
 #: The command line or a setting is wrong; the same number as click's own.
 EXIT_USAGE = 2
 #: Ended by Ctrl-C: 128 + SIGINT, as shells have it.
@@ -116,14 +118,14 @@ Every verb explains itself: thermalwatch VERB --help""",
     envvar="THERMALWATCH_LOG_FORMAT",
     help="How log lines look; json has one object a line, with frame ids.",
 )
-@click.version_option(package_name="thermalwatch", message="%(prog)s %(version)s")
+@click.version_option(package_name="thermalwatch", message=f"{NAME} %(version)s")
 def cli(debug: bool, log_format: str) -> None:
     """Watch thermal camera directories, score every image, never lose one."""
 
 
 def main() -> None:
     """Entry point of the console script."""
-    cli.main(prog_name="thermalwatch")
+    cli.main(prog_name=program())
 
 
 def as_click_error(error: Exception) -> click.ClickException:
@@ -131,9 +133,9 @@ def as_click_error(error: Exception) -> click.ClickException:
     from ops.errors import SettingsError
 
     if isinstance(error, SettingsError):
-        return WrongSetting(str(error))
+        return WrongSetting(as_called(str(error)))
     if isinstance(error, _expected_errors()):
-        return click.ClickException(str(error))
+        return click.ClickException(as_called(str(error)))
     if isinstance(error, OSError):
         where = f"{error.filename}: " if error.filename else ""
         return click.ClickException(f"{where}{error.strerror or error}")

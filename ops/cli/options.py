@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 
 import click
 
+from ops.program import as_called
+
 if TYPE_CHECKING:
     from ops.config.settings import Settings
     from ops.logs import LogFormat
@@ -94,8 +96,8 @@ def print_json(value: object) -> None:
 
 
 def note(text: str) -> None:
-    """Something that a person should know, out of the way of what programs read."""
-    click.echo(text, err=True)
+    """Print for people, on stderr: stdout is for programs."""
+    click.echo(as_called(text), err=True)
 
 
 watch_option = click.option(

@@ -1,11 +1,11 @@
-"""A canvas of temperatures, and the scene that is painted on it.
+"""A canvas of temperatures, and the scene painted on it.
 
-A scene is linear in its drivers, so that a frame costs one weighted sum::
+A scene is linear in its drivers, so a frame costs one weighted sum::
 
     °C(y, x) = ambient + Σ driver(t) · layer[driver](y, x)
 
-`steady` is 1 always, `sky` is how much colder than the air the sky radiates (K), `sun` is the
-irradiance (0…1), every other driver is a load (0…1) to which the losses of some equipment follow.
+`steady` is always 1, `sky` is the sky's apparent temperature relative to the air (K), `sun` is the
+irradiance (0…1), and every other driver is the load (0…1) of some equipment.
 """
 
 from __future__ import annotations
@@ -24,41 +24,41 @@ Mask = NDArray[np.bool_]
 #: Size of a frame in pixels.
 HEIGHT: Final = 120
 WIDTH: Final = 160
-#: Pixels around the frame that are drawn as well, so that camera shake finds something there.
+#: Pixels drawn around the frame, which camera shake moves into view.
 MARGIN: Final = 6
-#: Drawing is done this many times finer, which gives edges their partly covered pixels.
+#: Drawing resolution as a multiple of the frame's, for anti-aliased edges.
 _FINER: Final = 3
 
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """A piece of equipment as the camera sees it: `cover` (H, W) float32 in 0…1."""
+    """A piece of equipment as the camera sees it; `cover` is (H, W) float32 in 0…1."""
 
-    driver: str  #: the load that it follows
+    driver: str  #: the load it follows
     cover: Plane
 
 
 @dataclass(frozen=True)
 class Joint:
-    """A bolted connection: where contact resistance can grow."""
+    """A bolted connection, where contact resistance can rise."""
 
     name: str
     driver: str
     x: float  #: px in the frame
     y: float
-    conductor: str  #: the part along which heat flows away
+    conductor: str  #: the part that carries the heat away
 
 
 @dataclass(frozen=True, eq=False)
 class Scene:
-    """Everything before one camera. Planes are (HEIGHT + 2 MARGIN, WIDTH + 2 MARGIN) float32."""
+    """All that one camera sees. Planes are (HEIGHT + 2 MARGIN, WIDTH + 2 MARGIN) float32."""
 
-    layers: Mapping[str, Plane]  #: K at driver 1
+    layers: Mapping[str, Plane]  #: K at a driver of 1
     parts: Mapping[str, Part]
     joints: tuple[Joint, ...]
     bodies: tuple[str, ...]  #: parts that overheat as a whole
-    coolers: tuple[str, ...]  #: parts that go cold when their flow is blocked
-    moving: tuple[str, ...] = ()  #: parts whose texture passes by
+    coolers: tuple[str, ...]  #: parts that go cold when blocked
+    moving: tuple[str, ...] = ()  #: parts whose texture moves through the picture
 
 
 class Canvas:
@@ -87,7 +87,7 @@ class Canvas:
         return np.hypot(self.x - x0 - along * dx, self.y - y0 - along * dy) <= width / 2
 
     def wire(self, x0: float, y0: float, x1: float, y1: float, *, sag: float, width: float) -> Mask:
-        """A conductor that hangs between two points."""
+        """A conductor hanging between two points."""
         along = (self.x - x0) / (x1 - x0)
         height = y0 + along * (y1 - y0) + 4 * sag * along * (1 - along)
         steep = np.hypot(1, ((y1 - y0) + 4 * sag * (1 - 2 * along)) / (x1 - x0))
@@ -95,7 +95,7 @@ class Canvas:
         return np.asarray(near & (along >= 0) & (along <= 1), dtype=np.bool_)
 
     def round_x(self, x0: float, x1: float) -> Plane:
-        """Apparent warmth across an upright cylinder: metal emits less at a grazing angle."""
+        """Apparent warmth across an upright cylinder: metal emits less at grazing angles."""
         u = np.clip(2 * (self.x - x0) / (x1 - x0) - 1, -1, 1)
         return _plane(1 - 0.45 * u**4)
 
@@ -104,12 +104,12 @@ class Canvas:
         return _plane(1 - 0.45 * u**4)
 
     def ramp_y(self, y0: float, at_y0: float, y1: float, at_y1: float) -> Plane:
-        """Linear in height, as between hot oil on top and cooled oil below."""
+        """Linear in height, as from hot oil at the top to cooled oil at the bottom."""
         along = np.clip((self.y - y0) / (y1 - y0), 0, 1)
         return _plane(at_y0 + along * (at_y1 - at_y0))
 
     def ripple(self, along: Plane, period: float, low: float) -> Plane:
-        """1 on the ridges, `low` in the grooves: fins, sheds, ribs."""
+        """1 on ridges, `low` in grooves: fins, sheds, ribs."""
         wave = 0.5 + 0.5 * np.cos(2 * np.pi * along / period)
         return _plane(low + (1 - low) * wave)
 
@@ -122,9 +122,9 @@ class Canvas:
     def paint(
         self, mask: Mask, name: str = "", driver: str = "steady", **kelvin: Plane | float
     ) -> None:
-        """Covers `mask` with material that shows `kelvin[driver]` K of each driver, 0 if left out.
+        """Cover `mask` with material of `kelvin[driver]` K per driver, 0 where not given.
 
-        A `name` makes it a part on which faults can be planted; calls with the same name add up.
+        With a `name` it becomes a part that can have faults; calls with the same name add up.
         """
         for layer, plane in self._layers.items():
             value = kelvin.get(layer, 0.0)

@@ -1,4 +1,4 @@
-"""What the demo is fed with: a simulated plant, or real images in MVTec AD layout."""
+"""The demo's input: a simulated plant, or real images in MVTec AD layout."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ T = TypeVar("T")
 #: An image and the defect it shows; None for a normal one.
 Labelled = tuple[Path, str | None]
 
-#: Frames of each simulated camera to train on, and to upload.
+#: Frames per simulated camera to train on, and to upload.
 TRAINING_FRAMES = 300
 STREAM_FRAMES = 150
 #: Share of the uploaded frames that show a fault.
 FAULT_SHARE = 0.04
 
-#: Real images that are used at most, so that the demo stays one: pixels for training as many as
-#: the simulated plant has, images to upload by number.
+#: Most real images used, to keep the demo short. The training limit is in pixels, about as many as
+#: the simulated plant has; the upload limits are in images.
 MOST_TRAINING_PX = 3_000_000
 MOST_TRAINING_IMAGES = 1000
 LEAST_TRAINING_IMAGES = 100
 MOST_NORMAL_IMAGES = 360
 MOST_FAULTY_IMAGES = 40
 
-#: Longest side of the network's input, px: enough for these faults, and trained in a minute.
+#: Longest side of the network's input, px: enough for these faults, and trains in a minute.
 LONGEST_SIDE_PX = 80
 
 #: Name of the one camera that real images come from.
@@ -40,7 +40,7 @@ IMAGES_CAMERA = "images"
 
 @dataclass(frozen=True)
 class DemoFrame:
-    """A file to upload, and what it shows; `truth` is None for a normal one."""
+    """A file to upload and the fault it shows; `truth` is None for a normal one."""
 
     camera: str
     name: str
@@ -50,11 +50,11 @@ class DemoFrame:
 
 @dataclass(frozen=True)
 class DemoInput:
-    """Everything that differs between simulated and real images."""
+    """All that differs between simulated and real images."""
 
     training: tuple[Path, ...]
     cameras: tuple[str, ...]
-    #: Lines of thermalwatch.toml that say how these cameras' files are read.
+    #: Lines of thermalwatch.toml on how to read these cameras' files.
     camera_settings: str
     size: tuple[int, int]  #: (height, width) px of the network
     total: int
@@ -62,7 +62,7 @@ class DemoInput:
 
 
 def simulated_plant(folder: Path, *, seed: int) -> DemoInput:
-    """Two cameras; their training frames are written below `folder`."""
+    """Two simulated cameras; writes their training frames below `folder`."""
     plant = Plant(seed)
     for camera in CAMERAS:
         (folder / camera).mkdir(parents=True)
@@ -94,7 +94,7 @@ def _told(fault: Fault | None) -> str | None:
 
 
 def real_images(dataset: Path, *, seed: int) -> DemoInput:
-    """One camera that sends test/good and every test/<defect>, mixed, in random order.
+    """One camera that uploads test/good and every test/<defect> in random order.
 
     Raises `DatasetError` for another layout.
     """
@@ -129,7 +129,7 @@ def _read(chosen: list[Labelled]) -> Iterator[DemoFrame]:
 
 
 def _network_size(path: Path) -> tuple[int, int]:
-    """(height, width) of the image, shrunk to `LONGEST_SIDE_PX`, in steps the network can halve."""
+    """(height, width) of the image shrunk to `LONGEST_SIDE_PX`, rounded to multiples of 8."""
     height, width = decode(path.read_bytes(), suffix=path.suffix).shape
     scale = min(1.0, LONGEST_SIDE_PX / max(height, width))
     return max(16, 8 * round(height * scale / 8)), max(16, 8 * round(width * scale / 8))

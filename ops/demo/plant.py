@@ -1,9 +1,9 @@
-"""A simulated plant: two thermal cameras, what they normally see, and faults with known truth.
+"""A simulated plant: two thermal cameras, their normal scenes, and faults with known truth.
 
-It feeds ``thermalwatch demo`` and the tests. Frames are 16-bit radiometric counts. The scene is
-linear in a few drivers (see `ops.demo.canvas`); weather and load move the drivers, and the camera
-adds what real ones add: shake, a blurred edge, vignetting, fixed-pattern noise that grows until
-the shutter closes, and temporal noise (NETD). Everything follows from the seed.
+Used by ``thermalwatch demo`` and the tests. Frames are 16-bit radiometric counts. The scene is
+linear in a few drivers (see `ops.demo.canvas`), which follow weather and load. The camera adds
+shake, lens blur, vignetting, fixed-pattern noise that grows until the shutter closes, and temporal
+noise (NETD), as real ones do. The seed determines everything.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ from thermal.frame import LinearScale
 Counts = NDArray[np.uint16]
 FaultKind = Literal["hot joint", "overheating", "blocked cooling"]
 
-#: Hundredths of a kelvin, which is what many radiometric camera cores put out.
+#: Hundredths of a kelvin, the output of many radiometric camera cores.
 SCALE: Final = LinearScale(gain=0.01, offset=-273.15)
 CAMERAS: Final = tuple(SCENES)
 
 #: Time between two frames of a stream.
 INTERVAL_S: Final = 600.0
-#: Training frames are spread over this time before the stream: every hour in every weather.
+#: Training frames cover this time before the stream, so every hour in every weather.
 TRAINING_S: Final = 30 * 86_400.0
 _START_H: Final = 8.0  # a stream starts in the morning
 
 NETD_K: Final = 0.05
-_SHAKE_PX: Final = 0.2  # standard deviation of the camera's shake in each direction
-_BLUR_PX: Final = 0.6  # standard deviation of the lens's point spread
+_SHAKE_PX: Final = 0.2  # standard deviation of the camera shake in each direction
+_BLUR_PX: Final = 0.6  # standard deviation of the lens's point-spread function
 _VIGNETTE_K: Final = 0.8  # how much colder the corners read
 _SHUTTER_S: Final = 1020.0  # the shutter corrects the fixed pattern this often
 _FAULTS: Final[tuple[FaultKind, ...]] = (
@@ -49,10 +49,10 @@ _FAULTS: Final[tuple[FaultKind, ...]] = (
 
 @dataclass(frozen=True)
 class Fault:
-    """What was planted, as it shows in the frame.
+    """A simulated fault as it appears in the frame.
 
-    `delta_k` is the largest change against the same frame without the fault, found at pixel
-    (`x`, `y`); `area_px` counts the pixels that changed by at least half of it.
+    `delta_k` is the largest difference from the same frame without the fault, at pixel (`x`, `y`);
+    `area_px` is the number of pixels that differ by at least half of it.
     """
 
     kind: FaultKind
@@ -78,7 +78,7 @@ class PlantFrame:
 
 
 class Plant:
-    """Frames by camera name (`CAMERAS`) and number; the same seed gives the same pixels."""
+    """Frames of each camera (`CAMERAS`); the same seed gives the same pixels."""
 
     def __init__(self, seed: int) -> None:
         self._seed = seed
@@ -112,15 +112,15 @@ class Plant:
 
 def encode_png(counts: Counts) -> bytes:
     """A 16-bit PNG file."""
-    # Level 1: thermal noise hardly compresses, and this is three times as fast.
+    # level 1: three times as fast, and thermal noise hardly compresses anyway
     done, data = cv2.imencode(".png", counts, [cv2.IMWRITE_PNG_COMPRESSION, 1])
     if not done:
-        raise ValueError(f"not an image that PNG can hold: {counts.dtype} {counts.shape}")
+        raise ValueError(f"cannot be encoded as PNG: {counts.dtype} {counts.shape}")
     return data.tobytes()
 
 
 class _Camera:
-    """One camera before its scene, with the faults of its own sensor."""
+    """One camera in front of its scene, with the noise of its own sensor."""
 
     def __init__(self, scene: Scene, seed: list[int]) -> None:
         self._scene = scene
@@ -147,12 +147,12 @@ class _Camera:
         time_s: float,
         rng: np.random.Generator,
     ) -> tuple[Counts, Fault]:
-        # The draws come in the order of `take`, so the frame is the same but for the fault.
+        # random numbers are drawn in the order of `take`, so only the fault differs
         shift = rng.normal(0, _SHAKE_PX, 2)
         celsius = self._through_lens(self._radiate(drivers, rng), shift)
         component, change, delta_k = self._plant(kind, drivers, rng.spawn(1)[0])
         seen = self._through_lens(change, shift)
-        # The lens flattens small spots: `delta_k` is what is left, so that it is true of the frame.
+        # the lens flattens small spots: rescale, so that `delta_k` is the peak seen in the frame
         seen *= delta_k / np.abs(seen).max()
         y, x = np.unravel_index(int(np.abs(seen).argmax()), seen.shape)
         area_px = int((np.abs(seen) >= abs(delta_k) / 2).sum())
@@ -189,7 +189,7 @@ class _Camera:
     def _plant(
         self, kind: FaultKind, drivers: Mapping[str, float], rng: np.random.Generator
     ) -> tuple[str, Plane, float]:
-        """The component, the change it shows before the lens (K, any scale) and its peak (K)."""
+        """The component, its change before the lens (K, any scale) and the peak wanted (K)."""
         scene = self._scene
         if kind == "hot joint":
             joint = scene.joints[rng.integers(len(scene.joints))]
@@ -203,12 +203,12 @@ class _Camera:
         part = scene.parts[name]
         warmth = drivers[part.driver] * scene.layers[part.driver]
         change = -_blocked(part, rng) * warmth
-        # What no longer flows cannot cool below the air around: a share of the warmth is lost.
+        # a blocked cooler cannot get colder than ambient: it loses a share of its excess warmth
         return name, change, float(rng.uniform(0.6, 0.9) * np.abs(change).max())
 
 
 def _hot_joint(x: float, y: float, conductor: Part, rng: np.random.Generator) -> Plane:
-    """A spot 2–8 px wide (half maximum), and the heat that its conductor carries away."""
+    """A spot of 2–8 px (full width at half maximum), and the heat its conductor carries away."""
     width_px = rng.uniform(2, 8)
     rows, cols = np.indices(conductor.cover.shape, dtype=np.float32)
     distance = np.hypot(cols + 0.5 - MARGIN - x, rows + 0.5 - MARGIN - y)
@@ -218,7 +218,7 @@ def _hot_joint(x: float, y: float, conductor: Part, rng: np.random.Generator) ->
 
 
 def _blocked(part: Part, rng: np.random.Generator) -> Plane:
-    """Where a cooler gets no flow: from the bottom up to a random height, softly."""
+    """The part of a cooler without flow: from the bottom to a random height, with a soft edge."""
     rows = np.nonzero(part.cover.any(axis=1))[0]
     level = rows[0] + rng.uniform(0, 0.5) * (rows[-1] - rows[0])
     below = 1 / (1 + np.exp((level - np.arange(part.cover.shape[0])) / 1.5))
@@ -226,7 +226,7 @@ def _blocked(part: Part, rng: np.random.Generator) -> Plane:
 
 
 def _drivers(seed: int, time_s: float, rng: np.random.Generator) -> dict[str, float]:
-    """Weather and load at a time: daily cycles, slow weather, and what changes by the minute."""
+    """Weather and load at a time: daily cycles, slow weather, and fluctuation by the minute."""
     hour = _START_H + time_s / 3600
     air = _wander(seed, 1, hour)
     cloud = 0.5 + 0.5 * _wander(seed, 2, hour)
@@ -240,7 +240,7 @@ def _drivers(seed: int, time_s: float, rng: np.random.Generator) -> dict[str, fl
         "steady": 1.0,
         "sky": -27 + 11 * cloud,
         "sun": sun,
-        # Losses, and so temperature rises, go with the square of the current.
+        # losses, and so temperature rises, grow with the square of the current
         "load": (grid + flicker[0]) ** 2,
         "belt": tonnage + flicker[1],
         "motor": (0.15 + 0.85 * tonnage + flicker[2]) ** 2,

@@ -1,7 +1,7 @@
-"""The demo: the real system, from training to results, on images whose truth is known.
+"""The demo: the real system, from training to results, on images whose faults are known.
 
-Nothing is simulated but the plant: the model is trained as `train` does it, `up` runs as a process
-of its own, files arrive as cameras upload them, and the outcome is read from the database.
+Only the plant is simulated: the model is trained as by `train`, `up` runs in its own process, files
+arrive as from cameras, and the outcome is read from the database.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from ops.errors import DemoError, SettingsError
 from ops.local import parent_death
 from ops.local.up import child_environment, verb
 from ops.model.training import decode_options, run_training
+from ops.program import command_line
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -35,25 +36,26 @@ if TYPE_CHECKING:
     from storage.frames.ledger import Counts
     from storage.results.fields import ResultRow
 
-#: Marks a folder as an earlier demo's, which may be replaced.
+#: Marks the folder of an earlier demo, which may be replaced.
 MARKER = ".thermalwatch-demo"
 
 #: Passes over the training images: about half a minute on two cores.
 EPOCHS = 30
 
-#: Seconds for the system to start, and to deal with the last file after it was uploaded.
+#: Seconds for the system to start, to process the last uploaded file, and to stop.
 START_S = 60.0
 FINISH_S = 120.0
 STOP_S = 90.0
 
-#: Frames between two looks at the books while uploading.
+#: Frames between updates of the ledger counts while uploading.
 PROGRESS_FRAMES = 10
 
-#: Seconds for which a broken file may still be an upload in progress; short, to show its outcome.
+#: Grace period for files that may still be uploading, in seconds; short, so that the broken file
+#: gets its outcome during the demo.
 GRACE_S = 3.0
 
 SETTINGS = """\
-# Written by `thermalwatch demo`. Try: thermalwatch results list --config {folder}/thermalwatch.toml
+# Written by `thermalwatch demo`. Try: {example}
 watch = "incoming"
 model = "bundle"
 data = "state"
@@ -71,7 +73,7 @@ enabled = false  # while the demo runs; `thermalwatch serve` shows what it found
 
 @dataclass(frozen=True)
 class Found:
-    """One uploaded file and what the system made of it; `row` is None if there is no result."""
+    """One uploaded file and its result; `row` is None if there is none."""
 
     frame: DemoFrame
     row: ResultRow | None
@@ -79,7 +81,7 @@ class Found:
 
 @dataclass(frozen=True)
 class DemoOutcome:
-    """What was uploaded, what came of it, and whether the books balance."""
+    """What was uploaded, its results, and whether the ledger counts balance."""
 
     found: tuple[Found, ...]
     audit: Audit
@@ -89,7 +91,7 @@ class DemoOutcome:
 
 
 def prepare_folder(folder: Path) -> None:
-    """An empty folder for the demo. Raises `DemoError` if there is something else in it."""
+    """Empty the demo's folder. Raises `DemoError` if it holds anything but an earlier demo."""
     if folder.exists() and any(folder.iterdir()):
         if not (folder / MARKER).is_file():
             raise DemoError(f"{folder}: not empty, and not an earlier demo's; give --output DIR")
@@ -99,13 +101,16 @@ def prepare_folder(folder: Path) -> None:
 
 
 def train_model(folder: Path, source: DemoInput, *, workers: int) -> Settings:
-    """Write thermalwatch.toml and train the bundle that it names."""
+    """Write thermalwatch.toml and train the bundle it names."""
     from thermal.detection.bundle import save_bundle
 
     config = folder / "thermalwatch.toml"
     config.write_text(
         SETTINGS.format(
-            folder=folder, workers=workers, grace_s=GRACE_S, cameras=source.camera_settings
+            example=command_line("results", "list", "--config", config),
+            workers=workers,
+            grace_s=GRACE_S,
+            cameras=source.camera_settings,
         )
     )
     settings = load_settings(options={}, environ={}, config=config)
@@ -127,9 +132,9 @@ def upload_and_wait(
     seed: int,
     progress: Callable[[int, Counts], None],
 ) -> DemoOutcome:
-    """Upload all frames and one broken file, and wait until each has its outcome.
+    """Upload all frames and one broken file, and wait until each has an outcome.
 
-    Raises `DemoError` if that takes too long.
+    Raises `DemoError` after `FINISH_S`.
     """
     from storage.frames.audit import audit
     from storage.frames.ledger import counts
@@ -147,7 +152,7 @@ def upload_and_wait(
             if number % PROGRESS_FRAMES == 0:
                 progress(len(frames), counts(engine))
         uploaded = len(frames) + 1
-        _await_outcomes(engine, uploaded, lambda books: progress(uploaded, books))
+        _await_outcomes(engine, uploaded, lambda found: progress(uploaded, found))
         seconds = time.monotonic() - begun
         rows = {row.image_path: row for row in iterate_results(engine, ResultQuery())}
         return DemoOutcome(
@@ -161,7 +166,7 @@ def upload_and_wait(
 
 @contextmanager
 def running_system(folder: Path, settings: Settings) -> Iterator[None]:
-    """`thermalwatch up` on the demo's settings, until the end of the block."""
+    """Run `thermalwatch up` with the demo's settings during the block."""
     log = folder / "up.log"
     argv = verb("up", "--config", str(folder / "thermalwatch.toml"))
     with log.open("wb") as output:
@@ -171,7 +176,7 @@ def running_system(folder: Path, settings: Settings) -> Iterator[None]:
             stdout=output,
             stderr=subprocess.STDOUT,
             env=_environment(),
-            start_new_session=True,  # Ctrl-C ends the demo, which then ends the system in order
+            start_new_session=True,  # Ctrl-C reaches only the demo, which stops the system
         )
     try:
         _await_start(process, settings, log)
@@ -186,7 +191,7 @@ def running_system(folder: Path, settings: Settings) -> Iterator[None]:
 
 
 def _environment() -> dict[str, str]:
-    """The demo runs on its own file alone, whatever else this shell is set up for."""
+    """The environment without thermalwatch settings: the demo uses only its own file."""
     plain = {
         name: value
         for name, value in os.environ.items()
@@ -196,21 +201,21 @@ def _environment() -> dict[str, str]:
 
 
 def _await_start(process: subprocess.Popen[bytes], settings: Settings, log: Path) -> None:
-    """Wait until the producer watches and a worker waits for jobs."""
+    """Wait until a producer watches and a worker waits for jobs."""
     from ops.status import read_status
     from storage.errors import StorageError
 
     def ready() -> bool:
         if process.poll() is not None:
-            raise DemoError(f"the system did not start; {log} says:\n{_tail(log)}")
+            raise DemoError(f"the system did not start; the end of {log}:\n{_tail(log)}")
         try:
             queue = read_status(settings, now=time.time()).queue
         except (StorageError, SettingsError):
-            return False  # its database is not there yet
+            return False  # its database does not exist yet
         return queue is not None and bool(queue.workers) and bool(queue.producers)
 
     def complain() -> str:
-        return f"the system did not start within {START_S:.0f} s; {log} says:\n{_tail(log)}"
+        return f"the system did not start within {START_S:.0f} s; the end of {log}:\n{_tail(log)}"
 
     _poll(ready, START_S, complain)
 
@@ -219,14 +224,14 @@ def _await_outcomes(engine: Engine, uploaded: int, show: Callable[[Counts], None
     from storage.frames.ledger import counts
 
     def done() -> bool:
-        books = counts(engine)
-        show(books)
-        return books.seen >= uploaded and books.pending == 0
+        found = counts(engine)
+        show(found)
+        return found.seen >= uploaded and found.pending == 0
 
     def complain() -> str:
-        books = counts(engine)
+        found = counts(engine)
         return (
-            f"{uploaded - books.seen} of {uploaded} files were not seen and {books.pending} are "
+            f"{uploaded - found.seen} of {uploaded} files were not seen and {found.pending} are "
             f"still pending after {FINISH_S:.0f} s; see the logs in the state directory"
         )
 

@@ -1,4 +1,4 @@
-"""What the simulated plant's two cameras look at: a substation and a conveyor's drive."""
+"""The scenes of the simulated plant's two cameras: a substation and a conveyor drive."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PHASES: Final = {"A": 52.0, "B": 78.0, "C": 104.0}
 
 
 def substation(seed: int) -> Scene:
-    """A power transformer with three bushings under their line, radiators, conservator, gantry."""
+    """A power transformer: three bushings below their lines, radiators, conservator, gantry."""
     c = Canvas(seed, ("steady", "sky", "sun", "load"))
     leaves, gravel = c.clutter(1.6), c.clutter(0.8)
     c.paint(c.y < 200, sky=c.ramp_y(0, 1.0, 62, 0.45))
@@ -103,7 +103,7 @@ def _bushing(c: Canvas, phase: str, x: float) -> list[Joint]:
 
 
 def _radiators(c: Canvas) -> None:
-    """Six radiator banks before the tank: oil enters hot on top and leaves cooler below."""
+    """Six radiator banks before the tank: oil enters hot at the top and leaves cooler below."""
     for n in range(6):
         x = 36 + n * 14.3
         fins = c.ripple(c.x - x, 2.75, 0.6)

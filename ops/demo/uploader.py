@@ -1,6 +1,6 @@
-"""Puts files into a watched directory the way cameras, FTP servers and copy tools do.
+"""Uploads files into a watch directory as cameras, FTP servers and copy tools do.
 
-It feeds ``thermalwatch demo`` and the tests: the watcher has to cope with every manner.
+Used by ``thermalwatch demo`` and the tests: the producer must handle every manner of upload.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from typing import Protocol
 
 
 class Manner(Protocol):
-    """One way of getting a whole file to `path`."""
+    """One way to upload a whole file to `path`."""
 
     def __call__(self, path: Path, data: bytes, *, chunk_bytes: int, pause_s: float) -> None: ...
 
 
 def upload_in_place(path: Path, data: bytes, *, chunk_bytes: int, pause_s: float) -> None:
-    """Writes under the final name, slowly: what most cameras and plain FTP do."""
+    """Write slowly under the final name, as most cameras and plain FTP do."""
     with path.open("wb") as file:
         for start in range(0, len(data), chunk_bytes):
             file.write(data[start : start + chunk_bytes])
@@ -28,21 +28,21 @@ def upload_in_place(path: Path, data: bytes, *, chunk_bytes: int, pause_s: float
 
 
 def upload_as_part(path: Path, data: bytes, *, chunk_bytes: int, pause_s: float) -> None:
-    """Writes ``NAME.part`` and renames it: what careful FTP and SMB clients do."""
+    """Write ``NAME.part`` and rename it, as careful FTP and SMB clients do."""
     partial = path.with_name(f"{path.name}.part")
     upload_in_place(partial, data, chunk_bytes=chunk_bytes, pause_s=pause_s)
     partial.rename(path)
 
 
 def upload_as_dotfile(path: Path, data: bytes, *, chunk_bytes: int, pause_s: float) -> None:
-    """Writes ``.NAME.1a2b3c`` and renames it: what rsync does."""
+    """Write ``.NAME.1a2b3c`` and rename it, as rsync does."""
     hidden = path.with_name(f".{path.name}.{zlib.crc32(path.name.encode()):06x}")
     upload_in_place(hidden, data, chunk_bytes=chunk_bytes, pause_s=pause_s)
     hidden.rename(path)
 
 
 def upload_truncated(path: Path, data: bytes) -> None:
-    """Leaves the first half: a transfer that broke off and was never taken up again."""
+    """Write only the first half: an upload that broke off and was never resumed."""
     path.write_bytes(data[: len(data) // 2])
 
 
@@ -52,7 +52,7 @@ MANNERS: tuple[Manner, ...] = (upload_in_place, upload_as_part, upload_as_dotfil
 
 @dataclass(frozen=True)
 class Uploader:
-    """Uploads into `root`/CAMERA/; which manner a name gets follows from `seed`."""
+    """Uploads into `root`/CAMERA/; `seed` and the name determine the manner."""
 
     root: Path
     seed: int
@@ -63,7 +63,7 @@ class Uploader:
         return MANNERS[zlib.crc32(f"{self.seed} {name}".encode()) % len(MANNERS)]
 
     def upload(self, camera: str, name: str, data: bytes) -> Path:
-        """Returns the path once the file lies there under its final name."""
+        """Upload a file and return its path once it has its final name."""
         path = self._place(camera, name)
         self.manner(name)(path, data, chunk_bytes=self.chunk_bytes, pause_s=self.pause_s)
         return path

@@ -1,4 +1,4 @@
-"""Sites to break, one for each test."""
+"""Systems to break, one for each test."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MakeSite = Callable[..., Site]
 
 @pytest.fixture(autouse=True)
 def _recoveries(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Report how long the test's slowest recovery took (`tests.conftest` prints the list)."""
+    """Record how long the test's slowest recovery took (`tests.conftest` prints the list)."""
     recoveries_s.clear()
     yield
     if recoveries_s:
@@ -27,7 +27,7 @@ def _recoveries(request: pytest.FixtureRequest) -> Iterator[None]:
 
 @pytest.fixture
 def make_site(tmp_path: Path, bundle: Bundle, request: pytest.FixtureRequest) -> Iterator[MakeSite]:
-    """Makes a site on ``sqlite`` or ``postgres``; ends all its processes afterwards."""
+    """Make a site on ``sqlite`` or ``postgres``; its processes are stopped after the test."""
     with _making(tmp_path, bundle) as make_at:
 
         def make(database: str = "sqlite", *redis_options: str, **settings: str) -> Site:
@@ -42,7 +42,7 @@ def make_site(tmp_path: Path, bundle: Bundle, request: pytest.FixtureRequest) ->
 def make_lasting_site(
     tmp_path_factory: pytest.TempPathFactory, bundle: Bundle
 ) -> Iterator[MakeSite]:
-    """Makes a site for all tests of a module, on ``sqlite`` or at a database's URL."""
+    """Make a site for all tests of a module, on ``sqlite`` or at a database's URL."""
     with _making(tmp_path_factory.mktemp("site"), bundle) as make:
         yield make
 
@@ -50,7 +50,7 @@ def make_lasting_site(
 @contextmanager
 def _making(directory: Path, bundle: Bundle) -> Iterator[MakeSite]:
     sites: list[Site] = []
-    sockets = Path(tempfile.mkdtemp(prefix="tw-faults-"))  # a socket's path must be short
+    sockets = Path(tempfile.mkdtemp(prefix="tw-faults-"))  # socket paths must be short
 
     def make(database: str = "sqlite", *redis_options: str, **settings: str) -> Site:
         url = f"sqlite:///{directory / 'thermalwatch.db'}" if database == "sqlite" else database

@@ -1,4 +1,4 @@
-"""Image files as bytes: larger scenes, and files that claim or unpack to far too much."""
+"""Image files as bytes: larger scenes, and decompression bombs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from PIL import Image
 
 from tests.thermal.decode.samples import saved, tiff, written
 
-#: Pixels to a side that no limit allows.
+#: Side length in pixels that exceeds every limit.
 HUGE = 60_000
 
 
@@ -39,7 +39,7 @@ def png(width: int, height: int, *chunks: bytes) -> bytes:
 
 
 def zeros(size: int) -> bytes:
-    """So many zero bytes, deflated: a thousandth of that."""
+    """Deflated zero bytes, a thousandth of the size."""
     deflate = zlib.compressobj(9)
     piece = bytes(1 << 20)
     parts = [deflate.compress(piece) for _ in range(size >> 20)]
@@ -47,7 +47,7 @@ def zeros(size: int) -> bytes:
 
 
 def bombs() -> dict[str, tuple[bytes, str]]:
-    """Name → (small file that claims or unpacks to a lot, what is to become of it)."""
+    """Name → (small file that claims or unpacks to a lot, its expected outcome)."""
     good, jpeg = large_picture(1), large_picture(1, ".jpg")
     header, rest = good[:33], good[33:]
     packed = zeros(300 << 20)
@@ -70,7 +70,7 @@ def bombs() -> dict[str, tuple[bytes, str]]:
 
 
 def _scans(pixels: NDArray[np.uint8]) -> bytes:
-    """A progressive JPEG with its last scan thousands of times over."""
+    """A progressive JPEG whose last scan is repeated thousands of times."""
     data = saved(Image.fromarray(pixels), "JPEG", progressive=True)
     scan = data[data.rindex(b"\xff\xda") : -2]
     return data[:-2] + scan * 5000 + data[-2:]

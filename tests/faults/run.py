@@ -1,8 +1,8 @@
-"""Run a verb of the command in this process, with one fault in it.
+"""Run a command of the program in this process with one injected fault.
 
 ``python -m tests.faults.run "after worker.batch.commit_results 2 kill" work --data DIR`` kills the
 process, as ``kill -9`` would, when `commit_results` has returned for the second time. The product
-knows nothing of this; the named function is wrapped before the verb runs.
+is unchanged; the named function is wrapped before the command runs.
 """
 
 from __future__ import annotations
@@ -22,34 +22,34 @@ from typing import Any
 
 
 def kill() -> None:
-    """End without any clean-up."""
+    """End the process without any clean-up."""
     os.kill(os.getpid(), signal.SIGKILL)
-    time.sleep(60)  # the signal arrives before this returns
+    time.sleep(60)  # the signal arrives before this call returns
 
 
 def hang() -> None:
-    """Be stuck where no signal handler helps."""
+    """Hang where no signal handler can run."""
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGALRM, signal.SIGTERM})
     threading.Event().wait()
 
 
 def out_of_memory() -> None:
-    """Fail as an allocation does."""
+    """Fail like an allocation."""
     raise MemoryError("planted: no memory for this batch")
 
 
 def device_error() -> None:
-    """Fail as a GPU does."""
+    """Fail like a GPU."""
     raise RuntimeError("planted: CUDA error: an illegal memory access was encountered")
 
 
 def bug() -> None:
-    """Fail as nobody expects."""
+    """Fail unexpectedly."""
     raise ValueError("planted: a bug")
 
 
 def full_disk() -> None:
-    """Fail as a full disk does."""
+    """Fail like a full disk."""
     raise OSError(errno.ENOSPC, "planted: no space left on device")
 
 
@@ -66,8 +66,8 @@ ACTIONS: dict[str, Callable[[], None]] = {
 def plant(fault: str) -> None:
     """Wrap the function that `fault` names: ``before|after DOTTED.NAME CALL ACTION``.
 
-    `CALL` is the number of the call that fails, from 1; with a ``+`` behind it all later ones do.
-    Or it is ``with:TEXT``: then every call fails that has `TEXT` in its arguments.
+    `CALL` is the number of the call that fails, from 1; followed by ``+``, later calls fail too.
+    ``with:TEXT`` instead: every call fails that has `TEXT` in its arguments.
     """
     when, name, call, action = fault.split()
     owner, attribute = _locate(name)
@@ -96,7 +96,7 @@ def plant(fault: str) -> None:
 
 
 def _locate(name: str) -> tuple[Any, str]:
-    """The module or class that holds the last part of a dotted name."""
+    """The module or class that has the last part of a dotted name as attribute."""
     *path, attribute = name.split(".")
     for length in range(len(path), 0, -1):
         try:
@@ -110,13 +110,13 @@ def _locate(name: str) -> tuple[Any, str]:
 
 
 def follow_clock(file: Path) -> None:
-    """Make `time.time` wrong by as many seconds as the file says, also when that changes."""
+    """Shift `time.time` by the seconds written in the file, which may change."""
     right = time.time
     setattr(time, "time", lambda: right() + float(file.read_text()))  # noqa: B010 - mypy
 
 
 if __name__ == "__main__":
-    if "TESTS_CLOCK" in os.environ:  # before anything keeps `time.time`
+    if "TESTS_CLOCK" in os.environ:  # before any module holds a reference to `time.time`
         follow_clock(Path(os.environ["TESTS_CLOCK"]))
     from ops.cli.main import main
 

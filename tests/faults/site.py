@@ -1,4 +1,4 @@
-"""A site to break: real processes, a camera that knows what it uploaded, and the books."""
+"""A site to break: real processes, a camera that knows its uploads, and the ledger counts."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ from storage.stream.replay import replay_all
 from tests.scene import picture
 from thermal.detection.bundle import Bundle, save_bundle
 
-#: Seconds within which everything must be well again after a fault has gone away.
+#: Seconds within which everything must have recovered after the end of a fault.
 RECOVERY_S = 60.0
-#: Seconds that starting a process may take on a busy machine, which is no part of a recovery.
+#: Seconds for a process to start on a busy machine; not part of a recovery.
 START_S = 60.0
 
-#: Seconds that each recovery of the running test took; reported at the end of the test run.
+#: Seconds of each recovery of the running test; reported at the end of the test run.
 recoveries_s: list[float] = []
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 def wait_until(condition: Callable[[], bool], timeout_s: float, what: str) -> float:
-    """Seconds until `condition` held; fails the test after `timeout_s`."""
+    """Wait for `condition` and return the seconds it took; fails after `timeout_s`."""
     started = time.monotonic()
     while not condition():
         waited = time.monotonic() - started
@@ -69,7 +69,7 @@ class RedisProcess:
         wait_until(self.answers, START_S, "an answer of Redis")
 
     def answers(self) -> bool:
-        """Whether it takes commands."""
+        """Whether it answers."""
         with suppress(RedisError), Redis.from_url(self.url) as client:
             return bool(client.ping())
         return False
@@ -79,14 +79,14 @@ class RedisProcess:
         return Redis.from_url(self.url)
 
     def signal(self, number: signal.Signals) -> None:
-        """Send a signal; after SIGKILL, wait for the end."""
+        """Send a signal; after SIGKILL, wait until it has ended."""
         assert self.process is not None
         self.process.send_signal(number)
         if number is signal.SIGKILL:
             self.process.wait()
 
     def stop(self) -> None:
-        """End it, whatever state it is in."""
+        """Stop it, whatever state it is in."""
         if self.process is not None and self.process.poll() is None:
             self.process.send_signal(signal.SIGCONT)
             self.process.kill()
@@ -95,7 +95,7 @@ class RedisProcess:
 
 @dataclass
 class Site:
-    """One deployment with its own Redis and database, run by real processes."""
+    """One deployment with its own Redis and database, and real processes."""
 
     directory: Path
     database_url: str
@@ -117,7 +117,7 @@ class Site:
     def start(self, name: str, *words: str, fault: str = "", under: Sequence[str] = ()) -> None:
         """Start a process: ``start("worker-1", "work")``; `fault` as in `tests.faults.run`.
 
-        `under` is a command that runs the command that follows it.
+        `under` is a prefix such as `setpriv …` that runs the command after it.
         """
         environment = {key: value for key, value in os.environ.items() if "THERMALWATCH" not in key}
         environment |= {
@@ -149,8 +149,8 @@ class Site:
         self.start(name, "work", "--model", str(self.model), "--name", name, fault=fault)
 
     def wait_for_death(self, name: str) -> int:
-        """The exit status of a process that is to die by itself."""
-        self.processes[name].wait(RECOVERY_S + START_S)  # one that lives on is ended with the site
+        """The exit status of a process that is expected to die by itself."""
+        self.processes[name].wait(RECOVERY_S + START_S)  # a surviving one is stopped with the site
         return self.processes.pop(name).wait()
 
     def kill(self, name: str) -> None:
@@ -160,7 +160,7 @@ class Site:
         process.wait()
 
     def upload(self, count: int, *, camera: str = "cam-a", hot_every: int = 7) -> None:
-        """Upload `count` images as a camera does; some show a hot spot."""
+        """Upload `count` images as a camera does; some show a hotspot."""
         for _ in range(count):
             number = next(self._numbers)
             name = f"{camera}/{number:06}.png"
@@ -170,7 +170,7 @@ class Site:
             self.uploaded.append(name)
 
     def put(self, name: str, data: bytes) -> str:
-        """Upload a file of any name (surrogateescape) below the root; its name in the ledger."""
+        """Upload a file of any name (surrogateescape) below the root; return its ledger path."""
         path = self.watch / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
@@ -178,7 +178,7 @@ class Site:
         return self.uploaded[-1]
 
     def wait_for(self, expected: Mapping[str, list[str]]) -> float:
-        """Seconds until files, by their name in the ledger, have the `outcomes` expected."""
+        """Wait until files, by ledger path, have the expected `outcomes`; return the seconds."""
         left = dict(expected)
 
         def arrived() -> bool:
@@ -195,14 +195,14 @@ class Site:
             raise AssertionError(f"{error}: {found}\n{self.logs()}") from None
 
     def outcomes(self, path: str) -> list[str]:
-        """What became of each version of a file: its state, or why it is quarantined."""
+        """The outcome of each version of a file: its state, or the reason of its quarantine."""
         query = select(frames.c.state, frames.c.reason).where(frames.c.path == path)
         with reading(self.engine) as connection:
             rows = connection.execute(query.order_by(frames.c.arrival)).all()
         return [row.reason or row.state for row in rows]
 
     def workers(self) -> dict[str, str]:
-        """State of every worker that Redis knows, by the name it was started under."""
+        """State of every worker known to Redis, by the name it was started with."""
         with self.redis.client() as redis:
             names = [name.decode() for name in cast("set[bytes]", redis.smembers("rq:workers"))]
             states = {name: redis.hget(name, "state") for name in names}
@@ -212,45 +212,45 @@ class Site:
         }
 
     def busy_workers(self) -> set[str]:
-        """The workers that are in a batch."""
+        """The workers that are processing a batch."""
         return {name for name, state in self.workers().items() if state == "busy"}
 
-    def books(self) -> Counts:
-        """The ledger's counts."""
+    def ledger_counts(self) -> Counts:
+        """How many frames were seen and how many have each outcome."""
         return counts(self.engine)
 
     def seen(self) -> int:
-        """Number of frames in the ledger; none before there are tables."""
+        """Number of frames in the ledger; 0 before the tables exist."""
         with suppress(Exception):
-            return self.books().seen
+            return self.ledger_counts().seen
         return 0
 
     def scored(self) -> int:
-        """Number of frames that have a result; none before there are tables."""
+        """Number of frames with a result; 0 before the tables exist."""
         with suppress(Exception):
-            return self.books().scored
+            return self.ledger_counts().scored
         return 0
 
     def is_settled(self) -> bool:
-        """Whether all that was uploaded has its outcome."""
-        with suppress(Exception):  # the database may be the very thing that is broken
-            books = self.books()
-            return books.seen >= len(self.uploaded) and books.pending == 0
+        """Whether every upload has an outcome."""
+        with suppress(Exception):  # the database may be what is broken
+            found = self.ledger_counts()
+            return found.seen >= len(self.uploaded) and found.pending == 0
         return False
 
     def wait_until_settled(self, timeout_s: float = RECOVERY_S) -> float:
-        """Seconds until every upload had its outcome; call it when the fault has gone away."""
+        """Wait until every upload has an outcome; return the seconds. Call it after the fault."""
         try:
             took_s = wait_until(self.is_settled, timeout_s, "an outcome for every upload")
         except AssertionError as error:
-            raise AssertionError(f"{error}: {self.books()}\n{self.logs()}") from None
+            raise AssertionError(f"{error}: {self.ledger_counts()}\n{self.logs()}") from None
         recoveries_s.append(took_s)
         return took_s
 
-    def check_books(self) -> None:
-        """Nothing lost, nothing doubled, and every decision replays."""
-        books = self.books()
-        assert books.balanced, books
+    def check_ledger(self) -> None:
+        """Check that nothing is lost or scored twice and that every decision replays."""
+        found = self.ledger_counts()
+        assert found.balanced, found
         with reading(self.engine) as connection:
             paths = connection.scalars(select(frames.c.path)).all()
             scored = connection.scalars(select(results.c.frame_id)).all()
@@ -259,14 +259,14 @@ class Site:
             ).all()
         assert sorted(set(self.uploaded)) == sorted(set(paths)), "a frame is lost"
         assert doubled == [], "a frame has two results"
-        assert len(scored) == books.scored
+        assert len(scored) == found.scored
         self.check_replay()
 
     def check_replay(self) -> None:
-        """Every decision of every camera comes out the same again."""
+        """Check that replaying gives the same decision for every frame."""
         report = replay_all(self.engine)
         assert report.consistent, report.described
-        assert report.decisions >= self.books().scored
+        assert report.decisions >= self.ledger_counts().scored
 
     def logs(self, lines: int = 30) -> str:
         """The end of every process's log."""
@@ -277,22 +277,22 @@ class Site:
         return "\n".join(parts)
 
     def log(self, name: str) -> str:
-        """All that a process has said."""
+        """The log of a process."""
         return (self.directory / f"{name}.log").read_text(errors="replace")
 
     def said_to_be_scored(self, worker: str) -> int:
-        """Frames in all batches that a worker has told the end of."""
+        """Frames in all batches that a worker has logged as finished."""
         return sum(map(int, re.findall(r"batch of \d+: (\d+) scored", self.log(worker))))
 
     def complaints(self) -> dict[str, int]:
-        """Number of warnings and errors that each process has logged."""
+        """Number of warnings and errors logged by each process."""
         return {
             name: sum(line[25:32] in ("WARNING", "ERROR  ") for line in self.log(name).splitlines())
             for name in self.processes
         }
 
     def close(self) -> None:
-        """End all processes."""
+        """Stop all processes."""
         for process in self.processes.values():
             process.kill()
             process.wait()

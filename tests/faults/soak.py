@@ -1,9 +1,9 @@
-"""The whole system under a stream of images, with one fault after the other, for as long as asked.
+"""The whole system under a stream of images and one fault after another, for a given time.
 
     python -m tests.faults.soak --minutes 30
 
-At the end the books are checked: no image lost, none doubled, every decision replayed, work always
-resumed within a minute, and memory that does not grow. `tests/faults/test_soak.py` runs a minute.
+At the end it checks that no image was lost or scored twice, every decision replays, work always
+resumed within a minute, and memory does not grow. `tests/faults/test_soak.py` runs one minute.
 """
 
 from __future__ import annotations
@@ -34,17 +34,17 @@ from tests.faults.soak_system import System
 from tests.scene import train_bundle
 from thermal.detection.bundle import Bundle
 
-#: Seconds without a fault, after the last one has been got over.
+#: Seconds without a fault after recovery from the last one.
 CALM_S = (2.0, 12.0)
-#: Share of the faults that come together with another one.
+#: Share of faults that coincide with another one.
 TOGETHER = 0.2
-#: Seconds between two looks at what has become of the uploads, at memory, and between two lines.
+#: Seconds between checks of the uploads' outcomes, memory samples, and progress lines.
 LOOK_S, SAMPLE_S, LINE_S = 0.25, 2.0, 10.0
 
 
 @dataclass
 class Report:
-    """What a soak has shown."""
+    """The result of a soak."""
 
     seed: int
     database: str
@@ -66,12 +66,12 @@ class Report:
 
     @property
     def longest_recovery_s(self) -> float:
-        """Of all faults."""
+        """The longest recovery from any fault."""
         return max(self.slowest_recovery_s.values(), default=0.0)
 
     @property
     def passed(self) -> bool:
-        """Whether every promise was kept."""
+        """Whether every guarantee held."""
         broken = self.lost or self.wrong or self.doubled or self.replay_differences
         return not broken and self.balanced and self.longest_recovery_s <= RECOVERY_S
 
@@ -101,7 +101,7 @@ class Soak:
         self._sample_at = self._line_at = 0.0
 
     def run(self) -> Report:
-        """Run it to its end, and end all processes."""
+        """Run it to the end, then stop all processes."""
         try:
             self.system.start()
             self._started = time.monotonic()
@@ -138,10 +138,10 @@ class Soak:
         slowest[what] = max(took_s, slowest.get(what, 0.0))
 
     def _wait(self, condition: Callable[[], bool], timeout_s: float) -> None:
-        """Look after everything until `condition` holds or the time is over."""
+        """Supervise the run until `condition` holds or the time is over."""
         deadline = time.monotonic() + timeout_s
         while not condition() and time.monotonic() < deadline:
-            with suppress(Exception):  # the database may be what is broken just now
+            with suppress(Exception):  # the database may be what is broken
                 self.stream.settle(self.system.engine)
             if time.monotonic() >= self._sample_at:
                 self._sample_at = time.monotonic() + SAMPLE_S
@@ -162,14 +162,14 @@ class Soak:
 
     def _check(self) -> None:
         report, engine = self.report, self.system.engine
-        books = audit(engine)
+        found = audit(engine)
         replayed = replay_all(engine)
         report.uploaded = self.stream.uploaded
         report.deleted_unread = self.stream.deleted
-        report.scored = books.counts.scored
-        report.quarantined = books.counts.quarantined
-        report.superseded = books.counts.superseded
-        report.balanced = books.passed and books.counts.pending == 0
+        report.scored = found.counts.scored
+        report.quarantined = found.counts.quarantined
+        report.superseded = found.counts.superseded
+        report.balanced = found.passed and found.counts.pending == 0
         report.lost = sorted(upload.path for upload in self.stream.waiting.values())
         report.wrong = self.stream.wrong
         report.doubled = [p for p in scored_twice(engine) if p not in self.stream.versions]
@@ -197,7 +197,7 @@ def describe(report: Report) -> str:
         f"lost                {len(report.lost)} {' '.join(report.lost[:5])}".rstrip(),
         f"doubled             {len(report.doubled)} {' '.join(report.doubled[:5])}".rstrip(),
         f"wrong outcome       {len(report.wrong)} {'; '.join(report.wrong[:5])}".rstrip(),
-        f"books               {'balanced' if report.balanced else 'NOT BALANCED'}",
+        f"ledger counts       {'balanced' if report.balanced else 'NOT BALANCED'}",
         f"decisions replayed  {report.replayed}, {len(report.replay_differences)} differ",
         *(f"  {line}" for line in report.replay_differences),
         f"longest recovery    {report.longest_recovery_s:.1f} s",
@@ -225,7 +225,7 @@ def describe(report: Report) -> str:
 def main(
     minutes: float, seed: int | None, database: str, calm: bool, keep: Path | None, as_json: bool
 ) -> None:
-    """Soak the system; exit code 1 when a promise was not kept."""
+    """Soak the system; exit code 1 when a guarantee was broken."""
     seed = random.SystemRandom().randrange(10**6) if seed is None else seed
     with tempfile.TemporaryDirectory(prefix="tw-soak-") as temporary:
         directory = keep or Path(temporary)

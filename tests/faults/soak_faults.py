@@ -1,4 +1,4 @@
-"""What goes wrong in a soak. Each fault returns when its cause has gone away."""
+"""The faults of a soak. Each returns when its cause has ended."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from tests.faults.soak_system import WORKERS, System
 
 #: Seconds for which a process is stopped.
 STOPPED_S = (5.0, 15.0)
-#: Seconds for which nobody can write to the database.
+#: Seconds for which the database accepts no writes.
 LOCKED_S = 5.0
 
 
 class Faults:
-    """The faults of one soak, by what they are called in the report."""
+    """The faults of one soak, by their names in the report."""
 
     def __init__(self, system: System, stream: Stream, chance: random.Random) -> None:
         self.system = system
@@ -59,7 +59,7 @@ class Faults:
                 process.kill()
 
     def _lose_redis(self) -> None:
-        # the server has its file open and does not miss it; the next one starts with nothing
+        # the running server keeps its open file; the next one starts empty
         (self.system.state / "redis" / "appendonly.aof").unlink(missing_ok=True)
         self._kill("redis")
 

@@ -1,4 +1,4 @@
-"""Whether memory grows: per process and second, whatever restarts come in between."""
+"""Whether memory grows, per kind of process, across restarts."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from tests.faults.soak_system import Usage
 
-#: Seconds after which a process has loaded what it needs.
+#: Seconds after which a process has finished loading.
 WARM_UP_S = 30.0
 MIB = 1 << 20
 
@@ -19,15 +19,15 @@ class MemoryUse:
     """The memory of one kind of process, in MiB."""
 
     process: str
-    first: float  #: when the first one was warm
+    first: float  #: when the first process had finished loading
     last: float
     largest: float
-    growth_per_h: float  #: within the lives of processes, so restarts do not count
-    growth_error_per_h: float  #: standard error of it
-    observed_h: float  #: together, of warm processes
+    growth_per_h: float  #: within one process's life, so restarts do not count
+    growth_error_per_h: float  #: its standard error
+    observed_h: float  #: total time after loading, over all processes
 
     def line(self) -> str:
-        """For people."""
+        """One line of the report."""
         return (
             f"{self.process:<18} {self.first:6.1f} {self.last:6.1f} {self.largest:6.1f} "
             f"{self.growth_per_h:+8.1f} ± {self.growth_error_per_h:.1f} over {self.observed_h:.2f}"
@@ -42,7 +42,7 @@ class Memory:
         self._now: Sequence[Usage] = ()
 
     def note(self, usage: Sequence[Usage], now: float) -> None:
-        """Take samples at `now`, in seconds; those of young processes do not count."""
+        """Record samples at `now`, in seconds; processes still loading are ignored."""
         self._now = usage
         for sample in usage:
             if sample.age_s >= WARM_UP_S:
@@ -50,11 +50,11 @@ class Memory:
                 self._samples.setdefault(kind, []).append((now, sample.life, sample.bytes))
 
     def line(self) -> str:
-        """The latest sample, in few words."""
+        """The latest sample, in short."""
         return ", ".join(f"{u.process} {u.bytes // MIB}" for u in self._now) + " MiB"
 
     def report(self) -> list[MemoryUse]:
-        """All kinds of processes that were ever warm."""
+        """All kinds of processes that ever finished loading."""
         return [_use(kind, samples) for kind, samples in sorted(self._samples.items())]
 
 

@@ -1,4 +1,4 @@
-"""Cameras that upload without pause, and know what has to become of every image."""
+"""Cameras that upload continuously and know the expected outcome of every image."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ from tests.scene import picture
 
 CAMERAS = ("east", "west")
 IMAGES_PER_S = 4.0
-#: How an image comes, and how often of a hundred times.
+#: How images are uploaded, each with its frequency in percent.
 MANNERS = {"plain": 50, "part": 12, "hidden": 12, "slow": 6, "half": 5, "text": 3, "latest": 12}
-#: Seconds that a slow upload takes.
+#: Duration of a slow upload, in seconds.
 SLOW_S = 4.0
 
 
 @dataclass(frozen=True)
 class Upload:
-    """A complete file, or one that stays broken."""
+    """A complete file, or one that stays truncated."""
 
     frame_id: str
     path: str
-    expected: str  #: its state in the ledger, or the reason why it is quarantined
+    expected: str  #: its state in the ledger, or the reason of its quarantine
 
 
 class Stream:
-    """Uploads from a thread of its own while the ``with`` block lasts.
+    """Uploads from its own thread during the ``with`` block.
 
-    What is known of the uploads is guarded by `lock`, which is held for one upload at a time.
+    `lock` guards the record of uploads; it is held during each upload.
     """
 
     def __init__(self, watch: Path, seed: int) -> None:
@@ -46,9 +46,9 @@ class Stream:
         self.lock = threading.Lock()
         self.uploaded = 0
         self.waiting: dict[str, Upload] = {}  #: without the expected outcome, by frame id
-        self.wrong: list[str] = []  #: outcomes that were not expected
-        self.deleted = 0  #: before they had an outcome
-        self.versions: set[str] = set()  #: names that were written over
+        self.wrong: list[str] = []  #: unexpected outcomes
+        self.deleted = 0  #: deleted before they had an outcome
+        self.versions: set[str] = set()  #: names that were overwritten
         self._newest: dict[str, Upload] = {}  # by camera
         self._chance = random.Random(seed)
         self._root = WatchRoot.at(watch, {})
@@ -64,7 +64,7 @@ class Stream:
         self._ended.set()
         for thread in (self._thread, *self._slow):
             thread.join()
-        with self.lock:  # from now on nothing is written over the last versions any more
+        with self.lock:  # from now on the latest versions are not overwritten
             self.waiting |= {u.frame_id: u for u in self._newest.values()}
 
     def _run(self) -> None:
@@ -121,7 +121,7 @@ class Stream:
         self._expect(path, "unsupported")
 
     def _latest(self, directory: Path, number: int, data: bytes) -> None:
-        """Only the last version must be scored; whether others are read in time is chance."""
+        """Only the last version must be scored; earlier ones may be overwritten before."""
         path = directory / "latest.png"
         path.write_bytes(data)
         upload = self._newest[directory.name] = self._upload(path, "scored")
@@ -150,7 +150,7 @@ class Stream:
         return Upload(frame.frame_id, frame.path, outcome)
 
     def settle(self, engine: Engine) -> None:
-        """Look up what became of those that wait."""
+        """Look up the outcomes of the uploads that have none yet."""
         with self.lock:
             waiting = dict(self.waiting)
         done = outcomes(engine, list(waiting))
@@ -161,9 +161,9 @@ class Stream:
                     self.wrong.append(f"{upload.path} is {outcome}, not {upload.expected}")
 
     def delete_camera(self, camera: str) -> None:
-        """Delete a camera's directory with all that is in it; its next upload makes it anew.
+        """Delete a camera's directory and its content; the next upload recreates it.
 
-        Of what nobody has read by then, nothing can be expected.
+        Files that were not read by then have no expected outcome.
         """
         with self.lock:
             shutil.rmtree(self.watch / camera, ignore_errors=True)
@@ -175,7 +175,7 @@ class Stream:
 
 
 def outcomes(engine: Engine, frame_ids: Sequence[str]) -> dict[str, str]:
-    """State, or the reason of a quarantine, of those frames that are not pending."""
+    """State, or reason of quarantine, of the frames that are not pending."""
     query = select(frames.c.id, frames.c.state, frames.c.reason)
     with reading(engine) as connection:
         return {

@@ -1,4 +1,4 @@
-"""The whole system as ``thermalwatch up`` runs it, with its processes at hand."""
+"""The whole system as run by ``thermalwatch up``, with access to its processes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from thermal.detection.bundle import Bundle, save_bundle
 
 WORKERS = ("worker-1", "worker-2")
 
-#: Short grace and frequent scans, so that an hour shows more; the rest is as delivered.
+#: Short grace period and frequent scans, so that an hour covers more; otherwise defaults.
 SETTINGS = """
 workers = 2
 [limits]
@@ -41,13 +41,13 @@ class Usage:
     """The memory of one process at one time."""
 
     process: str  #: ``worker-1``, ``redis used``, …
-    life: int  #: tells one life of it from the next
+    life: int  #: distinguishes restarts
     age_s: float
     bytes: int
 
 
 class System:
-    """`up` in a directory of its own, on SQLite or on a PostgreSQL of its own."""
+    """`up` in its own directory, with SQLite or its own PostgreSQL."""
 
     def __init__(self, directory: Path, bundle: Bundle, *, postgres: bool) -> None:
         self.directory = directory
@@ -65,7 +65,7 @@ class System:
         self._up: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Start it and wait until all of it runs."""
+        """Start it and wait until every process runs."""
         environment = {k: v for k, v in os.environ.items() if "THERMALWATCH" not in k}
         environment |= {"PYTHONPATH": str(REPOSITORY)}
         if self.postgres:
@@ -82,11 +82,11 @@ class System:
         wait_until(self.runs, START_S, "the start of the system")
 
     def runs(self) -> bool:
-        """Whether every process is there."""
+        """Whether every process is running."""
         return {"redis", "producer", *WORKERS} <= set(self.children())
 
     def stop(self, number: signal.Signals) -> None:
-        """End `up`, in order or by SIGKILL, which its children do not outlive."""
+        """Stop `up`, in order or by SIGKILL; its children end with it."""
         if self._up is None:
             return
         children = self.children().values()
@@ -109,8 +109,8 @@ class System:
         return found
 
     def child(self, name: str) -> psutil.Process:
-        """A process of the system, which may have to be started again first."""
-        found: dict[str, psutil.Process] = {}  # of one look: by the next one it may have ended
+        """A process of the system; waits if it is being restarted."""
+        found: dict[str, psutil.Process] = {}  # a snapshot: the process may end at any time
 
         def is_there() -> bool:
             found.update(self.children())
@@ -139,14 +139,14 @@ class System:
         return found
 
     def _redis_data(self) -> int:
-        """Bytes; 0 when there is no answer."""
+        """In bytes; 0 without an answer."""
         client = Redis.from_url(self.redis_url, socket_timeout=1)
         with suppress(RedisError), client:
             return int(cast("dict[str, int]", client.info("memory"))["used_memory"])
         return 0
 
     def close(self) -> None:
-        """End everything."""
+        """Stop everything."""
         for process in self.children().values():
             with suppress(psutil.Error):
                 process.resume()

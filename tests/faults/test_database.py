@@ -1,4 +1,4 @@
-"""Databases that die, hang up, lock, or refuse to write; migrations that are interrupted."""
+"""Databases that die, drop connections, lock, or refuse writes; interrupted migrations."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from tests.faults.lasting import WORKERS, let_pass, start_all, withstanding
 from tests.faults.postgres import PostgresProcess
 from tests.faults.site import RECOVERY_S, Site, wait_until
 
-#: Seconds for which a database takes no writes.
+#: Seconds for which a database accepts no writes.
 READ_ONLY_S = 10.0
-#: Seconds for which another process keeps SQLite's lock.
+#: Seconds for which another process holds SQLite's lock.
 LOCKED_S = 20.0
 
-#: Breaks the database when it is entered; when it is left, the cause has gone away.
+#: Breaks the database on entry and repairs it on exit.
 Fault = Callable[[Site, PostgresProcess], AbstractContextManager[None]]
 
 
@@ -43,14 +43,18 @@ def hung_up_in_a_transaction(_site: Site, postgres: PostgresProcess) -> Iterator
 
 @contextmanager
 def hung_up_in_a_commit(site: Site, postgres: PostgresProcess) -> Iterator[None]:
-    """The commit of a batch is done, and its worker cannot know."""
+    """A batch is committed, but its worker never gets the answer."""
     producer = site.processes["producer"]
     workers = [site.processes[name] for name in WORKERS]
     for worker in workers:
         worker.send_signal(signal.SIGSTOP)
     site.upload(100)
-    wait_until(lambda: site.books().seen == len(site.uploaded), RECOVERY_S, "the entry of all")
-    producer.send_signal(signal.SIGSTOP)  # so that the only commits are those of batches
+    wait_until(
+        lambda: site.ledger_counts().seen == len(site.uploaded),
+        RECOVERY_S,
+        "the registration of all files",
+    )
+    producer.send_signal(signal.SIGSTOP)  # so that batches make the only commits
     postgres.configure("synchronous_standby_names = 'nobody'")
     for worker in workers:
         worker.send_signal(signal.SIGCONT)
@@ -95,7 +99,7 @@ def lasting_site(make_lasting_site: MakeSite, postgres: PostgresProcess) -> Site
 def test_work_goes_on_after_a_fault_of_postgres(
     lasting_site: Site, postgres: PostgresProcess, fault: Fault
 ) -> None:
-    # to see it fail: raise OperationalError as it is in _translated (the producer ends), let
+    # to see it fail: re-raise OperationalError unchanged in _translated (the producer ends), let
     # load_pending and finish_within both pass committed frames (a lost answer doubles them), forget
     # decisions in window.lua, or leave StorageError out of INFRASTRUCTURE (frames are blamed)
     with withstanding(lasting_site), fault(lasting_site, postgres):
@@ -124,4 +128,4 @@ def test_a_migration_that_was_killed_is_done_by_the_next_who_start(site: Site) -
     site.upload(20)
     start_all(site)
     site.wait_until_settled()
-    site.check_books()
+    site.check_ledger()

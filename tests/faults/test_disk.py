@@ -1,4 +1,4 @@
-"""Disks without room: for the pictures, and for the database and Redis."""
+"""Full disks: for the pictures, and for the database and Redis."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from tests.faults.conftest import MakeSite
 from tests.faults.lasting import let_pass, start_all, withstanding
 from tests.faults.site import Site
 
-#: Seconds for which there is no room.
+#: Seconds for which the disk is full.
 FULL_S = 10.0
 
 
 @dataclass(frozen=True)
 class SmallDisk:
-    """A file system of 64 MiB, where this user may mount one."""
+    """A file system of 64 MiB, if this user may mount one."""
 
     path: Path
-    refusal: str | None  #: why it is no file system of its own
+    refusal: str | None  #: why it could not be mounted
 
     @classmethod
     def mount(cls, path: Path) -> SmallDisk:
@@ -45,7 +45,7 @@ class SmallDisk:
 
     @contextmanager
     def full(self) -> Iterator[None]:
-        """No room for another byte."""
+        """Fill the disk to the last byte."""
         if self.refusal is not None:
             pytest.skip(self.refusal)
         filler = self.path / "filler"
@@ -58,13 +58,13 @@ class SmallDisk:
 
 @dataclass(frozen=True)
 class Disks:
-    """Where the site keeps what it keeps."""
+    """The directories in which the site stores its data."""
 
-    state: SmallDisk  #: the database, and Redis' append-only file
+    state: SmallDisk  #: the database and Redis's append-only file
     pictures: SmallDisk
 
 
-#: Takes the room away when it is entered; when it is left, there is room again.
+#: Fills the disk on entry and frees it on exit.
 Fault = Callable[[Site, Disks], AbstractContextManager[None]]
 
 
@@ -78,7 +78,7 @@ def no_room_for_database_and_redis(_site: Site, disks: Disks) -> AbstractContext
 
 @contextmanager
 def no_file_may_grow(site: Site, _disks: Disks) -> Iterator[None]:
-    """What a quota does; it works where nothing can be mounted."""
+    """Limit file sizes like a quota; works where nothing can be mounted."""
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     for process in site.processes.values():
         resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (0, limits[1]))
@@ -101,7 +101,7 @@ def disks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Disks]:
 
 @pytest.fixture(scope="module")
 def site(disks: Disks, make_lasting_site: MakeSite) -> Site:
-    """A site that goes through one fault after the other."""
+    """A site that is hit by one fault after another."""
     state, pictures = disks.state.path, disks.pictures.path
     url = f"sqlite:///{state / 'thermalwatch.db'}"
     return start_all(make_lasting_site(url, "--dir", str(state), THERMALWATCH_DATA=str(pictures)))
@@ -110,8 +110,8 @@ def site(disks: Disks, make_lasting_site: MakeSite) -> Site:
 @pytest.mark.parametrize("fault", FAULTS)
 def test_work_goes_on_when_there_is_room_again(site: Site, disks: Disks, fault: Fault) -> None:
     # to see it fail: let Worker._handle wait for storage errors only (the log is flooded), ignore
-    # what `put` raises in `store_pictures` (rows name pictures that are not there), leave what is
-    # half written in ArtifactStore.put, or raise OperationalError as it is in _translated
+    # what `put` raises in `store_pictures` (rows name missing pictures), keep
+    # partial files in ArtifactStore.put, or re-raise OperationalError unchanged in _translated
     # (processes end)
     with withstanding(site), fault(site, disks):
         site.upload(100)
@@ -121,7 +121,7 @@ def test_work_goes_on_when_there_is_room_again(site: Site, disks: Disks, fault: 
 
 
 def _check_pictures(site: Site, root: Path) -> None:
-    """Every anomaly has its pictures, all of them whole, and nothing else lies about."""
+    """Check that every anomaly has its pictures, all complete, and that no other files are left."""
     columns = [c for c in results.c if c.name.endswith(("_picture", "_artifact"))]
     with reading(site.engine) as connection:
         rows = connection.execute(select(*columns).where(results.c.anomaly)).all()

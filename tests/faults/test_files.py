@@ -1,6 +1,6 @@
-"""What a file may be: of any name, content and kind, it reaches its outcome and stops nothing.
+"""Files of any name, content and kind get an outcome and stop nothing.
 
-How files come (slowly, over each other, with wrong dates) is in `test_uploads.py`.
+The ways of uploading (slow, overwriting, with wrong dates) are in `test_uploads.py`.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ from tests.thermal.decode.samples import samples
 from thermal.decode import IMAGE_SUFFIXES, decode
 from thermal.errors import DecodeError
 
-#: Reasons for which a file of any content may be quarantined.
+#: Reasons for which a file of arbitrary content may be quarantined.
 OF_CONTENT = {"empty", "corrupt", "unsupported", "too_large", "unit_mismatch"}
 
 GIB = 1 << 30
 
-#: Makes root mind the permissions of files; all others do so anyway.
+#: Makes root respect file permissions, as other users do anyway.
 MINDING = (
     ("setpriv", "--bounding-set", "-dac_override,-dac_read_search")
     if os.geteuid() == 0 and shutil.which("setpriv")
@@ -45,7 +45,7 @@ MINDS_PERMISSIONS = os.geteuid() != 0 or bool(MINDING)
 
 @pytest.fixture(scope="module")
 def site(make_lasting_site: MakeSite) -> Site:
-    """A running site that looks at its directory every second."""
+    """A running site that scans its directory every second."""
     site = make_lasting_site(
         THERMALWATCH_WATCHING_SCAN_S="1",
         THERMALWATCH_WATCHING_SETTLE_S="0.2",
@@ -58,15 +58,15 @@ def site(make_lasting_site: MakeSite) -> Site:
 
 
 def check(site: Site) -> None:
-    """The stream goes on, and the books are right."""
+    """Check that the stream goes on and the ledger counts balance."""
     site.upload(3)
     site.wait_for({path: ["scored"] for path in site.uploaded[-3:]})
-    wait_until(lambda: site.books().pending == 0, RECOVERY_S, "an outcome for all")
-    site.check_books()
+    wait_until(lambda: site.ledger_counts().pending == 0, RECOVERY_S, "an outcome for all")
+    site.check_ledger()
 
 
 def wait_for_scan(site: Site) -> None:
-    """Wait until a scan that began later than now has ended."""
+    """Wait for the end of a scan that starts after this call."""
     now = time.time()
 
     def has_scanned() -> bool:
@@ -77,7 +77,7 @@ def wait_for_scan(site: Site) -> None:
     wait_until(has_scanned, RECOVERY_S, "a scan")
 
 
-#: 255 bytes, as long as a name may be.
+#: 255 bytes, the longest name allowed.
 LONGEST = "ü" * 125 + "x.png"
 
 NAMES = (
@@ -96,14 +96,14 @@ NAMES = (
     b"a.PNG",
     LONGEST.encode(),
     b"cam \xff\n'\"/x.png",
-    b"\xff" * 255 + b"/x.png",  # four times as long in the ledger
-    b"/".join([b"d" * 200] * 15) + b"/deep.png",  # Postgres could not index it as it is
+    b"\xff" * 255 + b"/x.png",  # four times as long in its ledger form
+    b"/".join([b"d" * 200] * 15) + b"/deep.png",  # Postgres could not index it in full
 )
 
 
 def test_files_of_any_name_are_scored(site: Site) -> None:
-    # to see it fail: let path_to_text decode with "replace", _directory_name return the camera as
-    # it is, or is_ignored overlook a dot in front
+    # to see it fail: make path_to_text decode with "replace", _directory_name return the camera
+    # unchanged, or is_ignored accept a leading dot
     names = [os.fsdecode(name) for name in NAMES]
     visible = [name for name in names if not name.startswith(".")]
     paths = [site.put(name, large_picture(number)) for number, name in enumerate(visible)]
@@ -122,8 +122,8 @@ def test_files_of_any_name_are_scored(site: Site) -> None:
 
 
 def test_files_that_are_no_images_are_quarantined_with_the_reason(site: Site) -> None:
-    # to see it fail: let `_reason` of thermal.inspection always answer "corrupt", or leave the
-    # units out of its `_decode`
+    # to see it fail: make `_reason` of thermal.inspection always return "corrupt", or skip the
+    # units check in its `_decode`
     whole = large_picture(1)
     content = {
         "empty.png": (b"", "empty"),
@@ -140,7 +140,7 @@ def test_files_that_are_no_images_are_quarantined_with_the_reason(site: Site) ->
         "degrees.csv": (b"20.5,21\n22,23\n", "unit_mismatch"),
     }
     expected = {site.put(f"bad/{name}", data): [word] for name, (data, word) in content.items()}
-    # a name says nothing of what is in a file
+    # the suffix says nothing about the content
     expected |= {
         site.put("bad/png.jpg", whole): ["scored"],
         site.put("bad/jpg.tiff", large_picture(1, ".jpg")): ["scored"],
@@ -151,8 +151,8 @@ def test_files_that_are_no_images_are_quarantined_with_the_reason(site: Site) ->
 
 
 def test_decompression_bombs_take_neither_the_worker_nor_its_memory(site: Site) -> None:
-    # to see it fail: leave the limits out of check_size or _unpack in thermal.decode.raster, or
-    # that of scans out of thermal.decode.jpeg
+    # to see it fail: remove the limits from check_size or _unpack in thermal.decode.raster, or
+    # the limit on scans from thermal.decode.jpeg
     worker = psutil.Process(site.processes["worker-1"].pid)
     before = worker.cpu_times().user
     site.wait_for({site.put(f"bomb/{n}", d): [word] for n, (d, word) in bombs().items()})
@@ -168,7 +168,7 @@ def peak_bytes(pid: int) -> int:
 
 
 def random_bytes(chance: random.Random) -> bytes:
-    """Nothing but noise, noise behind a true beginning, or a true file with noise in it."""
+    """Only noise, noise after a valid beginning, or a valid file with noise in it."""
     noise = chance.randbytes(chance.choice((1, 8, 60, 500, 4000)))
     true = chance.choice(sorted(samples().values())) if chance.random() < 0.7 else b""
     cut = chance.randrange(len(true) + 1)
@@ -181,7 +181,7 @@ def random_bytes(chance: random.Random) -> bytes:
 
 
 def test_five_thousand_random_contents_are_decoded_or_refused() -> None:
-    # to see it fail: let read_directory in thermal.decode.tiff raise what struct raises
+    # to see it fail: let read_directory in thermal.decode.tiff raise struct.error
     chance = random.Random(7)
     suffixes = sorted(IMAGE_SUFFIXES)
     decoded = 0
@@ -195,7 +195,7 @@ def test_five_thousand_random_contents_are_decoded_or_refused() -> None:
 
 
 def test_random_contents_do_not_hold_up_the_stream(site: Site) -> None:
-    # to see it fail: let `thermal.inspect` pass on DecodeError
+    # to see it fail: let `thermal.inspect` raise DecodeError
     chance = random.Random(11)
     suffixes = sorted(IMAGE_SUFFIXES)
     random_paths = [
@@ -204,7 +204,7 @@ def test_random_contents_do_not_hold_up_the_stream(site: Site) -> None:
     ]
     good = [site.put(f"fuzz/good-{number}.png", picture(number)) for number in range(20)]
     in_between = site.wait_for({path: ["scored"] for path in good})
-    wait_until(lambda: site.books().pending == 0, RECOVERY_S, "an outcome for all")
+    wait_until(lambda: site.ledger_counts().pending == 0, RECOVERY_S, "an outcome for all")
     found = Counter(outcome for path in random_paths for outcome in site.outcomes(path))
     assert set(found) <= OF_CONTENT | {"scored"}
     assert found["corrupt"] > 50
@@ -213,13 +213,15 @@ def test_random_contents_do_not_hold_up_the_stream(site: Site) -> None:
 
 
 def test_what_is_no_regular_file_is_left_alone(site: Site, tmp_path: Path) -> None:
-    # to see it fail: follow links in `walk` and in TreeWatch.add, or leave S_ISREG out of
-    # `frame_at`
+    # to see it fail: follow links in `walk` and in TreeWatch.add, or remove the S_ISREG check
+    # from `frame_at`
     outside = tmp_path / "outside"
     outside.mkdir()
     (outside / "secret.png").write_bytes(picture(1))
     kinds = site.watch / "kinds"
-    site.wait_for({site.put("kinds/first.png", picture(3)): ["scored"]})  # so events tell of them
+    site.wait_for(
+        {site.put("kinds/first.png", picture(3)): ["scored"]}
+    )  # so that events report them
     (kinds / "loop").symlink_to(kinds, target_is_directory=True)
     (kinds / "up").symlink_to(site.watch, target_is_directory=True)
     (kinds / "itself.png").symlink_to(kinds / "itself.png")
@@ -228,7 +230,7 @@ def test_what_is_no_regular_file_is_left_alone(site: Site, tmp_path: Path) -> No
     (kinds / "outside").symlink_to(outside, target_is_directory=True)
     os.mkfifo(kinds / "fifo.png")
     with socket.socket(socket.AF_UNIX) as listener:
-        # its address must be short, its place in the directory need not
+        # a socket's address must be short, its directory entry need not be
         listener.bind(f"{site.redis.socket.parent}/x.png")
         Path(f"{site.redis.socket.parent}/x.png").rename(kinds / "socket.png")
     if os.geteuid() == 0:
@@ -237,17 +239,17 @@ def test_what_is_no_regular_file_is_left_alone(site: Site, tmp_path: Path) -> No
     (kinds / "empty.png").mkdir()
     wait_for_scan(site)
     site.wait_for({inside: ["scored"]})
-    check(site)  # `uploaded` names none of these, and no other frame may be there
+    check(site)  # none of these is in `uploaded`, so no frame may exist for them
 
 
 def test_what_takes_the_place_of_a_known_file_is_not_read(site: Site, tmp_path: Path) -> None:
-    # to see it fail: open files by their path in worker.reading, or leave O_NOFOLLOW out of _PASS
+    # to see it fail: open files by their path in worker.reading, or remove O_NOFOLLOW from _PASS
     # in storage.files.paths
     (tmp_path / "secret.png").write_bytes(picture(1))
     kinds = ("link", "fifo", "directory", "gone")
     paths = {kind: site.put(f"swap/{kind}.png", b"not an image yet") for kind in kinds}
     paths["way"] = site.put("swap/way/secret.png", b"not an image yet")
-    wait_until(lambda: all(map(site.outcomes, paths.values())), RECOVERY_S, "their entry")
+    wait_until(lambda: all(map(site.outcomes, paths.values())), RECOVERY_S, "their registration")
     for path in paths.values():
         (site.watch / path).unlink()
     (site.watch / paths["link"]).symlink_to(tmp_path / "secret.png")
@@ -263,7 +265,7 @@ def test_what_takes_the_place_of_a_known_file_is_not_read(site: Site, tmp_path: 
             paths["gone"]: ["missing"],
         }
     )
-    # an event that comes late may have told of what lies behind the link by then: refused as well
+    # a late event may have reported what is behind the link by then: refused as well
     wait_until(
         lambda: set(site.outcomes(paths["way"])) == {"outside_root"}, RECOVERY_S, "its refusal"
     )

@@ -1,4 +1,4 @@
-"""The table of removals is true of the files and tests as they are; running it takes an hour."""
+"""The removals match the current files and tests; running them takes an hour."""
 
 from __future__ import annotations
 

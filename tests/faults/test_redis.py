@@ -1,4 +1,4 @@
-"""Redis that dies, forgets, hangs, is full, or refuses the password."""
+"""Redis that dies, loses data, hangs, is full, or rejects the password."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from tests.faults.site import RECOVERY_S, START_S, Site, wait_until
 
 #: Seconds for which Redis hangs.
 PAUSE_S = 30.0
-#: Seconds for which the password is wrong and the processes are looked at.
+#: Seconds for which the password is wrong and the processes are observed.
 REFUSED_S = 10.0
 
-#: Breaks Redis when it is entered; when it is left, the cause has gone away.
+#: Breaks Redis on entry and repairs it on exit.
 Fault = Callable[[Site], AbstractContextManager[None]]
 
 
@@ -41,10 +41,10 @@ def killed_and_emptied(site: Site) -> Iterator[None]:
 
 @contextmanager
 def killed_and_older(site: Site) -> Iterator[None]:
-    # what is decided after this instant is lost, though rows tell of it
+    # later decisions are lost in Redis, though the rows have them
     size = _journal(site).stat().st_size
     site.upload(50)
-    wait_until(site.is_settled, RECOVERY_S, "rows that were decided since")
+    wait_until(site.is_settled, RECOVERY_S, "rows decided since")
     site.upload(100)
     site.redis.signal(signal.SIGKILL)
     assert _journal(site).stat().st_size > size
@@ -72,7 +72,7 @@ def hung(site: Site) -> Iterator[None]:
 def cut_off(site: Site) -> Iterator[None]:
     with site.redis.client() as redis:
         for _ in range(10):
-            redis.client_pause(1000, all=False)  # so that whoever writes is cut off in the middle
+            redis.client_pause(1000, all=False)  # so that writers are cut off in the middle
             site.upload(10)
             let_pass(site, 0.2)
             redis.client_kill_filter(_type="normal", skipme=True)
@@ -110,21 +110,25 @@ def site(make_lasting_site: MakeSite) -> Site:
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_work_goes_on_after_a_fault_of_redis(site: Site, fault: Fault) -> None:
-    # to see it fail: end no lease in `claim_pending` (jobs are lost with Redis), let
+    # to see it fail: let leases never expire in `claim_pending` (jobs are lost with Redis), let
     # Streams._rebuild absorb no rows, leave _refuse_contradictions out of commit_results (an older
     # Redis doubles sequence numbers), the check out of Outage.answered (a full Redis floods the
     # log), RedisError out of Dispatcher, socket_timeout out of open_redis, or the registration out
     # of WarmWorker.heartbeat (workers that an emptied Redis does not know)
     with withstanding(site), fault(site):
         site.upload(100)
-        # the ledger takes frames though Redis is away
-        wait_until(lambda: site.books().seen == len(site.uploaded), RECOVERY_S, "the entry of all")
+        # the ledger registers frames without Redis
+        wait_until(
+            lambda: site.ledger_counts().seen == len(site.uploaded),
+            RECOVERY_S,
+            "the registration of all files",
+        )
 
 
 def test_a_wrong_password_is_told_in_a_few_lines_and_work_goes_on_when_it_is_right(
     make_site: MakeSite,
 ) -> None:
-    # to see it fail: let Outage.failed return 0, leave the sleep out of Worker.run, or put the
+    # to see it fail: make Outage.failed return 0, remove the sleep from Worker.run, or put the
     # password into storage.queue.address
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
@@ -135,8 +139,12 @@ def test_a_wrong_password_is_told_in_a_few_lines_and_work_goes_on_when_it_is_rig
         site.upload(100)
         site.start_producer()
         site.start_worker()
-        wait_until(lambda: all(site.complaints().values()), START_S, "complaints of both")
-        wait_until(lambda: site.books().seen == 100, RECOVERY_S, "the entry of all")
+        wait_until(
+            lambda: all(site.complaints().values()), START_S, "error messages of both processes"
+        )
+        wait_until(
+            lambda: site.ledger_counts().seen == 100, RECOVERY_S, "the registration of all files"
+        )
         spent = {name: _cpu_s(process.pid) for name, process in site.processes.items()}
         said = site.complaints()
         let_pass(site, REFUSED_S)
@@ -149,7 +157,7 @@ def test_a_wrong_password_is_told_in_a_few_lines_and_work_goes_on_when_it_is_rig
         redis.auth("another")
         redis.config_set("requirepass", "swordfish")
     site.wait_until_settled()
-    site.check_books()
+    site.check_ledger()
 
 
 def _journal(site: Site) -> Path:
@@ -157,6 +165,6 @@ def _journal(site: Site) -> Path:
 
 
 def _cpu_s(pid: int) -> float:
-    """Seconds of processor time that a process has taken."""
+    """CPU time of a process, in seconds."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

@@ -1,7 +1,7 @@
-"""People who can write to Redis, to the watch directory or to the ledger, and what they gain by it.
+"""What people gain who can write to Redis, to the watch directory or to the ledger: nothing.
 
 Beside these: `tests/worker/test_rq_worker.py` (functions, callbacks and pickles in single jobs),
-`tests/storage/files/test_paths.py` and `tests/worker/test_reading.py` (paths that climb),
+`tests/storage/files/test_paths.py` and `tests/worker/test_reading.py` (paths that leave the root),
 `tests/storage/results/test_export.py` (formulas), `tests/thermal/detection/test_bundle.py` (altered
 bundles).
 """
@@ -45,7 +45,7 @@ SECRET = "hunter2-in-the-url"
 
 @pytest.fixture(scope="module")
 def site(make_lasting_site: MakeSite) -> Site:
-    """A running site that all attacks are made on."""
+    """A running site that is the target of all attacks."""
     site = make_lasting_site()
     site.start_producer()
     site.start_worker()
@@ -54,7 +54,7 @@ def site(make_lasting_site: MakeSite) -> Site:
 
 
 def command(*words: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run a verb to its end."""
+    """Run a command to its end."""
     plain = {key: value for key, value in os.environ.items() if "THERMALWATCH" not in key}
     return subprocess.run(
         [sys.executable, "-m", "ops", *map(str, words)],
@@ -67,7 +67,7 @@ def command(*words: str | Path, **environment: str) -> subprocess.CompletedProce
 
 
 def ask(site: Site, *words: str | Path) -> str:
-    """What a verb answers about this site."""
+    """The output of a command about this site."""
     urls = {"REDIS_URL": site.redis.url, "DATABASE_URL": site.database_url}
     answer = CliRunner().invoke(cli, list(map(str, words)), env=urls)
     assert answer.exit_code == 0, answer.output
@@ -75,7 +75,7 @@ def ask(site: Site, *words: str | Path) -> str:
 
 
 class Trap:
-    """Makes a directory when it is unpickled."""
+    """Creates a directory when unpickled."""
 
     def __init__(self, target: Path):
         self.target = target
@@ -140,7 +140,7 @@ def write_no_jobs_at_all(redis: Redis, target: Path) -> None:
 
 def write_scored_frames_again(redis: Redis, _target: Path) -> None:
     with redis.pipeline() as pipeline:
-        pipeline.lrange("scored", 0, 19)  # no more than the producer has room for
+        pipeline.lrange("scored", 0, 19)  # no more than the queue's depth
         [ids] = pipeline.execute()
     for frame_id in ids:
         FrameQueue(redis).enqueue([frame_id.decode()])
@@ -148,12 +148,12 @@ def write_scored_frames_again(redis: Redis, _target: Path) -> None:
 
 @contextmanager
 def seen_by_the_producer(site: Site) -> Iterator[None]:
-    """What is written into the queue meanwhile is there when the producer looks what waits."""
+    """Write into the queue in time for the producer's check of what is queued."""
     wait_until(lambda: is_idle(site), RECOVERY_S, "the end of all jobs")
     site.processes["worker-1"].send_signal(signal.SIGSTOP)
     seen = site.seen()
-    site.upload(1)  # its job goes to the worker, which waited for one
-    wait_until(lambda: site.seen() == seen + 1, RECOVERY_S, "its entry")
+    site.upload(1)  # its job goes to the waiting worker
+    wait_until(lambda: site.seen() == seen + 1, RECOVERY_S, "its registration")
     yield
     due = text("SELECT count(*) FROM frames WHERE state = 'pending' AND lease_until = 0")
 
@@ -161,10 +161,10 @@ def seen_by_the_producer(site: Site) -> Iterator[None]:
         with reading(site.engine) as connection:
             return bool(connection.scalars(due).one() == 0)
 
-    for _ in range(2):  # one that fails when it looks is not there to look again
+    for _ in range(2):  # a producer that fails on it cannot look again
         with writing(site.engine) as connection:
             connection.execute(text("UPDATE frames SET lease_until = 0 WHERE state = 'pending'"))
-        wait_until(are_claimed, RECOVERY_S, "that the producer looks what waits")
+        wait_until(are_claimed, RECOVERY_S, "the producer's check of the queue")
     site.processes["worker-1"].send_signal(signal.SIGCONT)
 
 
@@ -181,12 +181,12 @@ def seen_by_the_producer(site: Site) -> Iterator[None]:
 def test_what_is_written_into_the_queue_runs_nothing_and_stops_nothing(
     site: Site, tmp_path: Path, attack: Callable[[Redis, Path], None]
 ) -> None:
-    # to see it fail: let FrameJob.func return what a job names, fall back to pickle in WarmWorker,
-    # drop the check of ids in FrameBatch.decode, let Worker._work end when RQ's worker does, or let
-    # `load_pending` give frames that are scored already
+    # to see it fail: make FrameJob.func return what a job names, fall back to pickle in WarmWorker,
+    # drop the check of ids in FrameBatch.decode, make Worker._work end when RQ's worker does, or
+    # make `load_pending` return scored frames
     site.upload(10)
     site.wait_until_settled()
-    seen = site.books().seen
+    seen = site.ledger_counts().seen
     target = tmp_path / "made-by-an-attacker"
     with site.redis.client() as redis:
         with writing(site.engine) as connection:
@@ -197,16 +197,16 @@ def test_what_is_written_into_the_queue_runs_nothing_and_stops_nothing(
         site.wait_until_settled()
         wait_until(lambda: is_idle(site), RECOVERY_S, "the end of all jobs")
     assert not target.exists()
-    assert site.books().seen == seen + 11, "a job has made frames"
-    assert site.said_to_be_scored("worker-1") == site.books().scored, "work is done twice"
+    assert site.ledger_counts().seen == seen + 11, "a job has made frames"
+    assert site.said_to_be_scored("worker-1") == site.ledger_counts().scored, "work is done twice"
     assert all(process.poll() is None for process in site.processes.values()), site.logs()
-    site.check_books()
+    site.check_ledger()
 
 
 def test_a_bundle_with_a_pickle_in_it_is_refused_unread(
     make_site: MakeSite, bundle: Bundle, tmp_path: Path
 ) -> None:
-    # to see it fail: let _read_tensors of bundles try torch.load(..., weights_only=False)
+    # to see it fail: make _read_tensors of bundles try torch.load(..., weights_only=False)
     target = tmp_path / "made-by-a-pickle"
     pickled = tmp_path / "pickled.pt"
     torch.save({"weights": Trap(target)}, pickled)
@@ -224,7 +224,7 @@ def test_a_bundle_with_a_pickle_in_it_is_refused_unread(
         answer = command(*words, **services)
         assert answer.returncode == 1, answer.stderr
         assert f"{WEIGHTS_FILE} is not a safetensors file" in answer.stderr.splitlines()[-1]
-    # in the database, where a worker takes its model from
+    # in the database, from which a worker loads its model
     save_model(site.engine, bundle, now=0.0, activate=True)
     with writing(site.engine) as connection:
         connection.execute(update(models).values(weights=pickled.read_bytes()))
@@ -234,7 +234,7 @@ def test_a_bundle_with_a_pickle_in_it_is_refused_unread(
     assert not target.exists()
 
 
-#: Names that mean something to a database, a shell, a spreadsheet, a terminal or a log.
+#: Names with a special meaning to a database, a shell, a spreadsheet, a terminal or a log.
 CAMERAS = (
     "x'); DROP TABLE frames; --",
     'x"; DELETE FROM results; --',
@@ -249,8 +249,8 @@ FORMULAS = ("=1+cmd|calc!A0.png", "+1+1.png", "-1+1.png", "@SUM(A1:A9).png", "\t
 
 
 def test_names_are_never_code(site: Site, tmp_path: Path) -> None:
-    # to see it fail: write a camera's name into a statement in storage.results.queries, or leave
-    # _without_formulas out of storage.results.csv_file
+    # to see it fail: insert a camera's name into SQL text in storage.results.queries, or skip
+    # _without_formulas in storage.results.csv_file
     named = [
         site.put(f"{camera}/{number}.png", picture(number))
         for camera in CAMERAS
@@ -276,16 +276,18 @@ def test_names_are_never_code(site: Site, tmp_path: Path) -> None:
         for cell in row:
             number = re.fullmatch(r"-?[0-9.]+(e[+-]?[0-9]+)?", cell)
             assert number or cell[:1] not in ("=", "+", "-", "@", "\t", "\r")
-    site.check_books()
+    site.check_ledger()
 
 
 def test_a_name_cannot_write_lines_into_a_log(site: Site) -> None:
-    # to see it fail: let configure_logging take a plain Formatter, or `requeue --list` print names
-    # as they are
+    # to see it fail: make configure_logging use a plain Formatter, or `requeue --list` print raw
+    # names
     forged = "2026-01-01T00:00:00.000Z INFO    all is well"
     name = site.put(f"cam-a/x\n{forged}\r\x1b[2Jx\x9b1mx\u2028x.png", b"dear operator")
     wait_until(lambda: site.outcomes(name) == ["unsupported"], RECOVERY_S, "its quarantine")
-    wait_until(lambda: "text, not an image" in site.log("worker-1"), RECOVERY_S, "a word about it")
+    wait_until(
+        lambda: "text, not an image" in site.log("worker-1"), RECOVERY_S, "a log line about it"
+    )
     log = (site.directory / "worker-1.log").read_bytes().decode()
     assert "all is well" in log
     shown = ask(site, "requeue", "--list") + ask(site, "status")
@@ -295,8 +297,8 @@ def test_a_name_cannot_write_lines_into_a_log(site: Site) -> None:
 
 
 def test_a_ledger_row_that_climbs_out_of_its_root_is_not_read(site: Site, tmp_path: Path) -> None:
-    # to see it fail: join root and path in worker.reading instead of open_beneath, or leave
-    # O_NOFOLLOW or the look for ".." out of storage.files.paths
+    # to see it fail: join root and path in worker.reading instead of open_beneath, or remove
+    # O_NOFOLLOW or the check for ".." from storage.files.paths
     secret = tmp_path / "secret.png"
     secret.write_bytes(picture(1))
     (site.watch / "way-out").symlink_to(tmp_path)
@@ -314,7 +316,7 @@ def test_a_ledger_row_that_climbs_out_of_its_root_is_not_read(site: Site, tmp_pa
         assert site.outcomes(path) == ["outside_root"]
     assert site.outcomes("..") == site.outcomes(r"a\q.png") == ["outside_root"]
     assert site.outcomes("") == ["not_regular"]
-    site.check_books()
+    site.check_ledger()
     site.upload(5)
     site.wait_until_settled()
 
@@ -337,7 +339,7 @@ def test_no_password_is_ever_said(make_site: MakeSite, postgres_url: str) -> Non
 
     with closed_database(site):
         site.upload(10)
-        with site.redis.client() as redis:  # nothing else would make the worker ask
+        with site.redis.client() as redis:  # only a job makes the worker read the ledger
             FrameQueue(redis).enqueue(["0" * 32])
         wait_until(lambda: said_by_all(site, "not currently accepting"), RECOVERY_S, "the outage")
     site.wait_until_settled()
@@ -366,7 +368,7 @@ def said_by_all(site: Site, pattern: str) -> bool:
 
 @contextmanager
 def closed_database(site: Site) -> Iterator[None]:
-    """Postgres lets nobody into the site's database meanwhile."""
+    """Make Postgres refuse connections to the site's database during the block."""
     name = make_url(site.database_url).database
     maintenance = connect(site.database_url.replace(f"/{name}", "/postgres"))
     with maintenance.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
@@ -378,7 +380,7 @@ def closed_database(site: Site) -> Iterator[None]:
     maintenance.dispose()
 
 
-#: Addresses of services that are not there, or that are no addresses at all.
+#: Addresses of missing services, and invalid addresses.
 WRONG_ADDRESSES = (
     (f"redis://:{SECRET}@127.0.0.1:1/0", f"postgresql://me:{SECRET}@127.0.0.1:1/db"),
     (f"unix:///nowhere?password={SECRET}", f"postgresql://127.0.0.1:1/db?password={SECRET}"),
@@ -393,7 +395,7 @@ WRONG_ADDRESSES = (
 @pytest.mark.parametrize("verb", ["status", "audit", "doctor", "produce", "work"])
 def test_no_wrong_address_is_told_with_its_password(verb: str, tmp_path: Path) -> None:
     # to see it fail: put the value into the error of `_url_check` or of `connect` to databases,
-    # or leave `redact` out of ops.doctor
+    # or skip `redact` in ops.doctor
     words = ["--debug", verb, "--data", str(tmp_path / "state")]
     words += ["--watch", str(tmp_path)] if verb == "produce" else []
     words += ["--json"] if verb in ("status", "audit", "doctor") else []

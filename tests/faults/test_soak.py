@@ -1,4 +1,4 @@
-"""A minute of the soak; `make soak` runs it for as long as wanted."""
+"""One minute of the soak; `make soak` runs it longer."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from thermal.detection.bundle import Bundle
 
 @pytest.mark.slow
 def test_a_minute_of_faults_loses_no_image_and_doubles_none(tmp_path: Path, bundle: Bundle) -> None:
-    # to see it fail: what the other fault tests name; end no lease in `claim_pending`, for one
+    # to see it fail: any removal of the other fault tests, such as leases that never expire
     report = Soak(tmp_path, bundle, minutes=1, seed=4, say=print).run()
     assert report.passed, describe(report)
     assert report.faults.total() >= 2

@@ -1,6 +1,6 @@
-"""How files come: slowly, broken off, under another name, over each other, with wrong dates.
+"""Uploads that are slow, interrupted, renamed, overwriting, or have wrong dates.
 
-What a file may be is in `test_files.py`.
+Names, contents and kinds of files are in `test_files.py`.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from tests.faults.images import large_picture
 from tests.faults.site import RECOVERY_S, START_S, Site, wait_until
 from tests.scene import picture
 
-#: Bytes written at a time, and the pause after each, in seconds; 20 KB take some 2 s …
+#: Bytes per write, and the pause after each in seconds; 20 KB take about 2 s …
 STEP_BYTES, STEP_S = 1024, 0.05
-#: … and as long as this when the connection hangs halfway: longer than the grace period.
+#: … plus this pause when the connection hangs halfway: longer than the grace period.
 HANGS_S = 3.0
 GRACE_S = 2.0
 
@@ -35,7 +35,7 @@ HOUR_S = 3600.0
 
 @pytest.fixture(scope="module")
 def clock(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A file that says by how many seconds the site's clock is wrong."""
+    """A file that holds the error of the site's clock, in seconds."""
     file = tmp_path_factory.mktemp("clock") / "wrong_by_s"
     file.write_text("0")
     return file
@@ -43,7 +43,7 @@ def clock(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def site(make_lasting_site: MakeSite, clock: Path) -> Site:
-    """A running site; its scans come so often that they find files that are half there."""
+    """A running site that scans often enough to find half-written files."""
     site = make_lasting_site(
         THERMALWATCH_WATCHING_SCAN_S="1",
         THERMALWATCH_WATCHING_SETTLE_S="0.5",
@@ -56,15 +56,15 @@ def site(make_lasting_site: MakeSite, clock: Path) -> Site:
 
 
 def check(site: Site) -> None:
-    """The stream goes on, and the books are right."""
+    """Check that the stream goes on and the ledger counts balance."""
     site.upload(3)
     site.wait_for({path: ["scored"] for path in site.uploaded[-3:]})
-    wait_until(lambda: site.books().pending == 0, RECOVERY_S, "an outcome for all")
-    site.check_books()
+    wait_until(lambda: site.ledger_counts().pending == 0, RECOVERY_S, "an outcome for all")
+    site.check_ledger()
 
 
 def scored_content(site: Site, path: str) -> list[str]:
-    """SHA-256 of each content that was scored under this name, in the order of arrival."""
+    """SHA-256 of each content scored under this name, in order of arrival."""
     query = select(results.c.sha256).where(results.c.image_path == path).order_by(results.c.id)
     with reading(site.engine) as connection:
         return list(connection.scalars(query))
@@ -76,17 +76,17 @@ def sha256(data: bytes) -> str:
 
 @contextmanager
 def stopped(site: Site, name: str) -> Iterator[None]:
-    """A process that does nothing meanwhile."""
+    """Suspend a process during the block."""
     site.processes[name].send_signal(signal.SIGSTOP)
     yield
     site.processes[name].send_signal(signal.SIGCONT)
 
 
-# One file, however it comes.
+# One file, uploaded in any way.
 
 
 def steps(data: bytes, *, hang: bool = True) -> Iterator[bytes]:
-    """The pieces of an upload, as they come over a slow line that hangs halfway."""
+    """The pieces of an upload over a slow connection that hangs halfway."""
     for start in range(0, len(data), STEP_BYTES):
         yield data[start : start + STEP_BYTES]
         half = start <= len(data) // 2 < start + STEP_BYTES
@@ -101,7 +101,7 @@ def in_place(path: Path, data: bytes) -> None:
 
 
 def taken_up_again(path: Path, data: bytes) -> None:
-    """A client that connects anew for every piece: each end looks like the end of the file."""
+    """A client that reconnects for every piece: each close looks like the end of the file."""
     for piece in steps(data):
         with path.open("ab") as file:
             file.write(piece)
@@ -141,7 +141,7 @@ def in_a_hidden_directory(path: Path, data: bytes) -> None:
 
 
 def with_reserved_space(path: Path, data: bytes) -> None:
-    """Some clients make the file as long as it will be, and fill it from the front."""
+    """Like clients that create the file at full length and fill it from the start."""
     with path.open("wb") as file:
         file.truncate(len(data))
         for piece in steps(data):
@@ -178,10 +178,10 @@ MANNERS: tuple[Callable[[Path, bytes], None], ...] = (
 def test_an_upload_is_scored_whole_and_once_however_slowly_it_comes(
     site: Site, suffix: str
 ) -> None:
-    # to see it fail: leave both looks at the identity out of _read_unchanged (a later version is
+    # to see it fail: remove both identity checks from _read_unchanged (a later version is
     # scored twice)
     assert HANGS_S > GRACE_S
-    # nothing in a BMP tells zeros that are pixels from those that wait for pixels
+    # in a BMP, zero pixels and pixels not yet written look the same
     manners = [m for m in MANNERS if (m, suffix) != (with_reserved_space, ".bmp")]
     data = {
         f"{manner.__name__}{suffix[1:]}/slow{suffix}": large_picture(number, suffix)
@@ -199,7 +199,7 @@ def test_an_upload_is_scored_whole_and_once_however_slowly_it_comes(
         assert scored_content(site, path) == [sha256(whole)], path
         *earlier, last = site.outcomes(path)
         assert last == "scored", path
-        # what had stood still for longer than an upload pauses was a file, if only half of one
+        # a file unchanged for longer than an upload may pause counts as complete, even if half
         assert set(earlier) <= {"corrupt", "empty", "superseded", "missing"}, (path, earlier)
     hidden = [path for path in data if path.startswith(("under", "in_a", "as_a"))]
     assert all(site.outcomes(path) == ["scored"] for path in hidden), "found before it was whole"
@@ -209,7 +209,7 @@ def test_an_upload_is_scored_whole_and_once_however_slowly_it_comes(
 
 
 def test_a_file_that_is_overwritten_has_an_outcome_for_every_version(site: Site) -> None:
-    # to see it fail: leave `mtime_ns` out of `frame_id`, or both looks at the identity out of
+    # to see it fail: drop `mtime_ns` from `frame_id`, or both identity checks from
     # _read_unchanged
     path = site.watch / "cam-a" / "latest.jpg"
     site.uploaded.append("cam-a/latest.jpg")
@@ -222,14 +222,18 @@ def test_a_file_that_is_overwritten_has_an_outcome_for_every_version(site: Site)
         versions[status.st_mtime_ns, status.st_size] = sha256(data)
 
     path.parent.mkdir(exist_ok=True)
-    for number in range(8):  # each stands until it has its score
+    for number in range(8):  # each version stays until it is scored
         write(1000 + number)
         newest = list(versions.values())[-1]
         wait_until(lambda: newest in scored_content(site, "cam-a/latest.jpg"), RECOVERY_S, newest)  # noqa: B023
-    for number in range(40):  # as fast as they can be written
+    for number in range(40):  # written as fast as possible
         write(2000 + number)
     newest = list(versions.values())[-1]
-    wait_until(lambda: newest in scored_content(site, "cam-a/latest.jpg"), RECOVERY_S, "the last")
+    wait_until(
+        lambda: newest in scored_content(site, "cam-a/latest.jpg"),
+        RECOVERY_S,
+        "a score for the last version",
+    )
     check(site)
 
     with reading(site.engine) as connection:
@@ -244,7 +248,7 @@ def test_a_file_that_is_overwritten_has_an_outcome_for_every_version(site: Site)
 
 
 def test_a_file_that_is_touched_is_scored_again_and_one_that_is_not_is_not(site: Site) -> None:
-    # to see it fail: leave `mtime_ns` out of `frame_id`
+    # to see it fail: drop `mtime_ns` from `frame_id`
     path = site.put("cam-a/touched.png", picture(1))
     site.wait_for({path: ["scored"]})
     (site.watch / path).chmod(0o600)
@@ -258,12 +262,14 @@ def test_a_file_that_is_touched_is_scored_again_and_one_that_is_not_is_not(site:
 
 
 def test_a_file_that_is_deleted_before_it_is_read_is_missing_until_it_is_back(site: Site) -> None:
-    # to see it fail: let `register` leave frames as they are that are missing
+    # to see it fail: make `register` leave missing frames unchanged
     with stopped(site, "worker-1"):
         deleted = site.put("cam-a/deleted.png", picture(1))
         away = site.put("cam-a/away.png", picture(2))
         wait_until(
-            lambda: bool(site.outcomes(deleted) and site.outcomes(away)), RECOVERY_S, "their entry"
+            lambda: bool(site.outcomes(deleted) and site.outcomes(away)),
+            RECOVERY_S,
+            "their registration",
         )
         (site.watch / deleted).unlink()
         (site.watch / away).rename(site.watch / "away")
@@ -276,13 +282,13 @@ def test_a_file_that_is_deleted_before_it_is_read_is_missing_until_it_is_back(si
 
 # Clocks.
 
-#: Unix s: before 1970, the years 1970, 2009, and 2100, and one that nanoseconds do not reach.
+#: Unix s: before 1970, in 1970, 2009 and 2100, and one beyond the range of nanoseconds.
 DATES = (-1e9, 0.0, 1.25e9, 4.1e9, 1e10)
 
 
 def test_files_of_any_date_have_their_outcome(site: Site) -> None:
     # to see it fail: count the grace period from the file's date in _may_still_be_uploaded and
-    # leave MAX_ATTEMPTS out there, or leave the limits out of `ledger_mtime_ns`
+    # drop MAX_ATTEMPTS there, or drop the limits from `ledger_mtime_ns`
     expected: dict[str, list[str]] = {}
     for number, date in enumerate(DATES):
         for data, outcome in ((picture(number), "scored"), (picture(number)[:300], "corrupt")):
@@ -303,14 +309,14 @@ def test_files_of_any_date_have_their_outcome(site: Site) -> None:
 
 @pytest.mark.parametrize("jump_s", [-HOUR_S, HOUR_S])
 def test_a_clock_that_jumps_holds_up_nothing(site: Site, clock: Path, jump_s: float) -> None:
-    # to see it fail: leave LONGEST_LEASE_S out of claim_pending (back), or end no lease there
-    # (forward)
+    # to see it fail: drop LONGEST_LEASE_S from claim_pending (backward), or let leases never
+    # expire there (forward)
     def set_clock(wrong_by_s: float) -> None:
         clock.with_name("next").write_text(str(wrong_by_s))
         clock.with_name("next").replace(clock)
 
     before = site.put(f"clock/before{jump_s:+.0f}.png", picture(1)[:300])
-    wait_until(lambda: leased(site, before), RECOVERY_S, "its first try")
+    wait_until(lambda: leased(site, before), RECOVERY_S, "its first attempt")
     set_clock(jump_s)
     (site.watch / before).write_bytes(picture(1))
     broken = site.put(f"clock/broken{jump_s:+.0f}.png", picture(2)[:300])
@@ -323,7 +329,7 @@ def test_a_clock_that_jumps_holds_up_nothing(site: Site, clock: Path, jump_s: fl
 
 
 def leased(site: Site, path: str) -> bool:
-    """Whether a worker has put the file off."""
+    """Whether a worker has postponed the file."""
     query = select(frames.c.attempts).where(frames.c.path == path)
     with reading(site.engine) as connection:
         return any(connection.scalars(query))

@@ -1,4 +1,4 @@
-"""Workers that die, hang, run out of memory, lose their device, or meet a frame they fail at."""
+"""Workers that die, hang, run out of memory, lose their device, or fail on a frame."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from worker.batch import PART_FRAMES
 from worker.isolation import MAX_FAILURES
 from worker.rq_worker import EXIT_STUCK
 
-#: The steps of a batch in their order; a worker is killed after each.
+#: The steps of a batch in order; a worker is killed after each.
 STEPS = (
     "after worker.batch.load_pending 1",
     "after worker.inspection.read_frame 3",
@@ -27,7 +27,7 @@ STEPS = (
     "after storage.stream.streams.Streams.decide_all 1",
     "after worker.batch.store_pictures 1",
     "before worker.batch.commit_results 1",
-    "before storage.results.commit._record 1",  # frames are scored, rows are not there yet
+    "before storage.results.commit._record 1",  # frames are scored, rows do not exist yet
     "after worker.batch.commit_results 1",
     "after storage.stream.window.RollingWindows.confirm_all 1",
 )
@@ -36,8 +36,8 @@ KILLED_BY_POISON = "before worker.inspection.read_frame with:poison kill"
 
 
 def test_a_worker_killed_after_any_step_loses_nothing_and_doubles_nothing(site: Site) -> None:
-    # to see it fail: forget the decision of a frame in window.lua, or give `finish_within` a
-    # transaction of its own in commit_results
+    # to see it fail: forget a frame's decision in window.lua, or give `finish_within` its own
+    # transaction in commit_results
     site.start_producer()
     for number, step in enumerate(STEPS):
         site.upload(20)
@@ -48,13 +48,13 @@ def test_a_worker_killed_after_any_step_loses_nothing_and_doubles_nothing(site: 
     site.start_worker("survivor")
     wait_until(lambda: site.scored() > scored, START_S, "the first row of the survivor")
     site.wait_until_settled()
-    site.check_books()
+    site.check_ledger()
     assert site.scored() == 20 * (len(STEPS) + 1)
 
 
 def test_what_a_dead_worker_had_decided_outlives_redis(make_site: MakeSite) -> None:
-    # to see it fail: record no open decisions beside rows; what came after them was decided
-    # against a window that nobody can build again
+    # to see it fail: record no open decisions with the rows; later frames were then decided
+    # against a window that cannot be rebuilt
     site = make_site()
     site.start_producer()
     site.upload(20)
@@ -62,17 +62,17 @@ def test_what_a_dead_worker_had_decided_outlives_redis(make_site: MakeSite) -> N
     assert site.wait_for_death("dead") == -signal.SIGKILL
     site.upload(20)
     site.start_worker("survivor")
-    wait_until(lambda: site.scored() >= 20, START_S, "rows of what came after")
+    wait_until(lambda: site.scored() >= 20, START_S, "rows of later frames")
     with site.redis.client() as redis:
         redis.flushall()
     site.wait_until_settled()
-    site.check_books()
+    site.check_ledger()
     assert site.scored() == 40
 
 
 def test_a_worker_killed_between_the_parts_of_a_batch_loses_nothing(make_site: MakeSite) -> None:
-    # to see it fail: let `load_pending` give frames that are scored already, or forget the decision
-    # of a frame in window.lua
+    # to see it fail: make `load_pending` return scored frames, or forget a frame's decision in
+    # window.lua
     site = make_site()
     site.upload(400)  # jobs of 100, each in two parts
     site.start_worker(fault="before worker.batch.commit_results 2 kill")
@@ -83,13 +83,13 @@ def test_a_worker_killed_between_the_parts_of_a_batch_loses_nothing(make_site: M
     wait_until(lambda: site.scored() > PART_FRAMES, START_S, "the first row of the survivor")
     site.wait_until_settled()
     wait_until(lambda: "survivor" not in site.busy_workers(), RECOVERY_S, "the end of its batch")
-    site.check_books()
+    site.check_ledger()
     assert site.scored() == 400
     assert site.said_to_be_scored("survivor") == 400 - PART_FRAMES, "work is done twice"
 
 
 def test_a_worker_that_is_told_to_stop_under_load_finishes_its_batch(make_site: MakeSite) -> None:
-    # to see it fail: let SIGTERM have its default action while WarmWorker works
+    # to see it fail: give SIGTERM its default action while WarmWorker works
     site = make_site()
     site.start_producer()
     site.upload(600)
@@ -106,13 +106,13 @@ def test_a_worker_that_is_told_to_stop_under_load_finishes_its_batch(make_site: 
     assert 0 < len(left) < 600
     assert left == waiting, "a batch was left half done"
     site.start_worker("worker-2")
-    wait_until(lambda: len(pending(site)) < len(left), START_S, "the first row of the next one")
+    wait_until(lambda: len(pending(site)) < len(left), START_S, "the first row of the next worker")
     site.wait_until_settled()
-    site.check_books()
+    site.check_ledger()
 
 
 def test_a_stuck_batch_is_taken_over_by_another_worker(make_site: MakeSite) -> None:
-    # to see it fail: let WarmWorker._beat go on however many beats come without a step
+    # to see it fail: make WarmWorker._beat continue regardless of beats without progress
     site = make_site()
     site.start_producer()
     site.start_worker("stuck", fault="before thermal.detection.detector.Detector.score 1+ hang")
@@ -122,7 +122,7 @@ def test_a_stuck_batch_is_taken_over_by_another_worker(make_site: MakeSite) -> N
     site.wait_until_settled()
     assert site.wait_for_death("stuck") == EXIT_STUCK
     assert site.scored() == 5
-    site.check_books()
+    site.check_ledger()
 
 
 @pytest.mark.parametrize(
@@ -136,23 +136,23 @@ def test_a_stuck_batch_is_taken_over_by_another_worker(make_site: MakeSite) -> N
 def test_a_batch_that_fails_once_is_done_after_all(
     make_site: MakeSite, fault: str, answer: str
 ) -> None:
-    # to see it fail: let Isolation._in_parts raise what the batch raised, or BatchScorer._inspected
-    # what a device did
+    # to see it fail: make Isolation._in_parts re-raise the batch's error, or BatchScorer._inspected
+    # the device's
     site = make_site()
     site.upload(100)
     site.start_worker(fault=f"before thermal.detection.detector.Detector.score 1 {fault}")
     site.start_producer()
     wait_until(lambda: site.scored() > 0, START_S, "the first row")
     site.wait_until_settled()
-    site.check_books()
+    site.check_ledger()
     assert site.scored() == 100
     assert answer in site.log("worker-1")
     assert "job" not in site.log("worker-1"), "the batch failed"
 
 
 def test_a_worker_whose_device_is_lost_ends_and_the_next_one_goes_on(make_site: MakeSite) -> None:
-    # to see it fail: leave DeviceFailed out of INFRASTRUCTURE (the frames are blamed), or
-    # end_after_this_job out of Worker._handle
+    # to see it fail: remove DeviceFailed from INFRASTRUCTURE (the frames are blamed), or
+    # end_after_this_job from Worker._handle
     site = make_site()
     site.start_producer()
     site.upload(100)
@@ -164,7 +164,7 @@ def test_a_worker_whose_device_is_lost_ends_and_the_next_one_goes_on(make_site: 
     site.start_worker("next")
     wait_until(lambda: site.scored() > 0, START_S, "the first row")
     site.wait_until_settled()
-    site.check_books()
+    site.check_ledger()
     assert site.scored() == 100
 
 
@@ -172,8 +172,8 @@ def test_a_worker_whose_device_is_lost_ends_and_the_next_one_goes_on(make_site: 
 def test_a_frame_that_fails_alone_is_quarantined_and_holds_up_no_other(
     make_site: MakeSite, fault: str, reason: str
 ) -> None:
-    # to see it fail: let Isolation._in_parts raise what the batch raised (the others are held up),
-    # or _failed_alone postpone the frame for ever or forget what it failed with (it is given up
+    # to see it fail: make Isolation._in_parts re-raise the batch error (other frames are held up),
+    # or make _failed_alone postpone the frame forever or drop the error (it is quarantined
     # without its reason)
     site = make_site()
     site.upload(20)
@@ -187,20 +187,20 @@ def test_a_frame_that_fails_alone_is_quarantined_and_holds_up_no_other(
     assert (path, why) == ("cam-a/poison.png", reason)
     assert "planted" in detail
     site.wait_until_settled()
-    site.check_books()
+    site.check_ledger()
 
 
 def test_a_frame_that_kills_its_workers_is_quarantined_and_holds_up_no_other(
     make_site: MakeSite,
 ) -> None:
-    # to see it fail: take _handle_abandoned from WarmWorker, or leave poison frames in their
-    # batch in Isolation.__call__
+    # to see it fail: remove _handle_abandoned from WarmWorker, or keep poison frames in their batch
+    # in Isolation.__call__
     site = make_site()
     site.upload(10)
     poison(site)
     site.upload(10)
     site.start_producer()
-    for _ in range(1 + MAX_FAILURES):  # in company once, then alone
+    for _ in range(1 + MAX_FAILURES):  # once with others, then alone
         site.start_worker(fault=KILLED_BY_POISON)
         assert site.wait_for_death("worker-1") == -signal.SIGKILL
         let_jobs_count_as_abandoned(site)
@@ -209,12 +209,12 @@ def test_a_frame_that_kills_its_workers_is_quarantined_and_holds_up_no_other(
     [(path, reason, _)] = quarantines(site)
     assert (path, reason) == ("cam-a/poison.png", "failed")
     site.wait_until_settled()
-    site.check_books()
+    site.check_ledger()
     assert site.scored() == 20
 
 
 def poison(site: Site) -> None:
-    """Upload a frame that the planted fault strikes at."""
+    """Upload a frame that triggers the injected fault."""
     (site.watch / "cam-a/poison.png").write_bytes(picture(1))
     site.uploaded.append("cam-a/poison.png")
 
@@ -227,7 +227,7 @@ def pending(site: Site) -> set[str]:
 
 
 def quarantines(site: Site) -> list[tuple[str, str, str]]:
-    """Path, reason and detail of all quarantined frames; none before there are tables."""
+    """Path, reason and detail of all quarantined frames; none before the tables exist."""
     if site.scored() == 0:
         return []
     with reading(site.engine) as connection:
@@ -237,14 +237,14 @@ def quarantines(site: Site) -> list[tuple[str, str, str]]:
 
 
 def quarantined_while_work_goes_on(site: Site) -> bool:
-    """Whether there is a quarantine; uploads another frame whenever the last one is done."""
+    """Whether a frame is quarantined; uploads another frame whenever the last has an outcome."""
     if len(pending(site)) <= 1:
         site.upload(1)
     return bool(quarantines(site))
 
 
 def let_jobs_count_as_abandoned(site: Site) -> None:
-    """As if the time for a sign of life had passed."""
+    """Expire the entries of running jobs, as if their worker had stopped reporting."""
     with site.redis.client() as redis:
         registry = FrameQueue(redis).rq.started_job_registry.key
         for entry in cast("list[bytes]", redis.zrange(registry, 0, -1)):

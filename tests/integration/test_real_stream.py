@@ -1,4 +1,4 @@
-"""The whole system on real images: `up` on the embedded default, and processes by URL."""
+"""The whole system on real images: `up` with embedded services, and processes with URLs."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ pytestmark = [pytest.mark.data, pytest.mark.slow]
 
 @pytest.fixture(scope="module")
 def model(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A bundle that a short training on real modules gives."""
+    """A bundle from a short training on real modules."""
     images = list_images(shared_data / "solar-modules" / "train" / "good")[:300]
     config = TrainingConfig(epochs=3, device="cpu")
     bundle = train(images, config, options=DecodeOptions(), progress=lambda _: None)
@@ -93,7 +93,7 @@ def copy_as_two_cameras(images: Sequence[Path], watch: Path) -> None:
 
 
 def check(export: Path, pictures: Path, expected: int) -> dict[str, float]:
-    """The exported rows are all there and complete; returns the scores by image."""
+    """Check that all rows were exported and are complete; return the scores by image."""
     with export.open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert list(rows[0])[:7] == ASKED_FOR
@@ -162,7 +162,7 @@ def _run_by_url(
 
 
 def _check_replay(database_url: str) -> None:
-    """The same scores in the same order give the same predictions, whichever services decided."""
+    """The same scores in the same order give the same predictions with either services."""
     engine = connect(database_url)
     report = replay_all(engine)
     engine.dispose()

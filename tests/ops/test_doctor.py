@@ -15,6 +15,7 @@ from ops import doctor
 from ops.cli.main import cli
 from ops.config.settings import Settings
 from ops.doctor import Check, examine
+from ops.program import program
 from storage.db.database import connect, migrate
 from storage.models import save_model
 from thermal.detection.bundle import Bundle
@@ -76,7 +77,7 @@ def test_services_that_are_away_are_named_with_what_to_do(tmp_path: Path) -> Non
 
 def test_embedded_redis_that_is_not_running_points_at_up(state: Path) -> None:
     checks = examine(Settings(data=state))
-    assert found(checks, "redis").remedy == "start it with `thermalwatch up`"
+    assert found(checks, "redis").remedy == f"start it: {program()} up --data {state}"
 
 
 def test_nothing_configured_is_a_problem_of_its_own() -> None:
@@ -88,7 +89,7 @@ def test_missing_model_is_a_problem(tmp_path: Path, redis_url: str) -> None:
     migrate(engine)
     engine.dispose()
     model = found(examine(settings(tmp_path, redis_url)), "model")
-    assert model.remedy == "register one: thermalwatch model add BUNDLE"
+    assert model.remedy == f"register one: {program()} model add BUNDLE --data {tmp_path}"
 
 
 def test_redis_that_may_drop_keys_is_a_problem(state: Path, redis_url: str) -> None:

@@ -1,4 +1,4 @@
-"""A real directory, a real ledger, a real Redis, and a producer on threads of its own."""
+"""A real directory, a real ledger, a real Redis, and a producer in its own threads."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from storage.db.schema import frames
 from storage.errors import DatabaseUnavailable
 from storage.queue import FrameBatch, FrameQueue
 
-#: Seconds that something may take which is expected to happen.
+#: Seconds to wait for an expected condition.
 PATIENCE_S = 20.0
 
 
 def eventually(condition: Callable[[], bool], within_s: float = PATIENCE_S) -> None:
-    """Wait until `condition` holds; fail if it does not in time."""
+    """Wait until `condition` holds; fail after the deadline."""
     deadline = time.monotonic() + within_s
     while not condition():
         assert time.monotonic() < deadline, f"not so after {within_s} s"
@@ -34,7 +34,7 @@ def eventually(condition: Callable[[], bool], within_s: float = PATIENCE_S) -> N
 
 @pytest.fixture
 def database_url(tmp_path: Path) -> str:
-    """The producer's SQL is the ledger's, which has tests on both databases; here SQLite does."""
+    """SQLite is enough here: the producer's SQL is the ledger's, tested on both databases."""
     return f"sqlite:///{tmp_path / 'thermalwatch.db'}"
 
 
@@ -48,7 +48,7 @@ def root(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def queue(redis_url: str) -> Iterator[FrameQueue]:
-    """The queue on an empty Redis."""
+    """A queue in an empty Redis."""
     with Redis.from_url(redis_url) as redis:
         yield FrameQueue(redis)
 
@@ -60,18 +60,18 @@ def database() -> Outage:
 
 
 def paths(engine: Engine) -> list[str]:
-    """Paths in the ledger, in the order of arrival."""
+    """Paths in the ledger, in order of arrival."""
     with reading(engine) as connection:
         return list(connection.scalars(select(frames.c.path).order_by(frames.c.arrival)))
 
 
 def queued(queue: FrameQueue) -> list[list[str]]:
-    """The frame ids of the jobs that wait, in the order of the queue."""
+    """The frame ids of the queued jobs, in queue order."""
     return [list(FrameBatch.decode(job.args[0]).frame_ids) for job in queue.rq.jobs]
 
 
 def told(caplog: pytest.LogCaptureFixture, words: str) -> int:
-    """How often the log said `words`."""
+    """The number of log messages that contain `words`."""
     return sum(words in message for message in caplog.messages)
 
 
@@ -79,7 +79,7 @@ def told(caplog: pytest.LogCaptureFixture, words: str) -> int:
 def producing(
     engine: Engine, queue: FrameQueue, config: ProducerConfig
 ) -> Iterator[threading.Event]:
-    """A producer at work while the block lasts; an error of its own fails the test."""
+    """Run a producer during the block; the test fails if it raises."""
     stop = threading.Event()
     failures: list[BaseException] = []
 

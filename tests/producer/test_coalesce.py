@@ -1,4 +1,4 @@
-"""Single events become batches."""
+"""Single events are grouped into batches."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def upload(
     return [CompleteFile(WatchRoot.at(root, {}), name, refused) for name in names]
 
 
-def test_files_that_come_together_share_jobs_of_max_batch(
+def test_files_that_arrive_together_share_jobs_of_at_most_max_batch(
     root: Path, engine: Engine, queue: FrameQueue, coalescer: Coalescer, start: Callable[[], None]
 ) -> None:
     names = [f"{number}.png" for number in range(20)]
@@ -59,7 +59,7 @@ def test_files_that_come_together_share_jobs_of_max_batch(
     eventually(lambda: [len(job) for job in queued(queue)] == [8, 8, 4])
 
 
-def test_a_file_told_of_twice_is_registered_once(
+def test_a_file_reported_twice_is_registered_once(
     root: Path, engine: Engine, coalescer: Coalescer, start: Callable[[], None]
 ) -> None:
     for file in upload(root, "a.png", "b.png") * 2:
@@ -68,7 +68,7 @@ def test_a_file_told_of_twice_is_registered_once(
     eventually(lambda: paths(engine) == ["a.png", "b.png"])
 
 
-def test_files_that_are_gone_again_are_passed_over(
+def test_vanished_files_are_ignored(
     root: Path, engine: Engine, coalescer: Coalescer, start: Callable[[], None]
 ) -> None:
     files = upload(root, "gone.png", "a.png")
@@ -79,7 +79,7 @@ def test_files_that_are_gone_again_are_passed_over(
     eventually(lambda: paths(engine) == ["a.png"])
 
 
-def test_what_waits_is_registered_before_the_end(
+def test_waiting_files_are_registered_before_the_producer_stops(
     root: Path, engine: Engine, coalescer: Coalescer
 ) -> None:
     for file in upload(root, *(f"{number}.png" for number in range(20))):
@@ -90,33 +90,33 @@ def test_what_waits_is_registered_before_the_end(
     assert len(paths(engine)) == 20
 
 
-def test_what_waits_is_bounded(root: Path, coalescer: Coalescer) -> None:
+def test_the_number_of_waiting_files_is_bounded(root: Path, coalescer: Coalescer) -> None:
     watch_root = WatchRoot.at(root, {})
     files = [CompleteFile(watch_root, f"{n}.png", print) for n in range(MAX_WAITING + 1)]
     accepted = [coalescer.put(file) for file in files]
     assert accepted == [True] * MAX_WAITING + [False]
 
 
-def test_a_file_that_cannot_be_looked_at_is_left_to_the_scan(
+def test_an_unreadable_file_is_left_to_the_scan(
     root: Path, engine: Engine, coalescer: Coalescer, start: Callable[[], None]
 ) -> None:
-    # to see it fail: pass over every OSError in _look
+    # to see it fail: ignore every OSError in _frame_of
     refused: list[str] = []
-    name = "a" * 300 + ".png"  # longer than any file system takes: lstat fails
+    name = "a" * 300 + ".png"  # longer than any file system allows: lstat fails
     assert coalescer.put(CompleteFile(WatchRoot.at(root, {}), name, refused.append))
     start()
     eventually(lambda: refused == [name])
     assert paths(engine) == []
 
 
-def test_while_jobs_wait_for_every_worker_files_gather_for_a_larger_one(
+def test_while_every_worker_has_a_job_waiting_files_gather_for_a_larger_one(
     root: Path,
     queue: FrameQueue,
     coalescer: Coalescer,
     start: Callable[[], None],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    # to see it fail: let `workers_have_jobs` be False; the second job then has one frame
+    # to see it fail: make `workers_have_jobs` return False; the second job then has one frame
     looks = Counter[str]()
     look = Dispatcher.workers_have_jobs
 

@@ -1,4 +1,4 @@
-"""Directories that go away and come back, or that cannot be watched."""
+"""Directories that disappear and return, or that cannot be watched."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_a_root_that_does_not_exist_yet_is_waited_for(
     assert told(caplog, "cannot watch") == told(caplog, "can be watched again") == 1
 
 
-def test_a_root_deleted_and_made_anew_is_watched_again(
+def test_a_root_deleted_and_recreated_is_watched_again(
     root: Path, engine: Engine, queue: FrameQueue, config: ProducerConfig
 ) -> None:
     with producing(engine, queue, config):
@@ -66,7 +66,7 @@ def test_a_root_deleted_and_made_anew_is_watched_again(
         eventually(lambda: mode(queue) == "absent")
 
 
-def test_a_root_replaced_between_two_looks_is_watched_again(
+def test_a_root_replaced_between_two_checks_is_watched_again(
     root: Path, tmp_path: Path, engine: Engine, queue: FrameQueue, config: ProducerConfig
 ) -> None:
     with producing(engine, queue, config):
@@ -128,7 +128,7 @@ def test_a_directory_that_cannot_be_read_does_not_hold_up_others(
         eventually(lambda: paths(engine) == ["open/a.png", "closed/a.png"])
         (root / "closed too").chmod(0o700)
         eventually(lambda: len(paths(engine)) == 3)
-    assert told(caplog, "cannot look at") == 2
+    assert told(caplog, "cannot read") == 2
 
 
 def test_directories_that_the_kernel_will_not_watch_are_scanned_often(
@@ -157,7 +157,7 @@ def test_directories_that_the_kernel_will_not_watch_are_scanned_often(
     assert told(caplog, "max_user_watches") == 1
 
 
-def test_where_inotify_cannot_be_had_directories_are_polled(
+def test_without_inotify_directories_are_polled(
     root: Path,
     engine: Engine,
     queue: FrameQueue,

@@ -64,7 +64,7 @@ def ids(*batches: list[NewFrame]) -> list[list[str]]:
 
 
 def work_off(queue: FrameQueue, engine: Engine, jobs: int = 1) -> None:
-    """Do what a worker does with its jobs: take them, and give their frames an outcome."""
+    """Do a worker's part: take the jobs and give their frames an outcome."""
     for _ in range(jobs):
         taken = queue.rq.jobs[0]
         finish(engine, superseded=queued(queue)[0], now=0.0)
@@ -80,7 +80,7 @@ def test_new_frames_are_queued_at_once_in_jobs_of_max_batch(
     assert queued(queue) == ids(new[:4], new[4:])
 
 
-def test_frames_that_the_ledger_knows_are_not_queued_again(
+def test_registered_frames_are_not_queued_again(
     dispatcher: Dispatcher, queue: FrameQueue, engine: Engine
 ) -> None:
     dispatcher.submit(frames(3))
@@ -99,7 +99,7 @@ def test_a_queued_frame_is_not_dispatched_while_its_lease_lasts(
     assert queued(queue) == []
 
 
-def test_what_a_flushed_redis_lost_is_queued_when_the_lease_has_run_out(
+def test_jobs_lost_in_a_flush_are_queued_again_when_their_lease_expires(
     dispatcher: Dispatcher, queue: FrameQueue, clock: Clock
 ) -> None:
     dispatcher.submit(frames(6))
@@ -109,7 +109,7 @@ def test_what_a_flushed_redis_lost_is_queued_when_the_lease_has_run_out(
     assert queued(queue) == ids(frames(4), frames(2, start=4))
 
 
-def test_a_frame_that_still_waits_gets_a_new_lease_and_no_second_job(
+def test_a_queued_frame_gets_a_new_lease_and_no_second_job(
     dispatcher: Dispatcher, queue: FrameQueue, clock: Clock
 ) -> None:
     dispatcher.submit(frames(6))
@@ -121,10 +121,10 @@ def test_a_frame_that_still_waits_gets_a_new_lease_and_no_second_job(
     queue.redis.flushall()
     clock.now += CONFIG.lease_s - 1
     dispatcher.top_up()
-    assert queued(queue) == []  # the lease was renewed at the last look
+    assert queued(queue) == []  # the last round renewed the lease
 
 
-def test_a_full_queue_grows_no_deeper_and_the_ledger_keeps_the_rest(
+def test_a_full_queue_does_not_grow_and_the_rest_waits_in_the_ledger(
     dispatcher: Dispatcher, queue: FrameQueue, engine: Engine
 ) -> None:
     dispatcher.submit(frames(100))
@@ -181,7 +181,7 @@ def no_redis(tmp_path: Path) -> Iterator[FrameQueue]:
         yield FrameQueue(redis)
 
 
-def test_frames_are_registered_while_redis_is_away_and_queued_when_it_is_back(
+def test_frames_are_registered_during_a_redis_outage_and_queued_after_it(
     engine: Engine,
     queue: FrameQueue,
     no_redis: FrameQueue,
@@ -200,10 +200,12 @@ def test_frames_are_registered_while_redis_is_away_and_queued_when_it_is_back(
     back = Dispatcher(engine, queue, CONFIG, clock, database=database, redis=redis_outage)
     back.top_up()
     assert not redis_outage.down
-    assert queued(queue) == ids(frames(4), frames(2, start=4))  # no lease had to run out
+    assert queued(queue) == ids(
+        frames(4), frames(2, start=4)
+    )  # without waiting for a lease to expire
 
 
-def test_nothing_is_queued_that_the_ledger_could_not_take(
+def test_frames_that_could_not_be_registered_are_not_queued(
     tmp_path: Path, queue: FrameQueue, clock: Clock, database: Outage, redis_outage: Outage
 ) -> None:
     engine = connect(f"sqlite:///{tmp_path / 'no' / 'such' / 'directory.db'}")
@@ -227,7 +229,7 @@ def test_a_frame_in_a_running_job_gets_no_second_one(
     assert queue.depth() == 0
 
 
-def test_frames_that_come_together_are_shared_out_to_several_workers(
+def test_frames_that_arrive_together_are_split_among_workers(
     engine: Engine, queue: FrameQueue, clock: Clock, database: Outage, redis_outage: Outage
 ) -> None:
     config = replace(CONFIG, max_batch=256, max_depth=32)

@@ -26,7 +26,7 @@ server:/late /data nfs rw 0 0
         ("/var/uploads", None),
         ("/srv/uploads", "nfs4"),
         ("/srv/uploads/roof/2024", "nfs4"),
-        ("/srv/uploads-local", None),  # a name that only begins alike
+        ("/srv/uploads-local", None),  # only the beginning of the name is the same
         ("/srv/uploads/fast/a", None),  # a local file system mounted on a remote one
         ("/mnt/two words\\/a", "cifs"),
         ("/home/op/cam/x", "fuse.sshfs"),
@@ -40,5 +40,5 @@ def test_network_file_systems_are_recognised(path: str, expected: str | None) ->
     assert network_type(path, MOUNTED) == expected
 
 
-def test_this_machines_list_can_be_read(tmp_path: Path) -> None:
+def test_the_mounts_of_this_machine_can_be_read(tmp_path: Path) -> None:
     assert network_type(str(tmp_path), Path(MOUNTS).read_bytes()) is None

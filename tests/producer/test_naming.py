@@ -60,7 +60,7 @@ def test_unfinished_and_hidden_directories_are_ignored() -> None:
 
 
 @given(st.binary(min_size=1, max_size=255))
-def test_any_name_can_be_judged(name: bytes) -> None:
+def test_any_name_is_accepted_or_ignored_without_error(name: bytes) -> None:
     assert is_frame_name(os.fsdecode(name)) in (True, False)
 
 
@@ -108,7 +108,7 @@ def test_a_frame_is_described_by_its_file(tmp_path: Path) -> None:
     assert text_to_path(frame.path) == name
 
 
-def test_what_is_no_regular_file_is_no_frame(tmp_path: Path) -> None:
+def test_only_regular_files_are_frames(tmp_path: Path) -> None:
     (tmp_path / "dir.png").mkdir()
     (tmp_path / "real.png").touch()
     (tmp_path / "link.png").symlink_to("real.png")
@@ -119,7 +119,7 @@ def test_what_is_no_regular_file_is_no_frame(tmp_path: Path) -> None:
     assert root.frame_at("real.png") is not None
 
 
-def test_a_date_that_no_column_can_hold_is_the_last_that_it_can(tmp_path: Path) -> None:
+def test_a_date_beyond_the_columns_range_is_clamped(tmp_path: Path) -> None:
     file = tmp_path / "a.png"
     file.touch()
     os.utime(file, (0, 2**34 - 2**20))  # the year 2514
@@ -142,14 +142,12 @@ def test_a_date_that_no_column_can_hold_is_the_last_that_it_can(tmp_path: Path) 
         ({"observer": "fsevents"}, "observer"),
     ],
 )
-def test_settings_that_cannot_work_are_refused_by_name(
-    change: dict[str, object], named: str
-) -> None:
+def test_invalid_settings_are_rejected_by_name(change: dict[str, object], named: str) -> None:
     with pytest.raises(ValueError, match=named):
         ProducerConfig(**{"roots": (Path("in"),), **change})  # type: ignore[arg-type]
 
 
-def test_a_root_inside_another_is_refused(tmp_path: Path) -> None:
+def test_nested_roots_are_rejected(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="inside"):
         ProducerConfig(roots=(tmp_path, tmp_path / "a"))
     with pytest.raises(ValueError, match="inside"):

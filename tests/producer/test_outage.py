@@ -1,4 +1,4 @@
-"""Services that are away for a while."""
+"""Outages of services."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def service(returns: list[None]) -> Outage:
     )
 
 
-def test_an_outage_is_told_once_and_its_end_once(caplog: pytest.LogCaptureFixture) -> None:
+def test_an_outage_and_its_end_are_each_logged_once(caplog: pytest.LogCaptureFixture) -> None:
     returns: list[None] = []
     outage = service(returns)
     for _ in range(5):
@@ -45,7 +45,7 @@ def test_pauses_grow_to_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     assert sum(pauses[:6]) < 10
 
 
-def test_what_fails_for_a_while_is_done_in_the_end() -> None:
+def test_an_action_is_repeated_until_it_succeeds() -> None:
     attempts: list[None] = []
 
     def action() -> str:
@@ -60,7 +60,7 @@ def test_what_fails_for_a_while_is_done_in_the_end() -> None:
     assert len(returns) == 1
 
 
-def test_a_service_that_does_only_a_part_of_its_work_is_not_back() -> None:
+def test_a_service_that_works_only_partly_is_not_back() -> None:
     attempts: list[None] = []
 
     def check() -> None:

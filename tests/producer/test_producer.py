@@ -26,7 +26,7 @@ def config(root: Path) -> ProducerConfig:
 
 
 def upload(path: Path, content: bytes = b"image") -> None:
-    """Put a file there as careful uploaders do: under another name first."""
+    """Write a file as careful uploaders do: under a temporary name first."""
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(path.name + ".tmp")
     unfinished.write_bytes(content)
@@ -73,10 +73,10 @@ def test_files_from_before_the_start_are_found_and_known_ones_are_not_queued_aga
     assert [len(job) for job in queued(queue)] == [1, 1]
 
 
-def test_a_slow_upload_is_not_touched_before_it_is_closed(
+def test_a_slow_upload_is_not_registered_before_it_is_closed(
     root: Path, engine: Engine, queue: FrameQueue, config: ProducerConfig
 ) -> None:
-    config = replace(config, settle_s=600.0)  # only an event can tell that a file is complete
+    config = replace(config, settle_s=600.0)  # only an event can report a file as complete
     with producing(engine, queue, config), (root / "slow.png").open("wb") as slow:
         eventually(lambda: watching(queue))
         for number in range(5):
@@ -102,7 +102,7 @@ def test_a_file_overwritten_in_place_is_two_frames(
         eventually(lambda: queue.depth() == 2)
 
 
-def test_files_in_directories_that_are_new_or_moved_in_are_found(
+def test_files_in_new_or_moved_directories_are_found(
     root: Path, tmp_path: Path, engine: Engine, queue: FrameQueue, config: ProducerConfig
 ) -> None:
     with producing(engine, queue, config):
@@ -112,7 +112,7 @@ def test_files_in_directories_that_are_new_or_moved_in_are_found(
         (tmp_path / "staged").rename(root / "moved")
         expected = {"new/2024/05/a.png", "moved/deep/b.png"}
         eventually(lambda: set(paths(engine)) == expected)
-        # From now on they are watched: this is quicker than any scan.
+        # now they are watched: this is faster than any scan
         upload(root / "new" / "2024" / "05" / "c.png")
         upload(root / "moved" / "deep" / "d.png")
         expected |= {"new/2024/05/c.png", "moved/deep/d.png"}
@@ -142,7 +142,7 @@ def test_a_file_linked_to_its_name_is_found(
 @pytest.mark.parametrize(
     "name", [b"new\nline.png", b"\xff'\".png", b"back\\slash.PNG", b"x" * 251 + b".png"]
 )
-def test_any_name_passes(
+def test_files_of_any_name_are_registered(
     root: Path, engine: Engine, queue: FrameQueue, config: ProducerConfig, name: bytes
 ) -> None:
     with producing(engine, queue, config):
@@ -152,7 +152,7 @@ def test_any_name_passes(
         eventually(lambda: queue.depth() == 1)
 
 
-def test_what_is_no_frame_is_left_alone(
+def test_other_files_are_ignored(
     root: Path, tmp_path: Path, engine: Engine, queue: FrameQueue, config: ProducerConfig
 ) -> None:
     (tmp_path / "outside.png").write_bytes(b"secret")
@@ -171,7 +171,7 @@ def test_what_is_no_frame_is_left_alone(
         eventually(lambda: paths(engine) == ["last.png", "directory.png/inside.png"])
 
 
-def test_polling_waits_until_a_file_stands_still(
+def test_polling_waits_until_a_file_has_settled(
     root: Path, engine: Engine, queue: FrameQueue, config: ProducerConfig
 ) -> None:
     config = replace(config, observer="polling", settle_s=1.0)
@@ -185,7 +185,7 @@ def test_polling_waits_until_a_file_stands_still(
         assert sizes(engine) == [slow.tell()]
 
 
-def test_polling_finds_what_is_overwritten_and_what_is_new(
+def test_polling_finds_new_and_overwritten_files(
     root: Path, engine: Engine, queue: FrameQueue, config: ProducerConfig
 ) -> None:
     with producing(engine, queue, replace(config, observer="polling")):
@@ -197,7 +197,7 @@ def test_polling_finds_what_is_overwritten_and_what_is_new(
         eventually(lambda: "other/deep/b.png" in paths(engine))
 
 
-def test_a_date_in_the_future_does_not_keep_a_file_out(
+def test_a_file_with_a_date_in_the_future_is_registered(
     root: Path, engine: Engine, queue: FrameQueue, config: ProducerConfig
 ) -> None:
     upload(root / "a.png")
@@ -246,12 +246,12 @@ def test_configured_cameras_are_used(
     assert counts(engine, "hall").seen == 1
 
 
-def test_what_was_noticed_is_registered_before_the_end_and_the_end_comes_soon(
+def test_stopping_is_quick_and_registers_the_files_already_noticed(
     root: Path, engine: Engine, queue: FrameQueue, config: ProducerConfig
 ) -> None:
     with producing(engine, queue, replace(config, max_delay_ms=500.0)):
         eventually(lambda: watching(queue))
-        upload(root / "first.png")  # goes on at once
+        upload(root / "first.png")  # passed on at once
         eventually(lambda: paths(engine) == ["first.png"])
         upload(root / "second.png")  # waits for others
         began = time.monotonic()
@@ -261,7 +261,7 @@ def test_what_was_noticed_is_registered_before_the_end_and_the_end_comes_soon(
         eventually(lambda: paths(engine) == ["first.png", "second.png"])
 
 
-def test_a_producer_says_what_it_does(
+def test_a_producer_publishes_its_state(
     root: Path, engine: Engine, queue: FrameQueue, config: ProducerConfig
 ) -> None:
     upload(root / "cam" / "a.png")
@@ -274,7 +274,7 @@ def test_a_producer_says_what_it_does(
     assert living_producers(queue.redis) == []
 
 
-def test_signs_of_life_of_another_release_are_passed_over(queue: FrameQueue) -> None:
+def test_heartbeats_of_another_release_are_ignored(queue: FrameQueue) -> None:
     queue.redis.set("thermalwatch:producer:old", "[]")
     queue.redis.set("thermalwatch:producer:new", '{"roots": [{"planet": 3}]}')
     assert living_producers(queue.redis) == []

@@ -1,4 +1,4 @@
-"""Redis and the database go away and come back."""
+"""Redis and the database stop and return."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def config(root: Path) -> ProducerConfig:
     return ProducerConfig(roots=(root,), settle_s=0.3, lease_s=1.0, dispatch_interval_s=0.1)
 
 
-def test_all_comes_back_after_flushall(
+def test_all_frames_are_queued_again_after_flushall(
     root: Path, engine: Engine, queue: FrameQueue, config: ProducerConfig
 ) -> None:
     with producing(engine, queue, config):
@@ -42,7 +42,7 @@ def test_all_comes_back_after_flushall(
 
 @contextmanager
 def redis_behind(link: Path, server: RedisServer) -> Iterator[None]:
-    """Redis can be reached at the path `link` while the block lasts."""
+    """Make Redis reachable at the path `link` during the block."""
     link.symlink_to(server.socket)
     try:
         yield
@@ -52,7 +52,7 @@ def redis_behind(link: Path, server: RedisServer) -> Iterator[None]:
             redis.client_kill_filter(_type="normal", skipme=True)
 
 
-def test_frames_are_registered_while_redis_is_away_and_queued_when_it_is_back(
+def test_frames_are_registered_during_a_redis_outage_and_queued_after_it(
     root: Path,
     tmp_path: Path,
     engine: Engine,
@@ -137,7 +137,7 @@ def test_more_files_than_can_wait_for_the_database_are_found_by_a_scan(
         eventually(lambda: counts(absent.engine).seen == 100)
 
 
-def test_a_producer_stops_soon_while_nothing_answers(
+def test_a_producer_stops_quickly_during_outages(
     root: Path, tmp_path: Path, config: ProducerConfig
 ) -> None:
     (root / "a.png").write_bytes(b"image")

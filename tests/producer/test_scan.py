@@ -12,7 +12,7 @@ from storage.frames.ledger import NewFrame
 
 
 def scan(root: Path, start: str = "") -> tuple[list[NewFrame], list[str], dict[str, OSError]]:
-    """All frames, the directories entered, and what was refused."""
+    """All frames, the directories entered and the paths refused."""
     entered: list[str] = []
     refused: dict[str, OSError] = {}
     batches = walk(WatchRoot.at(root, {}), start, enter=entered.append, refused=refused.__setitem__)
@@ -31,13 +31,13 @@ def test_frames_are_found_at_any_depth(root: Path) -> None:
     assert not refused
 
 
-def test_a_scan_sees_the_frame_that_an_event_would_tell_of(root: Path) -> None:
+def test_a_scan_gives_the_same_frame_as_an_event(root: Path) -> None:
     (root / "cam").mkdir()
     (root / "cam" / "a.png").write_bytes(b"123")
     assert scan(root)[0] == [WatchRoot.at(root, {}).frame_at("cam/a.png")]
 
 
-def test_what_is_no_frame_is_passed_over(root: Path, tmp_path: Path) -> None:
+def test_other_files_are_skipped(root: Path, tmp_path: Path) -> None:
     (tmp_path / "outside").mkdir()
     (tmp_path / "outside" / "secret.png").touch()
     for ignored in (".hidden", "upload.part", "cam.TMP"):
@@ -102,13 +102,13 @@ def test_a_directory_that_cannot_be_entered_does_not_end_the_scan(root: Path) ->
     assert list(refused) == ["b"]
 
 
-def test_a_directory_that_is_gone_is_refused(root: Path) -> None:
+def test_a_missing_directory_is_reported_as_refused(root: Path) -> None:
     found, _, refused = scan(root, "gone")
     assert found == []
     assert isinstance(refused["gone"], FileNotFoundError)
 
 
-def test_a_path_that_is_too_long_for_the_system_is_refused(root: Path) -> None:
+def test_a_path_too_long_for_the_system_is_reported_as_refused(root: Path) -> None:
     home = Path.cwd()
     try:
         os.chdir(root)

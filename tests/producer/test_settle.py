@@ -38,7 +38,7 @@ def test_a_file_that_changed_starts_again_and_those_behind_it_do_not_wait() -> N
     assert settling.due(now=13.0) == [frame("a", size=2)]
 
 
-def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_number_of_remembered_files_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(producer.settle, "MAX_REMEMBERED", 2)
     settling = Settling(2.0)
     assert settling.watch([frame("a"), frame("b")], now=0.0)

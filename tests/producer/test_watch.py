@@ -1,4 +1,4 @@
-"""What inotify tells, on real directories."""
+"""What inotify reports, on real directories."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from producer.watch import TreeWatch
 
 
 class Recorder:
-    """Keeps what it is told; can hold the reader thread up."""
+    """Records what it receives; can block the reader thread."""
 
     def __init__(self) -> None:
         self.told: list[tuple[str, str]] = []
@@ -53,7 +53,7 @@ def recorder() -> Recorder:
 
 @pytest.fixture
 def watch(root: Path, recorder: Recorder) -> Iterator[TreeWatch]:
-    """A watch on the root alone; tests add what is beneath, as the scan does."""
+    """A watch on the root alone; tests add subdirectories, as the scan does."""
     with reading_inotify() as inotify:
         assert inotify is not None
         watch = TreeWatch(inotify, WatchRoot.at(root, {}), recorder)
@@ -95,7 +95,7 @@ def test_a_file_moved_out_does_not_hold_up_the_next(
     eventually(lambda: recorder.has(("complete", "new.png")), within_s=0.4)
 
 
-def test_directories_made_or_moved_in_are_told(
+def test_new_and_moved_directories_are_reported(
     root: Path, tmp_path: Path, watch: TreeWatch, recorder: Recorder
 ) -> None:
     (root / "made").mkdir()
@@ -107,7 +107,7 @@ def test_directories_made_or_moved_in_are_told(
     assert recorder.told == [("directory", name) for name in ("made", "moved", "later")]
 
 
-def test_a_directory_added_twice_tells_once(
+def test_a_directory_added_twice_reports_once(
     root: Path, watch: TreeWatch, recorder: Recorder
 ) -> None:
     for _ in range(3):
@@ -154,7 +154,7 @@ def test_a_watch_whose_directory_was_renamed_unnoticed_is_corrected(
 ) -> None:
     (root / "a").mkdir()
     watch.add("a")
-    watch.remove("")  # as after lost events: nobody tells of the rename
+    watch.remove("")  # as after lost events: the rename is not reported
     (root / "b").mkdir()
     watch.add("b")
     (root / "b").rename(root / "c")
@@ -166,7 +166,7 @@ def test_a_watch_whose_directory_was_renamed_unnoticed_is_corrected(
     assert ("complete", "b/x.png") not in recorder.told
 
 
-def test_a_directory_deleted_and_made_anew_can_be_watched_again(
+def test_a_recreated_directory_can_be_watched_again(
     root: Path, watch: TreeWatch, recorder: Recorder
 ) -> None:
     (root / "cam").mkdir()
@@ -175,33 +175,35 @@ def test_a_directory_deleted_and_made_anew_can_be_watched_again(
     (root / "holds-the-reader-up.png").touch()
     (root / "cam").rmdir()
     (root / "cam").mkdir()
-    watch.add("cam")  # the reader has not heard of the end of the old one yet
+    watch.add("cam")  # the reader has not yet received the end of the old watch
     recorder.go.set()
     (root / "cam" / "a.png").touch()
     eventually(lambda: recorder.has(("complete", "cam/a.png")))
 
 
-def test_the_end_of_the_root_is_told(root: Path, watch: TreeWatch, recorder: Recorder) -> None:
+def test_the_deletion_of_the_root_is_reported(
+    root: Path, watch: TreeWatch, recorder: Recorder
+) -> None:
     shutil.rmtree(root)
     eventually(lambda: recorder.has(("lost", "")))
 
 
-def test_an_overflow_of_the_kernels_queue_is_told(
+def test_an_overflow_of_the_kernels_queue_is_reported(
     root: Path, watch: TreeWatch, recorder: Recorder
 ) -> None:
     limit = int(Path("/proc/sys/fs/inotify/max_queued_events").read_text())
     if limit > 50_000:
         pytest.skip(f"{limit} events would have to be made")
     recorder.go.clear()
-    # Two names in turn: equal events in a row are one. Half as many again as fit into the queue,
-    # because the reader takes some before it is held up.
+    # Alternate two names, because the kernel merges equal consecutive events. Half as many again as
+    # fit into the queue, because the reader takes some before it blocks.
     for number in range(limit * 3 // 2):
         os.close(os.open(root / f"{number % 2}.png", os.O_CREAT | os.O_WRONLY))
     recorder.go.set()
     eventually(lambda: recorder.has(("lost", "")))
 
 
-def test_what_cannot_be_watched_is_an_error(root: Path, watch: TreeWatch) -> None:
+def test_an_unwatchable_directory_is_an_error(root: Path, watch: TreeWatch) -> None:
     with pytest.raises(FileNotFoundError):
         watch.add("gone")
     (root / "file").touch()

@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from ops.cli.options import config_option, data_option, json_option, note, print_json, settings_from
+from ops.program import as_called
 
 #: Characters of the shortest password (NIST SP 800-63B asks for 8 at least).
 LEAST_PASSWORD = 8
@@ -86,7 +87,7 @@ def list_(data: Path | None, as_json: bool, config: Path | None) -> None:
         print_json([vars(one) for one in found])
         return
     if not found:
-        click.echo("no accounts; `thermalwatch account add NAME` adds one")
+        click.echo(as_called("no accounts; `thermalwatch account add NAME` adds one"))
     for one in found:
         click.echo(f"{one.name:<24} {one.role}")
 

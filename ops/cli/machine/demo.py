@@ -1,4 +1,4 @@
-"""`demo`: the whole system shown at work, with nothing else installed."""
+"""`demo`: the whole system on a simulated plant, with nothing else installed."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ops.cli.options import DIRECTORY, note
+from ops.program import command_line
 
 if TYPE_CHECKING:
     from ops.config.settings import Settings
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from ops.demo.run import DemoOutcome
     from storage.frames.ledger import Counts
 
-#: Faults that are listed one by one; the rest is counted.
+#: Faults listed one by one; the rest are only counted.
 LISTED = 15
 
 
@@ -26,7 +27,7 @@ Examples:
   thermalwatch demo --output /tmp/demo --seed 7
   thermalwatch demo --images dataset/     # train/good, test/good and test/<defect>
 
-Exit code 1 when an image was lost: when the books do not balance."""
+Exit code 1 when an image was lost, that is when the ledger counts do not balance."""
 )
 @click.option(
     "--images",
@@ -40,15 +41,15 @@ Exit code 1 when an image was lost: when the books do not balance."""
     default=Path("demo"),
     show_default=True,
     metavar="DIR",
-    help="Folder for all of it; an earlier demo's is replaced.",
+    help="Folder for everything it makes; an earlier demo is replaced.",
 )
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, metavar="N")
 @click.pass_context
 def demo(ctx: click.Context, images: Path | None, output: Path, seed: int) -> None:
-    """Show everything at work: train, start the system, upload images, look at what it found.
+    """Train a model, start the system, upload images and show what it found.
 
-    Simulates a plant with two thermal cameras and known faults, takes two to three minutes, and
-    leaves everything in ./demo to look at.
+    Simulates a plant with two thermal cameras and known faults. Takes one to two minutes and
+    leaves the results in ./demo.
     """
     from ops.config.wiring import available_cores
     from ops.demo import run as steps
@@ -68,7 +69,8 @@ def demo(ctx: click.Context, images: Path | None, output: Path, seed: int) -> No
     with steps.running_system(folder, settings):
         note(f"4/4  uploading {source.total} images and one broken file")
         outcome = _upload(folder, settings, source, seed)
-    _summarise(outcome, folder, settings)
+    _summarise(outcome, output, settings)
+    _tell_what_to_try(output, settings)
     if not outcome.audit.passed or outcome.audit.counts.seen != outcome.uploaded:
         ctx.exit(1)
 
@@ -81,12 +83,12 @@ def _upload(folder: Path, settings: Settings, source: DemoInput, seed: int) -> D
         uploads = bar.add_task("uploaded", total=source.total + 1, detail="")
         outcomes = bar.add_task("decided ", total=source.total + 1, detail="")
 
-        def show(uploaded: int, books: Counts) -> None:
+        def show(uploaded: int, counts: Counts) -> None:
             bar.update(uploads, completed=uploaded)
             bar.update(
                 outcomes,
-                completed=books.seen - books.pending,
-                detail=f"{books.pending} waiting, {books.quarantined} quarantined",
+                completed=counts.seen - counts.pending,
+                detail=f"{counts.pending} waiting, {counts.quarantined} quarantined",
             )
 
         return upload_and_wait(folder, settings, source, seed=seed, progress=show)
@@ -131,9 +133,17 @@ def _summarise(outcome: DemoOutcome, folder: Path, settings: Settings) -> None:
             click.echo(
                 f"                    {folder / 'state' / 'pictures' / one.row.sheet_picture}"
             )
-    click.echo(
-        f"look around         thermalwatch results list --anomalies --data {folder / 'state'}"
-    )
-    click.echo(f"                    thermalwatch serve --data {folder / 'state'}")
     click.echo()
-    click.echo("no image was lost" if outcome.audit.passed else "THE BOOKS DO NOT BALANCE")
+    click.echo("no image was lost" if outcome.audit.passed else "THE LEDGER COUNTS DO NOT BALANCE")
+
+
+def _tell_what_to_try(folder: Path, settings: Settings) -> None:
+    """Commands for what the demo left behind, relative to where it was started."""
+    state = folder / "state"
+    click.echo()
+    click.echo(
+        f"look around         {command_line('results', 'list', '--anomalies', '--data', state)}"
+    )
+    click.echo(f"check the counts    {command_line('audit', '--data', state)}")
+    click.echo(f"open the dashboard  {command_line('serve', '--data', state)}")
+    click.echo(f"                    then http://{settings.server.host}:{settings.server.port}")

@@ -16,6 +16,7 @@ from ops.cli.options import (
     print_json,
     settings_from,
 )
+from ops.program import as_called
 
 
 @click.command(
@@ -52,6 +53,6 @@ def doctor(
         for check in checks:
             click.echo(f"{'ok     ' if check.ok else 'PROBLEM'}  {check.name}: {check.finding}")
             if check.remedy is not None:
-                click.echo(f"{'':9}→ {check.remedy}")
+                click.echo(f"{'':9}→ {as_called(check.remedy)}")
     if not healthy:
         ctx.exit(1)

@@ -17,6 +17,7 @@ from ops.cli.options import (
     print_json,
     settings_from,
 )
+from ops.program import as_called
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -58,7 +59,7 @@ def list_(data: Path | None, as_json: bool, config: Path | None) -> None:
         print_json(models)
         return
     if not models:
-        click.echo("no models; `thermalwatch model add BUNDLE` adds one")
+        click.echo(as_called("no models; `thermalwatch model add BUNDLE` adds one"))
     for entry in models:
         click.echo(
             f"{'*' if entry['active'] else ' '} {entry['model_id']}  {entry['size']} px, "
@@ -108,7 +109,8 @@ def activate(model_id: str, data: Path | None, config: Path | None) -> None:
         fitting = [known for known in known_model_ids(engine) if known.startswith(model_id)]
         if len(fitting) != 1:
             found = f"fits {len(fitting)} models" if fitting else "fits no model"
-            raise click.ClickException(f"{model_id} {found}; see `thermalwatch model list`")
+            hint = as_called("see `thermalwatch model list`")
+            raise click.ClickException(f"{model_id} {found}; {hint}")
         save_model(engine, load_model(engine, fitting[0]), now=time.time(), activate=True)
     note(f"model {fitting[0]} is active")
 

@@ -1,4 +1,4 @@
-"""Every protection that a fault test is there for, and how to take it out of the product."""
+"""Every protection that a fault test checks, and how to remove it from the product."""
 
 from tests.faults.removals import of_files, of_producers, of_security, of_services, of_workers
 

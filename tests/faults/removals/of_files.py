@@ -1,4 +1,4 @@
-"""Protections from what files are, and from how they come."""
+"""Protections against the content of files and the ways they are uploaded."""
 
 from tests.faults.removals.removal import Edit, Removal
 
@@ -16,7 +16,7 @@ _TOUCHED = "test_uploads.py::test_a_file_that_is_touched_is_scored_again_and_one
 _DATES = "test_uploads.py::test_files_of_any_date_have_their_outcome"
 _CLIMBS = "test_security.py::test_a_ledger_row_that_climbs_out_of_its_root_is_not_read"
 
-_ANY_CONTENT_IS_READ = (  # both looks: either finds a version that came before the reading
+_ANY_CONTENT_IS_READ = (  # both checks: either notices a version written before the read
     Edit(
         "worker/reading.py",
         "        if _identity(descriptor) != (entry.mtime_ns, entry.size):\n"
@@ -114,7 +114,7 @@ REMOVALS = (
         ),
     ),
     Removal(
-        "scans-follow-no-links",  # both: a link cannot be watched, so it is not listed either
+        "scans-follow-no-links",  # both: a link cannot be watched, so it is not listed
         (_KINDS,),
         (
             Edit(
@@ -188,7 +188,7 @@ REMOVALS = (
         (_IDS_WITHOUT_DATE,),
     ),
     Removal(
-        "the-grace-period-begins-with-the-entry",  # or else a number of attempts ends it
+        "the-grace-period-begins-with-the-entry",  # otherwise the limit of attempts ends it
         (_DATES,),
         (
             Edit(

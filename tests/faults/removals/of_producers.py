@@ -138,7 +138,7 @@ REMOVALS = (
         ),
     ),
     Removal(
-        "a-new-root-is-scanned",  # both: either alone finds it
+        "a-new-root-is-scanned",  # both: either one finds it alone
         (_ANEW,),
         (
             Edit(

@@ -1,4 +1,4 @@
-"""Protections from people who can write into the queue, a directory or the ledger."""
+"""Protections against people who can write to the queue, a directory or the ledger."""
 
 from tests.faults.removals.removal import Edit, Removal
 

@@ -1,4 +1,4 @@
-"""Protections from Redis, the database and disks."""
+"""Protections against failures of Redis, the database and disks."""
 
 from tests.faults.removals.removal import Edit, Removal
 

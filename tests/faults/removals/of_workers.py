@@ -1,4 +1,4 @@
-"""Protections of batches and of the processes that work on them."""
+"""Protections of batches and of the workers that process them."""
 
 from tests.faults.removals.removal import Edit, Removal
 
@@ -81,7 +81,7 @@ REMOVALS = (
         ),
     ),
     Removal(
-        "what-is-scored-is-not-committed",  # both: either alone leaves committed frames out
+        "what-is-scored-is-not-committed",  # both: either one skips committed frames alone
         (f"{_POSTGRES}[hung_up_in_a_commit]",),
         (
             Edit(

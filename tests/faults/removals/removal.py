@@ -1,4 +1,4 @@
-"""What a removal is."""
+"""The parts of a removal."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Edit:
-    """Replaces a text that occurs once in a file of the repository."""
+    """Replaces a text that occurs exactly once in a file of the repository."""
 
     file: str
     old: str
@@ -16,12 +16,12 @@ class Edit:
 
 @dataclass(frozen=True)
 class Removal:
-    """A protection taken out of the product, and the fault tests that must then fail.
+    """A protection to remove from the product, and the fault tests that must then fail.
 
-    Where several layers protect from the same fault, all of them have to go: then there are several
-    edits. A test is named with its parameters if each of them guards something of its own.
+    Where several layers protect against the same fault, all have to go, so there are several edits.
+    A test is named with its parameters if each case checks a protection of its own.
     """
 
     name: str
-    tests: tuple[str, ...]  #: pytest's node ids, from the directory of the fault tests on
+    tests: tuple[str, ...]  #: pytest node ids, relative to the directory of the fault tests
     edits: tuple[Edit, ...]

@@ -316,6 +316,32 @@ def test_demo_on_real_images_loses_none_and_finds_the_hot_ones(
     assert "no image was lost" in shown.stdout
     with (folder / "results.csv").open(newline="") as file:
         assert len(list(csv.DictReader(file))) == 25
+    for word in shown.stdout.split():
+        if word.startswith(str(folder)):
+            assert Path(word.rstrip(",")).exists(), word
+    assert pasted(line_after("look around", shown.stdout)).splitlines()[1:]  # below the header
+    assert "26 seen = 25 scored" in pasted(line_after("check the counts", shown.stdout))
+    assert f"serve --data {folder / 'state'}" in line_after("open the dashboard", shown.stdout)
+    assert "then http://127.0.0.1:8080" in shown.stdout
+
+
+def line_after(label: str, output: str) -> str:
+    (line,) = [line for line in output.splitlines() if line.startswith(label)]
+    return line.removeprefix(label).strip()
+
+
+def pasted(line: str) -> str:
+    """What a shell makes of a printed command."""
+    shell = subprocess.run(
+        ["/bin/sh", "-c", line],
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+        env=environment(),
+        check=False,
+    )
+    assert shell.returncode == 0, shell.stderr
+    return shell.stdout
 
 
 def test_demo_replaces_nothing_but_an_earlier_demo(tmp_path: Path) -> None:
@@ -401,7 +427,7 @@ def test_up_scores_what_is_uploaded_stops_in_order_and_goes_on(
     assert healthy.returncode == 0, healthy.stdout
     second_up = command("up", "--data", state, "--watch", first.watch)
     assert second_up.returncode == 1
-    assert f"already in use by `thermalwatch up` (process {first.process.pid})" in second_up.stderr
+    assert f" up` (process {first.process.pid})" in second_up.stderr
 
     first.process.send_signal(signal.SIGINT)
     assert first.process.wait(PATIENCE_S) == 130

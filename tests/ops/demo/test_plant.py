@@ -45,7 +45,7 @@ def test_a_frame_is_16_bit_and_holds_plausible_temperatures(plant: Plant, camera
 
 
 @pytest.mark.parametrize("camera", CAMERAS)
-def test_exactly_the_asked_share_of_a_stream_is_faulty(plant: Plant, camera: str) -> None:
+def test_exactly_the_requested_share_of_a_stream_is_faulty(plant: Plant, camera: str) -> None:
     frames = list(plant.stream(camera, 80, 0.1))
     assert [frame.index for frame in frames] == list(range(80))
     kinds = {frame.truth.kind for frame in frames if frame.truth}
@@ -55,9 +55,7 @@ def test_exactly_the_asked_share_of_a_stream_is_faulty(plant: Plant, camera: str
 
 
 @pytest.mark.parametrize("camera", CAMERAS)
-def test_a_fault_changes_the_frame_where_and_as_much_as_its_truth_says(
-    plant: Plant, camera: str
-) -> None:
+def test_a_fault_changes_the_frame_as_its_truth_states(plant: Plant, camera: str) -> None:
     normal = [frame.counts for frame in plant.stream(camera, 40, 0.0)]
     checked = 0
     for frame in plant.stream(camera, 40, 1.0):

@@ -21,7 +21,7 @@ def test_every_upload_arrives_whole_and_leaves_nothing_else(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("manner", [upload_as_part, upload_as_dotfile])
-def test_a_renaming_upload_shows_its_final_name_only_when_complete(
+def test_a_renaming_upload_has_its_final_name_only_when_complete(
     tmp_path: Path, manner: Manner
 ) -> None:
     path = tmp_path / "frame.png"
@@ -38,7 +38,7 @@ def test_a_renaming_upload_shows_its_final_name_only_when_complete(
     assert path.read_bytes() == DATA
 
 
-def test_the_manner_follows_from_seed_and_name(tmp_path: Path) -> None:
+def test_seed_and_name_determine_the_manner(tmp_path: Path) -> None:
     def chosen(seed: int) -> list[Manner]:
         return [Uploader(tmp_path, seed=seed).manner(f"{n}.png") for n in range(30)]
 

@@ -208,7 +208,7 @@ def test_a_server_for_others_does_not_start_without_accounts(tmp_path: Path) -> 
     answer = CliRunner().invoke(cli, words)
     assert answer.exit_code == 2
     assert "there are no accounts" in answer.output
-    assert "thermalwatch account add NAME --role admin" in answer.output
+    assert "account add NAME --role admin" in answer.output
 
 
 def test_a_port_that_is_taken_is_said_clearly(tmp_path: Path) -> None:
