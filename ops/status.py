@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from ops.config.settings import Settings
     from producer.heartbeat import Heartbeat
-    from storage.frames.ledger import Counts
+    from storage.frames.counts import LedgerCounts
 
 #: Seconds for an answer of Redis.
 ANSWER_S = 3.0
@@ -22,11 +22,11 @@ _DAY_S = 86_400.0
 
 
 @dataclass(frozen=True)
-class CameraBooks:
-    """One camera's books."""
+class CameraStatus:
+    """One camera's ledger counts and recent past."""
 
     name: str
-    counts: Counts
+    counts: LedgerCounts
     last_frame_at: float  #: Unix s
     anomalies_24h: int  #: by time of capture
 
@@ -54,8 +54,8 @@ class Status:
     """The whole picture; `queue` is None when Redis cannot be reached, `queue_error` says why."""
 
     model_id: str | None
-    counts: Counts
-    cameras: tuple[CameraBooks, ...]
+    counts: LedgerCounts
+    cameras: tuple[CameraStatus, ...]
     queue: QueueState | None
     queue_error: str | None
 
@@ -64,7 +64,7 @@ def read_status(settings: Settings, *, now: float) -> Status:
     """Raises `StorageError` when the database cannot be read: then nothing is known."""
     from redis import RedisError
 
-    from storage.frames.ledger import counts
+    from storage.frames.counts import ledger_counts
     from storage.models import active_model_id
 
     queue, queue_error = None, None
@@ -76,21 +76,21 @@ def read_status(settings: Settings, *, now: float) -> Status:
     with wiring.open_existing_database(settings) as engine:
         return Status(
             model_id=active_model_id(engine),
-            counts=counts(engine),
+            counts=ledger_counts(engine),
             cameras=_read_cameras(engine, now),
             queue=queue,
             queue_error=queue_error,
         )
 
 
-def _read_cameras(engine: Engine, now: float) -> tuple[CameraBooks, ...]:
-    from storage.frames.ledger import counts
-    from storage.results.queries import count_days, list_cameras
+def _read_cameras(engine: Engine, now: float) -> tuple[CameraStatus, ...]:
+    from storage.frames.counts import ledger_counts, list_cameras
+    from storage.results.counts import count_days
 
     return tuple(
-        CameraBooks(
+        CameraStatus(
             name=camera.name,
-            counts=counts(engine, camera.name),
+            counts=ledger_counts(engine, camera.name),
             last_frame_at=camera.last_frame_at,
             anomalies_24h=sum(
                 day.anomalies

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from ops.config.settings import Settings
     from storage.frames.audit import Audit
-    from storage.frames.ledger import Counts
+    from storage.frames.counts import LedgerCounts
     from storage.results.fields import ResultRow
 
 #: Marks the folder of an earlier demo, which may be replaced.
@@ -130,14 +130,14 @@ def upload_and_wait(
     source: DemoInput,
     *,
     seed: int,
-    progress: Callable[[int, Counts], None],
+    progress: Callable[[int, LedgerCounts], None],
 ) -> DemoOutcome:
     """Upload all frames and one broken file, and wait until each has an outcome.
 
     Raises `DemoError` after `FINISH_S`.
     """
     from storage.frames.audit import audit
-    from storage.frames.ledger import counts
+    from storage.frames.counts import ledger_counts
     from storage.results.queries import ResultQuery, iterate_results
 
     uploader = Uploader(folder / "incoming", seed)
@@ -150,7 +150,7 @@ def upload_and_wait(
             if number == source.total // 2:
                 uploader.upload_truncated(frame.camera, f"broken-{frame.name}", frame.data)
             if number % PROGRESS_FRAMES == 0:
-                progress(len(frames), counts(engine))
+                progress(len(frames), ledger_counts(engine))
         uploaded = len(frames) + 1
         _await_outcomes(engine, uploaded, lambda found: progress(uploaded, found))
         seconds = time.monotonic() - begun
@@ -220,16 +220,16 @@ def _await_start(process: subprocess.Popen[bytes], settings: Settings, log: Path
     _poll(ready, START_S, complain)
 
 
-def _await_outcomes(engine: Engine, uploaded: int, show: Callable[[Counts], None]) -> None:
-    from storage.frames.ledger import counts
+def _await_outcomes(engine: Engine, uploaded: int, show: Callable[[LedgerCounts], None]) -> None:
+    from storage.frames.counts import ledger_counts
 
     def done() -> bool:
-        found = counts(engine)
+        found = ledger_counts(engine)
         show(found)
         return found.seen >= uploaded and found.pending == 0
 
     def complain() -> str:
-        found = counts(engine)
+        found = ledger_counts(engine)
         return (
             f"{uploaded - found.seen} of {uploaded} files were not seen and {found.pending} are "
             f"still pending after {FINISH_S:.0f} s; see the logs in the state directory"

@@ -68,7 +68,7 @@ class SystemMetrics(Collector):
             )
 
     def _ledger(self) -> Iterator[Metric]:
-        books = self._services.books.get()
+        counts = self._services.ledger_counts.get()
         frames = CounterMetricFamily(
             "thermalwatch_frames",
             "Frames that got their outcome: scored, quarantined, superseded.",
@@ -77,7 +77,7 @@ class SystemMetrics(Collector):
         anomalies = CounterMetricFamily(
             "thermalwatch_anomalies", "Frames that were flagged.", labels=["camera"]
         )
-        for (camera, outcome), number in sorted(books.totals.items()):
+        for (camera, outcome), number in sorted(counts.totals.items()):
             if outcome == "anomaly":
                 anomalies.add_metric([camera], number)
             else:
@@ -87,9 +87,9 @@ class SystemMetrics(Collector):
         yield GaugeMetricFamily(
             "thermalwatch_queue_frames",
             "Frames in the ledger that wait to be scored.",
-            value=sum(books.pending.values()),
+            value=sum(counts.pending.values()),
         )
-        oldest = books.oldest_pending_at
+        oldest = counts.oldest_pending_at
         yield GaugeMetricFamily(
             "thermalwatch_oldest_pending_seconds",
             "Age of the frame that waits longest; 0 when none waits.",

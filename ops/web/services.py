@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from ops.web.queries.active_model import ActiveModel
 from ops.web.queries.brief_cache import BriefCache
 from ops.web.queries.frames import FrameSource
-from ops.web.queries.ledger_counts import LedgerBooks
+from ops.web.queries.ledger_counts import LedgerCounter
 from ops.web.queries.live import Live
 from ops.web.queries.wall import RECENT, wall_as_json
 from ops.web.security.access import Access
@@ -40,7 +40,7 @@ class Services:
     model: ActiveModel
     wall: BriefCache[list[CameraView]]
     wall_answer: BriefCache[bytes]  #: the same as JSON
-    books: LedgerBooks
+    ledger_counts: LedgerCounter
     access: Access
     throttle: LoginThrottle
     live: Live
@@ -73,7 +73,7 @@ def make_services(
         model=ActiveModel(settings, engine),
         wall=wall,
         wall_answer=wall_answer,
-        books=LedgerBooks(engine, clock),
+        ledger_counts=LedgerCounter(engine, clock),
         access=Access(engine, loopback=loopback, clock=clock),
         throttle=LoginThrottle(),
         # who asks for the wall because of news gets no answer that is older than them

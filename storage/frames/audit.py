@@ -9,7 +9,7 @@ from sqlalchemy import Engine, func, select
 from storage.db.database import reading
 from storage.db.schema import SCORED, frames, id_begins, is_expired, is_quarantined, results
 from storage.errors import AmbiguousFrame
-from storage.frames.ledger import Counts, counts_query
+from storage.frames.counts import LedgerCounts, counts_query
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class FrameRecord:
 class Audit:
     """Whether ledger and results tell the same story, at one instant."""
 
-    counts: Counts
+    counts: LedgerCounts
     scored_without_result: int  #: frames that are scored and have no result
     results_of_unscored: int  #: results of frames that are not scored
     expired: int  #: scored frames whose results retention has deleted
@@ -90,7 +90,7 @@ def audit(engine: Engine) -> Audit:
     )
     with reading(engine) as connection:
         *books, without, unscored, gone = connection.execute(query).one()
-    return Audit(Counts(*books), without, unscored, gone)
+    return Audit(LedgerCounts(*books), without, unscored, gone)
 
 
 def list_quarantined(

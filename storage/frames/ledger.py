@@ -22,7 +22,6 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Engine,
-    Select,
     and_,
     bindparam,
     func,
@@ -94,22 +93,6 @@ class Quarantined:
     frame_id: str
     reason: str  #: machine word: empty, corrupt, unsupported, too_large, missing, …
     detail: str  #: sentence for people
-
-
-@dataclass(frozen=True)
-class Counts:
-    """The books: how many frames were seen and what became of them."""
-
-    seen: int
-    scored: int
-    quarantined: int
-    superseded: int
-    pending: int
-
-    @property
-    def balanced(self) -> bool:
-        """Whether every frame seen has one outcome or is pending."""
-        return self.seen == self.scored + self.quarantined + self.superseded + self.pending
 
 
 _LEDGER_COLUMNS = (
@@ -349,24 +332,6 @@ def requeue(engine: Engine, ids: Sequence[str], *, now: float) -> list[str]:
             )
             requeued.update(connection.scalars(again))
     return [frame_id for frame_id in dict.fromkeys(ids) if frame_id in requeued]
-
-
-def counts(engine: Engine, camera: str | None = None) -> Counts:
-    """The books of one camera or of all, at one instant."""
-    query = counts_query()
-    if camera is not None:
-        query = query.where(frames.c.camera == camera)
-    with reading(engine) as connection:
-        return Counts(*connection.execute(query).one())
-
-
-def counts_query() -> Select[*tuple[Any, ...]]:
-    """The query whose row is a `Counts`. `seen` is counted for itself, not added up."""
-    by_state = (
-        func.count().filter(frames.c.state == state)
-        for state in (SCORED, QUARANTINED, SUPERSEDED, PENDING)
-    )
-    return select(func.count(), *by_state).select_from(frames)
 
 
 def _locked(ids: Sequence[str], condition: ColumnElement[bool]) -> CTE:

@@ -4,21 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import (
-    BigInteger,
     Connection,
-    Double,
     Engine,
     Select,
-    case,
-    cast,
-    func,
-    literal,
     select,
 )
 
@@ -67,19 +60,6 @@ class Series:
     temperature_unit: str | None  #: of the latest frame
     points: tuple[SeriesPoint, ...]
     anomalies: tuple[AnomalyPoint, ...]
-
-
-@dataclass(frozen=True)
-class CameraDay:
-    """The results of one camera on one UTC day."""
-
-    day: date
-    camera: str
-    frames: int
-    anomalies: int
-    max_score: float
-    max_temperature: float
-    temperature_unit: str
 
 
 def read_series(
@@ -188,37 +168,6 @@ def _anomalies(
     query = query.order_by(results.c.captured_at.desc(), results.c.id.desc())
     rows = connection.execute(query.limit(MOST_ANOMALIES)).all()
     return tuple(AnomalyPoint(*row) for row in reversed(rows))
-
-
-def camera_days(
-    engine: Engine, *, since: float, until: float, camera: str | None = None
-) -> list[CameraDay]:
-    """Each camera's days that have results, earliest first; reads the rows of that time once."""
-    days = results.c.captured_at / literal(_DAY_S, Double)
-    # The cast cuts off in SQLite, which may lack floor(); in Postgres it would round.
-    day = cast(days, BigInteger) if engine.dialect.name == "sqlite" else func.floor(days)
-    query = _between(
-        select(
-            day.label("day"),
-            results.c.camera,
-            func.count(),
-            func.sum(case((results.c.anomaly, 1), else_=0)),
-            func.max(results.c.score),
-            func.max(results.c.max_temperature),
-            func.max(results.c.temperature_unit),
-        ),
-        since,
-        until,
-    )
-    if camera is not None:
-        query = query.where(results.c.camera == camera)
-    query = query.group_by(day, results.c.camera).order_by(day, results.c.camera)
-    epoch = datetime(1970, 1, 1, tzinfo=UTC).date()
-    with reading(engine) as connection:
-        return [
-            CameraDay(epoch + timedelta(days=int(number)), *rest)
-            for number, *rest in connection.execute(query)
-        ]
 
 
 def _between(query: Select[Any], begin: float, end: float) -> Select[Any]:

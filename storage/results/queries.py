@@ -6,8 +6,7 @@ import base64
 import json
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, timedelta
+from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from sqlalchemy import (
@@ -16,8 +15,6 @@ from sqlalchemy import (
     Double,
     Engine,
     Select,
-    cast,
-    func,
     literal,
     select,
     tuple_,
@@ -25,7 +22,6 @@ from sqlalchemy import (
 
 from storage.db.database import reading
 from storage.db.schema import (
-    cameras,
     id_begins,
     is_anomaly,
     is_reviewed,
@@ -86,33 +82,6 @@ class Page:
 
     rows: tuple[ResultRow, ...]
     next: str | None  #: to pass as `after`; None at the end
-
-
-@dataclass(frozen=True)
-class DayCount:
-    """The results of one UTC day."""
-
-    day: date
-    frames: int
-    anomalies: int
-
-
-@dataclass(frozen=True)
-class CameraCount:
-    """The results of one camera."""
-
-    name: str
-    frames: int
-    anomalies: int
-
-
-@dataclass(frozen=True)
-class Camera:
-    """A camera that has sent at least one frame."""
-
-    name: str
-    first_seen_at: float  #: Unix s
-    last_frame_at: float  #: Unix s; when its latest frame was registered
 
 
 def list_results(
@@ -180,62 +149,6 @@ def find_results(engine: Engine, name: str) -> list[ResultRow]:
                 return [row_from_database(row) for row in found]
         by_path = latest.where(results.c.image_path == name)
         return [row_from_database(row) for row in connection.execute(by_path)]
-
-
-def count_days(
-    engine: Engine,
-    *,
-    camera: str | None = None,
-    since: float | None = None,
-    until: float | None = None,
-) -> list[DayCount]:
-    """Results and anomalies of each UTC day that has any, earliest first."""
-    days = results.c.captured_at / literal(_DAY_S, Double)
-    # The cast cuts off in SQLite, which may lack floor(); in Postgres it would round.
-    day = cast(days, BigInteger) if engine.dialect.name == "sqlite" else func.floor(days)
-    epoch = datetime(1970, 1, 1, tzinfo=UTC).date()
-    chosen = ResultQuery(camera=camera, since=since, until=until)
-    return [
-        DayCount(epoch + timedelta(days=int(number)), found, anomalies)
-        for number, found, anomalies in _count(engine, chosen, day)
-    ]
-
-
-def count_cameras(
-    engine: Engine,
-    *,
-    camera: str | None = None,
-    since: float | None = None,
-    until: float | None = None,
-) -> list[CameraCount]:
-    """Results and anomalies of each camera that has any, by name."""
-    chosen = ResultQuery(camera=camera, since=since, until=until)
-    return [CameraCount(*counted) for counted in _count(engine, chosen, results.c.camera)]
-
-
-def _count(
-    engine: Engine, query: ResultQuery, group: ColumnElement[Any]
-) -> list[tuple[Any, int, int]]:
-    """Results and anomalies of each group: of two indexes, without a look at the table."""
-    of_anomalies = replace(query, prediction="Anomaly")
-    with reading(engine) as connection:
-        counted, anomalies = (
-            {
-                key: number
-                for key, number in connection.execute(
-                    asked.restrict(select(group, func.count())).group_by(group)
-                )
-            }
-            for asked in (query, of_anomalies)
-        )
-    return [(key, counted[key], anomalies.get(key, 0)) for key in sorted(counted)]
-
-
-def list_cameras(engine: Engine) -> list[Camera]:
-    """All cameras that have sent a frame, by name."""
-    with reading(engine) as connection:
-        rows = connection.execute(select(cameras).order_by(cameras.c.name))
-        return [Camera(row.name, row.first_seen_at, row.last_frame_at) for row in rows]
 
 
 def _encode_cursor(row: ResultRow) -> str:

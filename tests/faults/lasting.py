@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from typing import Final
 
 from storage.queue import FrameQueue
-from tests.faults.site import RECOVERY_S, START_S, Site, wait_until
+from tests.faults.site import RECOVERY_S, START_S, Site
+from tests.waiting import wait_until
 
 WORKERS: Final = ("worker-1", "worker-2")
 #: Warnings and errors that a process may log about one fault.

@@ -7,8 +7,7 @@ import re
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,9 +20,10 @@ from sqlalchemy import Engine, func, select
 from storage.db.database import connect, reading
 from storage.db.schema import frames, results
 from storage.files.paths import path_to_text
-from storage.frames.ledger import Counts, counts
+from storage.frames.counts import LedgerCounts, ledger_counts
 from storage.stream.replay import replay_all
 from tests.scene import picture
+from tests.waiting import wait_until
 from thermal.detection.bundle import Bundle, save_bundle
 
 #: Seconds within which everything must have recovered after the end of a fault.
@@ -35,16 +35,6 @@ START_S = 60.0
 recoveries_s: list[float] = []
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-
-
-def wait_until(condition: Callable[[], bool], timeout_s: float, what: str) -> float:
-    """Wait for `condition` and return the seconds it took; fails after `timeout_s`."""
-    started = time.monotonic()
-    while not condition():
-        waited = time.monotonic() - started
-        assert waited < timeout_s, f"{what} did not happen within {timeout_s:.0f} s"
-        time.sleep(0.05)
-    return time.monotonic() - started
 
 
 class RedisProcess:
@@ -215,9 +205,9 @@ class Site:
         """The workers that are processing a batch."""
         return {name for name, state in self.workers().items() if state == "busy"}
 
-    def ledger_counts(self) -> Counts:
+    def ledger_counts(self) -> LedgerCounts:
         """How many frames were seen and how many have each outcome."""
-        return counts(self.engine)
+        return ledger_counts(self.engine)
 
     def seen(self) -> int:
         """Number of frames in the ledger; 0 before the tables exist."""

@@ -13,9 +13,10 @@ import psutil
 from redis import Redis, RedisError
 
 from tests.faults.postgres import PostgresProcess
-from tests.faults.site import START_S, wait_until
+from tests.faults.site import START_S
 from tests.faults.soak_stream import CAMERAS, Stream
 from tests.faults.soak_system import WORKERS, System
+from tests.waiting import wait_until
 
 #: Seconds for which a process is stopped.
 STOPPED_S = (5.0, 15.0)

@@ -19,7 +19,8 @@ from sqlalchemy import Engine
 from ops.local.embedded_redis import redis_socket, urls_for
 from storage.db.database import connect
 from tests.faults.postgres import PostgresProcess
-from tests.faults.site import REPOSITORY, START_S, wait_until
+from tests.faults.site import REPOSITORY, START_S
+from tests.waiting import wait_until
 from thermal.detection.bundle import Bundle, save_bundle
 
 WORKERS = ("worker-1", "worker-2")

@@ -13,7 +13,8 @@ import pytest
 from tests.faults.conftest import MakeSite
 from tests.faults.lasting import WORKERS, let_pass, start_all, withstanding
 from tests.faults.postgres import PostgresProcess
-from tests.faults.site import RECOVERY_S, Site, wait_until
+from tests.faults.site import RECOVERY_S, Site
+from tests.waiting import wait_until
 
 #: Seconds for which a database accepts no writes.
 READ_ONLY_S = 10.0

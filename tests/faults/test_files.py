@@ -23,9 +23,10 @@ from storage.db.database import reading
 from storage.db.schema import results
 from tests.faults.conftest import MakeSite
 from tests.faults.images import bombs, large_picture
-from tests.faults.site import RECOVERY_S, START_S, Site, wait_until
+from tests.faults.site import RECOVERY_S, START_S, Site
 from tests.scene import picture
 from tests.thermal.decode.samples import samples
+from tests.waiting import wait_until
 from thermal.decode import IMAGE_SUFFIXES, decode
 from thermal.errors import DecodeError
 

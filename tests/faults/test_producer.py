@@ -17,8 +17,9 @@ from storage.db.database import reading
 from storage.db.schema import frames
 from storage.frames.ledger import lease
 from tests.faults.conftest import MakeSite
-from tests.faults.site import RECOVERY_S, START_S, Site, wait_until
+from tests.faults.site import RECOVERY_S, START_S, Site
 from tests.scene import picture
+from tests.waiting import wait_until
 
 #: Frames are claimed but have no job yet.
 CLAIMED = "before storage.queue.FrameQueue.in_flight 1"

@@ -13,7 +13,8 @@ import pytest
 
 from tests.faults.conftest import MakeSite
 from tests.faults.lasting import let_pass, start_all, withstanding
-from tests.faults.site import RECOVERY_S, START_S, Site, wait_until
+from tests.faults.site import RECOVERY_S, START_S, Site
+from tests.waiting import wait_until
 
 #: Seconds for which Redis hangs.
 PAUSE_S = 30.0

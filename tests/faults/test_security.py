@@ -36,8 +36,9 @@ from storage.models import save_model
 from storage.queue import JOB_FUNCTION, QUEUE_NAME, FrameQueue
 from tests.faults.conftest import MakeSite
 from tests.faults.lasting import is_idle
-from tests.faults.site import RECOVERY_S, REPOSITORY, START_S, Site, wait_until
+from tests.faults.site import RECOVERY_S, REPOSITORY, START_S, Site
 from tests.scene import picture
+from tests.waiting import wait_until
 from thermal.detection.bundle import WEIGHTS_FILE, Bundle, save_bundle
 
 SECRET = "hunter2-in-the-url"

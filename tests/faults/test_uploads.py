@@ -21,8 +21,9 @@ from storage.db.database import reading
 from storage.db.schema import frames, results
 from tests.faults.conftest import MakeSite
 from tests.faults.images import large_picture
-from tests.faults.site import RECOVERY_S, START_S, Site, wait_until
+from tests.faults.site import RECOVERY_S, START_S, Site
 from tests.scene import picture
+from tests.waiting import wait_until
 
 #: Bytes per write, and the pause after each in seconds; 20 KB take about 2 s …
 STEP_BYTES, STEP_S = 1024, 0.05

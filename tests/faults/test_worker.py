@@ -13,8 +13,9 @@ from storage.db.database import reading
 from storage.db.schema import frames
 from storage.queue import FrameQueue
 from tests.faults.conftest import MakeSite
-from tests.faults.site import RECOVERY_S, START_S, Site, wait_until
+from tests.faults.site import RECOVERY_S, START_S, Site
 from tests.scene import picture
+from tests.waiting import wait_until
 from worker.batch import PART_FRAMES
 from worker.isolation import MAX_FAILURES
 from worker.rq_worker import EXIT_STUCK

@@ -17,7 +17,8 @@ import pytest
 
 from storage.db.database import connect
 from storage.stream.replay import replay_all
-from tests.faults.site import START_S, wait_until
+from tests.faults.site import START_S
+from tests.waiting import wait_until
 from thermal.decode import DecodeOptions
 from thermal.detection.bundle import save_bundle
 from thermal.training.dataset import list_images

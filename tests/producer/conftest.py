@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -19,17 +18,7 @@ from storage.db.database import reading
 from storage.db.schema import frames
 from storage.errors import DatabaseUnavailable
 from storage.queue import FrameBatch, FrameQueue
-
-#: Seconds to wait for an expected condition.
-PATIENCE_S = 20.0
-
-
-def eventually(condition: Callable[[], bool], within_s: float = PATIENCE_S) -> None:
-    """Wait until `condition` holds; fail after the deadline."""
-    deadline = time.monotonic() + within_s
-    while not condition():
-        assert time.monotonic() < deadline, f"not so after {within_s} s"
-        time.sleep(0.005)
+from tests.waiting import PATIENCE_S
 
 
 @pytest.fixture

@@ -18,7 +18,8 @@ from producer.dispatch import Dispatcher
 from producer.naming import WatchRoot
 from producer.outage import Outage
 from storage.queue import FrameQueue
-from tests.producer.conftest import eventually, paths, queued
+from tests.producer.conftest import paths, queued
+from tests.waiting import wait_until
 
 
 @pytest.fixture
@@ -54,9 +55,9 @@ def test_files_that_arrive_together_share_jobs_of_at_most_max_batch(
     for file in upload(root, *names):
         assert coalescer.put(file)
     start()
-    eventually(lambda: len(paths(engine)) == 20)
+    wait_until(lambda: len(paths(engine)) == 20)
     assert paths(engine) == names
-    eventually(lambda: [len(job) for job in queued(queue)] == [8, 8, 4])
+    wait_until(lambda: [len(job) for job in queued(queue)] == [8, 8, 4])
 
 
 def test_a_file_reported_twice_is_registered_once(
@@ -65,7 +66,7 @@ def test_a_file_reported_twice_is_registered_once(
     for file in upload(root, "a.png", "b.png") * 2:
         coalescer.put(file)
     start()
-    eventually(lambda: paths(engine) == ["a.png", "b.png"])
+    wait_until(lambda: paths(engine) == ["a.png", "b.png"])
 
 
 def test_vanished_files_are_ignored(
@@ -76,7 +77,7 @@ def test_vanished_files_are_ignored(
     for file in files:
         coalescer.put(file)
     start()
-    eventually(lambda: paths(engine) == ["a.png"])
+    wait_until(lambda: paths(engine) == ["a.png"])
 
 
 def test_waiting_files_are_registered_before_the_producer_stops(
@@ -105,7 +106,7 @@ def test_an_unreadable_file_is_left_to_the_scan(
     name = "a" * 300 + ".png"  # longer than any file system allows: lstat fails
     assert coalescer.put(CompleteFile(WatchRoot.at(root, {}), name, refused.append))
     start()
-    eventually(lambda: refused == [name])
+    wait_until(lambda: refused == [name])
     assert paths(engine) == []
 
 
@@ -131,5 +132,5 @@ def test_while_every_worker_has_a_job_waiting_files_gather_for_a_larger_one(
         [file] = upload(root, f"{number}.png")
         coalescer.put(file)
         seen = looks["looks"]
-        eventually(lambda: looks["looks"] > seen)  # noqa: B023 - it waited, and did not go on
-    eventually(lambda: [len(job) for job in queued(queue)] == [1, 3])
+        wait_until(lambda: looks["looks"] > seen)  # noqa: B023 - it waited, and did not go on
+    wait_until(lambda: [len(job) for job in queued(queue)] == [1, 3])

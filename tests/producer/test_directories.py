@@ -15,7 +15,8 @@ from sqlalchemy import Engine
 from producer.config import ProducerConfig
 from producer.heartbeat import living_producers
 from storage.queue import FrameQueue
-from tests.producer.conftest import eventually, paths, producing, told
+from tests.producer.conftest import paths, producing, told
+from tests.waiting import wait_until
 
 
 @pytest.fixture
@@ -45,12 +46,12 @@ def test_a_root_that_does_not_exist_yet_is_waited_for(
 ) -> None:
     root.rmdir()
     with producing(engine, queue, config):
-        eventually(lambda: mode(queue) == "absent")
+        wait_until(lambda: mode(queue) == "absent")
         (root / "cam").mkdir(parents=True)
         (root / "cam" / "a.png").write_bytes(b"image")
-        eventually(lambda: paths(engine) == ["cam/a.png"])
+        wait_until(lambda: paths(engine) == ["cam/a.png"])
         (root / "cam" / "b.png").write_bytes(b"image")
-        eventually(lambda: paths(engine) == ["cam/a.png", "cam/b.png"])
+        wait_until(lambda: paths(engine) == ["cam/a.png", "cam/b.png"])
     assert told(caplog, "cannot watch") == told(caplog, "can be watched again") == 1
 
 
@@ -61,23 +62,23 @@ def test_a_root_deleted_and_recreated_is_watched_again(
         for number in range(3):
             (root / "cam").mkdir(parents=True)
             (root / "cam" / f"{number}.png").write_bytes(b"image")
-            eventually(lambda number=number: len(paths(engine)) == number + 1)  # type: ignore[misc]
+            wait_until(lambda number=number: len(paths(engine)) == number + 1)  # type: ignore[misc]
             shutil.rmtree(root)
-        eventually(lambda: mode(queue) == "absent")
+        wait_until(lambda: mode(queue) == "absent")
 
 
 def test_a_root_replaced_between_two_checks_is_watched_again(
     root: Path, tmp_path: Path, engine: Engine, queue: FrameQueue, config: ProducerConfig
 ) -> None:
     with producing(engine, queue, config):
-        eventually(lambda: mode(queue) == "inotify")
+        wait_until(lambda: mode(queue) == "inotify")
         root.rename(tmp_path / "old")
         root.mkdir()
         (root / "a.png").write_bytes(b"image")
-        eventually(lambda: paths(engine) == ["a.png"])
+        wait_until(lambda: paths(engine) == ["a.png"])
         (tmp_path / "old" / "stray.png").write_bytes(b"image")
         (root / "b.png").write_bytes(b"image")
-        eventually(lambda: paths(engine) == ["a.png", "b.png"])
+        wait_until(lambda: paths(engine) == ["a.png", "b.png"])
 
 
 def test_a_root_that_is_a_link_may_be_pointed_elsewhere(
@@ -89,10 +90,10 @@ def test_a_root_that_is_a_link_may_be_pointed_elsewhere(
     (root / "a.png").write_bytes(b"image")
     (tmp_path / "other" / "b.png").write_bytes(b"image")
     with producing(engine, queue, replace(config, roots=(link,))):
-        eventually(lambda: paths(engine) == ["a.png"])
+        wait_until(lambda: paths(engine) == ["a.png"])
         (tmp_path / "newer").symlink_to(tmp_path / "other")
         (tmp_path / "newer").rename(link)
-        eventually(lambda: paths(engine) == ["a.png", "b.png"])
+        wait_until(lambda: paths(engine) == ["a.png", "b.png"])
 
 
 def test_a_root_that_cannot_be_read_is_waited_for(
@@ -100,12 +101,12 @@ def test_a_root_that_cannot_be_read_is_waited_for(
 ) -> None:
     skip_if_nothing_is_unreadable(root)
     with producing(engine, queue, config):
-        eventually(lambda: mode(queue) == "inotify")
+        wait_until(lambda: mode(queue) == "inotify")
         root.chmod(0)
-        eventually(lambda: mode(queue) == "absent")
+        wait_until(lambda: mode(queue) == "absent")
         root.chmod(0o700)
         (root / "a.png").write_bytes(b"image")
-        eventually(lambda: paths(engine) == ["a.png"])
+        wait_until(lambda: paths(engine) == ["a.png"])
 
 
 def test_a_directory_that_cannot_be_read_does_not_hold_up_others(
@@ -122,12 +123,12 @@ def test_a_directory_that_cannot_be_read_does_not_hold_up_others(
     (root / "closed").chmod(0)
     (root / "closed too").chmod(0)
     with producing(engine, queue, replace(config, scan_s=0.5)):
-        eventually(lambda: paths(engine) == ["open/a.png"])
-        eventually(lambda: living_producers(queue.redis)[0].roots[0].refused == 2)
+        wait_until(lambda: paths(engine) == ["open/a.png"])
+        wait_until(lambda: living_producers(queue.redis)[0].roots[0].refused == 2)
         (root / "closed").chmod(0o700)
-        eventually(lambda: paths(engine) == ["open/a.png", "closed/a.png"])
+        wait_until(lambda: paths(engine) == ["open/a.png", "closed/a.png"])
         (root / "closed too").chmod(0o700)
-        eventually(lambda: len(paths(engine)) == 3)
+        wait_until(lambda: len(paths(engine)) == 3)
     assert told(caplog, "cannot read") == 2
 
 
@@ -150,10 +151,10 @@ def test_directories_that_the_kernel_will_not_watch_are_scanned_often(
     monkeypatch.setattr("watchdog.observers.inotify_c.InotifyFD", NoMoreWatches)
     (root / "cam").mkdir()
     with producing(engine, queue, config):
-        eventually(lambda: mode(queue) == "inotify")
+        wait_until(lambda: mode(queue) == "inotify")
         for number in range(3):
             (root / "cam" / f"{number}.png").write_bytes(b"image")
-            eventually(lambda number=number: len(paths(engine)) == number + 1)  # type: ignore[misc]
+            wait_until(lambda number=number: len(paths(engine)) == number + 1)  # type: ignore[misc]
     assert told(caplog, "max_user_watches") == 1
 
 
@@ -169,9 +170,9 @@ def test_without_inotify_directories_are_polled(
 
     monkeypatch.setattr("watchdog.observers.inotify_c.InotifyFD", refuse)
     with producing(engine, queue, config):
-        eventually(lambda: mode(queue) == "polling")
+        wait_until(lambda: mode(queue) == "polling")
         (root / "a.png").write_bytes(b"image")
-        eventually(lambda: paths(engine) == ["a.png"])
+        wait_until(lambda: paths(engine) == ["a.png"])
 
 
 def test_one_absent_root_does_not_hold_up_another(
@@ -179,4 +180,4 @@ def test_one_absent_root_does_not_hold_up_another(
 ) -> None:
     with producing(engine, queue, replace(config, roots=(tmp_path / "absent", root))):
         (root / "a.png").write_bytes(b"image")
-        eventually(lambda: paths(engine) == ["a.png"])
+        wait_until(lambda: paths(engine) == ["a.png"])

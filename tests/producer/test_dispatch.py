@@ -20,7 +20,8 @@ from producer.dispatch import FULL_PAUSE_S, Dispatcher
 from producer.outage import Outage
 from storage.db.database import connect
 from storage.errors import DatabaseUnavailable
-from storage.frames.ledger import NewFrame, counts, finish
+from storage.frames.counts import ledger_counts
+from storage.frames.ledger import NewFrame, finish
 from storage.queue import FrameQueue
 from tests.producer.conftest import queued
 
@@ -86,7 +87,7 @@ def test_registered_frames_are_not_queued_again(
     dispatcher.submit(frames(3))
     dispatcher.submit(frames(5))
     assert queued(queue) == ids(frames(3), frames(2, start=3))
-    assert counts(engine).seen == 5
+    assert ledger_counts(engine).seen == 5
 
 
 def test_a_queued_frame_is_not_dispatched_while_its_lease_lasts(
@@ -129,7 +130,7 @@ def test_a_full_queue_does_not_grow_and_the_rest_waits_in_the_ledger(
 ) -> None:
     dispatcher.submit(frames(100))
     assert queued(queue) == ids(frames(4), frames(4, start=4), frames(4, start=8))
-    assert counts(engine).pending == 100
+    assert ledger_counts(engine).pending == 100
     assert dispatcher.top_up() == FULL_PAUSE_S
     assert queue.depth() == CONFIG.max_depth
 
@@ -151,7 +152,7 @@ def test_a_backlog_is_worked_off_completely(
         work_off(queue, engine, jobs=queue.depth())
         while dispatcher.top_up() == 0.0:
             pass
-    assert counts(engine).superseded == 50
+    assert ledger_counts(engine).superseded == 50
 
 
 def test_dispatchers_of_two_producers_share_a_backlog(
@@ -193,7 +194,7 @@ def test_frames_are_registered_during_a_redis_outage_and_queued_after_it(
     cut_off.submit(frames(3))
     cut_off.submit(frames(3, start=3))
     assert redis_outage.down
-    assert counts(engine).pending == 6
+    assert ledger_counts(engine).pending == 6
     with pytest.raises(RedisError):
         cut_off.top_up()
 

@@ -15,9 +15,10 @@ from producer.heartbeat import living_producers
 from storage.db.database import reading
 from storage.db.schema import frames
 from storage.files.paths import text_to_path
-from storage.frames.ledger import counts
+from storage.frames.counts import ledger_counts
 from storage.queue import FrameQueue
-from tests.producer.conftest import eventually, paths, producing, queued
+from tests.producer.conftest import paths, producing, queued
+from tests.waiting import wait_until
 
 
 @pytest.fixture
@@ -50,9 +51,9 @@ def test_an_uploaded_file_becomes_a_job(
     root: Path, engine: Engine, queue: FrameQueue, config: ProducerConfig
 ) -> None:
     with producing(engine, queue, config):
-        eventually(lambda: watching(queue))
+        wait_until(lambda: watching(queue))
         upload(root / "cam" / "a.png")
-        eventually(lambda: queue.depth() == 1)
+        wait_until(lambda: queue.depth() == 1)
         assert paths(engine) == ["cam/a.png"]
         with reading(engine) as connection:
             row = connection.execute(select(frames)).one()
@@ -65,11 +66,11 @@ def test_files_from_before_the_start_are_found_and_known_ones_are_not_queued_aga
 ) -> None:
     upload(root / "cam" / "a.png")
     with producing(engine, queue, config):
-        eventually(lambda: queue.depth() == 1)
+        wait_until(lambda: queue.depth() == 1)
     upload(root / "cam" / "b.png")
     with producing(engine, queue, config):
-        eventually(lambda: paths(engine) == ["cam/a.png", "cam/b.png"])
-        eventually(lambda: queue.depth() == 2)
+        wait_until(lambda: paths(engine) == ["cam/a.png", "cam/b.png"])
+        wait_until(lambda: queue.depth() == 2)
     assert [len(job) for job in queued(queue)] == [1, 1]
 
 
@@ -78,15 +79,15 @@ def test_a_slow_upload_is_not_registered_before_it_is_closed(
 ) -> None:
     config = replace(config, settle_s=600.0)  # only an event can report a file as complete
     with producing(engine, queue, config), (root / "slow.png").open("wb") as slow:
-        eventually(lambda: watching(queue))
+        wait_until(lambda: watching(queue))
         for number in range(5):
             slow.write(b"x" * 100)
             slow.flush()
             upload(root / f"{number}.png")
-            eventually(lambda number=number: f"{number}.png" in paths(engine))  # type: ignore[misc]
+            wait_until(lambda number=number: f"{number}.png" in paths(engine))  # type: ignore[misc]
             assert "slow.png" not in paths(engine)
         slow.close()
-        eventually(lambda: "slow.png" in paths(engine))
+        wait_until(lambda: "slow.png" in paths(engine))
         assert sizes(engine)[paths(engine).index("slow.png")] == 500
 
 
@@ -94,29 +95,29 @@ def test_a_file_overwritten_in_place_is_two_frames(
     root: Path, engine: Engine, queue: FrameQueue, config: ProducerConfig
 ) -> None:
     with producing(engine, queue, config):
-        eventually(lambda: watching(queue))
+        wait_until(lambda: watching(queue))
         (root / "a.png").write_bytes(b"first")
-        eventually(lambda: sizes(engine) == [5])
+        wait_until(lambda: sizes(engine) == [5])
         (root / "a.png").write_bytes(b"second")
-        eventually(lambda: sizes(engine) == [5, 6])
-        eventually(lambda: queue.depth() == 2)
+        wait_until(lambda: sizes(engine) == [5, 6])
+        wait_until(lambda: queue.depth() == 2)
 
 
 def test_files_in_new_or_moved_directories_are_found(
     root: Path, tmp_path: Path, engine: Engine, queue: FrameQueue, config: ProducerConfig
 ) -> None:
     with producing(engine, queue, config):
-        eventually(lambda: watching(queue))
+        wait_until(lambda: watching(queue))
         upload(root / "new" / "2024" / "05" / "a.png")
         upload(tmp_path / "staged" / "deep" / "b.png")
         (tmp_path / "staged").rename(root / "moved")
         expected = {"new/2024/05/a.png", "moved/deep/b.png"}
-        eventually(lambda: set(paths(engine)) == expected)
+        wait_until(lambda: set(paths(engine)) == expected)
         # now they are watched: this is faster than any scan
         upload(root / "new" / "2024" / "05" / "c.png")
         upload(root / "moved" / "deep" / "d.png")
         expected |= {"new/2024/05/c.png", "moved/deep/d.png"}
-        eventually(lambda: set(paths(engine)) == expected)
+        wait_until(lambda: set(paths(engine)) == expected)
 
 
 def test_many_directories_made_at_once_lose_nothing(
@@ -125,18 +126,18 @@ def test_many_directories_made_at_once_lose_nothing(
     with producing(engine, queue, config):
         for number in range(100):
             upload(root / f"cam-{number % 10}" / f"{number // 10}" / "x" / f"{number}.png")
-        eventually(lambda: len(set(paths(engine))) == 100)
+        wait_until(lambda: len(set(paths(engine))) == 100)
 
 
 def test_a_file_linked_to_its_name_is_found(
     root: Path, engine: Engine, queue: FrameQueue, config: ProducerConfig
 ) -> None:
     with producing(engine, queue, config):
-        eventually(lambda: watching(queue))
+        wait_until(lambda: watching(queue))
         (root / "a.filepart").write_bytes(b"image")
         (root / "a.png").hardlink_to(root / "a.filepart")
         (root / "a.filepart").unlink()
-        eventually(lambda: paths(engine) == ["a.png"])
+        wait_until(lambda: paths(engine) == ["a.png"])
 
 
 @pytest.mark.parametrize(
@@ -146,10 +147,10 @@ def test_files_of_any_name_are_registered(
     root: Path, engine: Engine, queue: FrameQueue, config: ProducerConfig, name: bytes
 ) -> None:
     with producing(engine, queue, config):
-        eventually(lambda: watching(queue))
+        wait_until(lambda: watching(queue))
         (root / os.fsdecode(name)).write_bytes(b"event")
-        eventually(lambda: [text_to_path(path) for path in paths(engine)] == [os.fsdecode(name)])
-        eventually(lambda: queue.depth() == 1)
+        wait_until(lambda: [text_to_path(path) for path in paths(engine)] == [os.fsdecode(name)])
+        wait_until(lambda: queue.depth() == 1)
 
 
 def test_other_files_are_ignored(
@@ -157,7 +158,7 @@ def test_other_files_are_ignored(
 ) -> None:
     (tmp_path / "outside.png").write_bytes(b"secret")
     with producing(engine, queue, config):
-        eventually(lambda: watching(queue))
+        wait_until(lambda: watching(queue))
         os.mkfifo(root / "fifo.png")
         (root / "directory.png").mkdir()
         (root / "link.png").symlink_to(tmp_path / "outside.png")
@@ -166,9 +167,9 @@ def test_other_files_are_ignored(
         (root / "notes.txt").write_bytes(b"x")
         upload(root / ".trash" / "a.png")
         upload(root / "last.png")
-        eventually(lambda: paths(engine) == ["last.png"])
+        wait_until(lambda: paths(engine) == ["last.png"])
         upload(root / "directory.png" / "inside.png")
-        eventually(lambda: paths(engine) == ["last.png", "directory.png/inside.png"])
+        wait_until(lambda: paths(engine) == ["last.png", "directory.png/inside.png"])
 
 
 def test_polling_waits_until_a_file_has_settled(
@@ -181,7 +182,7 @@ def test_polling_waits_until_a_file_has_settled(
             slow.write(b"x")
             slow.flush()
             assert paths(engine) == []
-        eventually(lambda: paths(engine) == ["slow.png"])
+        wait_until(lambda: paths(engine) == ["slow.png"])
         assert sizes(engine) == [slow.tell()]
 
 
@@ -190,11 +191,11 @@ def test_polling_finds_new_and_overwritten_files(
 ) -> None:
     with producing(engine, queue, replace(config, observer="polling")):
         upload(root / "cam" / "a.png", b"first")
-        eventually(lambda: sizes(engine) == [5])
+        wait_until(lambda: sizes(engine) == [5])
         upload(root / "cam" / "a.png", b"second")
-        eventually(lambda: sizes(engine) == [5, 6])
+        wait_until(lambda: sizes(engine) == [5, 6])
         upload(root / "other" / "deep" / "b.png")
-        eventually(lambda: "other/deep/b.png" in paths(engine))
+        wait_until(lambda: "other/deep/b.png" in paths(engine))
 
 
 def test_a_file_with_a_date_in_the_future_is_registered(
@@ -203,18 +204,18 @@ def test_a_file_with_a_date_in_the_future_is_registered(
     upload(root / "a.png")
     os.utime(root / "a.png", (time.time() + 1e6,) * 2)
     with producing(engine, queue, config):
-        eventually(lambda: paths(engine) == ["a.png"])
+        wait_until(lambda: paths(engine) == ["a.png"])
 
 
 def test_two_producers_of_one_directory_do_no_harm(
     root: Path, engine: Engine, queue: FrameQueue, config: ProducerConfig
 ) -> None:
     with producing(engine, queue, config), producing(engine, queue, config):
-        eventually(lambda: len(living_producers(queue.redis)) == 2)
+        wait_until(lambda: len(living_producers(queue.redis)) == 2)
         for number in range(50):
             upload(root / "cam" / f"{number}.png")
-        eventually(lambda: len(paths(engine)) == 50)
-        eventually(lambda: sum(len(job) for job in queued(queue)) == 50)
+        wait_until(lambda: len(paths(engine)) == 50)
+        wait_until(lambda: sum(len(job) for job in queued(queue)) == 50)
     assert len(set(paths(engine))) == 50
 
 
@@ -224,11 +225,11 @@ def test_a_flood_stays_in_the_ledger_when_the_queue_is_full(
     for number in range(500):
         upload(root / "cam" / f"{number}.png")
     with producing(engine, queue, replace(config, max_batch=10, max_depth=5)):
-        eventually(lambda: counts(engine).pending == 500)
-        eventually(lambda: queue.depth() == 5)
+        wait_until(lambda: ledger_counts(engine).pending == 500)
+        wait_until(lambda: queue.depth() == 5)
         done: set[str] = set()
         while len(done) < 500:
-            eventually(lambda: queue.depth() > 0)
+            wait_until(lambda: queue.depth() > 0)
             assert queue.depth() <= 5
             job = queue.rq.jobs[0]
             done |= set(queued(queue)[0])
@@ -241,24 +242,24 @@ def test_configured_cameras_are_used(
     with producing(engine, queue, replace(config, cameras={"kiln": Path("hall/3")})):
         upload(root / "hall" / "3" / "a.png")
         upload(root / "hall" / "4" / "b.png")
-        eventually(lambda: counts(engine).seen == 2)
-    assert counts(engine, "kiln").seen == 1
-    assert counts(engine, "hall").seen == 1
+        wait_until(lambda: ledger_counts(engine).seen == 2)
+    assert ledger_counts(engine, "kiln").seen == 1
+    assert ledger_counts(engine, "hall").seen == 1
 
 
 def test_stopping_is_quick_and_registers_the_files_already_noticed(
     root: Path, engine: Engine, queue: FrameQueue, config: ProducerConfig
 ) -> None:
     with producing(engine, queue, replace(config, max_delay_ms=500.0)):
-        eventually(lambda: watching(queue))
+        wait_until(lambda: watching(queue))
         upload(root / "first.png")  # passed on at once
-        eventually(lambda: paths(engine) == ["first.png"])
+        wait_until(lambda: paths(engine) == ["first.png"])
         upload(root / "second.png")  # waits for others
         began = time.monotonic()
     assert time.monotonic() - began < 3.0
     assert living_producers(queue.redis) == []
     with producing(engine, queue, config):
-        eventually(lambda: paths(engine) == ["first.png", "second.png"])
+        wait_until(lambda: paths(engine) == ["first.png", "second.png"])
 
 
 def test_a_producer_publishes_its_state(
@@ -266,7 +267,7 @@ def test_a_producer_publishes_its_state(
 ) -> None:
     upload(root / "cam" / "a.png")
     with producing(engine, queue, config):
-        eventually(lambda: watching(queue))
+        wait_until(lambda: watching(queue))
         (producer,) = living_producers(queue.redis)
         (status,) = producer.roots
         assert (status.root, status.mode, status.frames) == (str(root), "inotify", 1)

@@ -18,10 +18,11 @@ from sqlalchemy import Engine
 from producer.config import ProducerConfig
 from producer.threads import Threads
 from storage.db.database import connect, migrate
-from storage.frames.ledger import counts
+from storage.frames.counts import ledger_counts
 from storage.queue import FrameQueue
 from tests.conftest import RedisServer
-from tests.producer.conftest import eventually, paths, producing, told
+from tests.producer.conftest import paths, producing, told
+from tests.waiting import wait_until
 
 
 @pytest.fixture
@@ -35,9 +36,9 @@ def test_all_frames_are_queued_again_after_flushall(
     with producing(engine, queue, config):
         for number in range(10):
             (root / f"{number}.png").write_bytes(b"image")
-        eventually(lambda: len(paths(engine)) == 10)
+        wait_until(lambda: len(paths(engine)) == 10)
         queue.redis.flushall()
-        eventually(lambda: len(queue.in_flight(now=time.time())) == 10)
+        wait_until(lambda: len(queue.in_flight(now=time.time())) == 10)
 
 
 @contextmanager
@@ -68,13 +69,13 @@ def test_frames_are_registered_during_a_redis_outage_and_queued_after_it(
         producing(engine, FrameQueue(redis), config),
     ):
         (root / "before.png").write_bytes(b"image")
-        eventually(lambda: paths(engine) == ["before.png"])
+        wait_until(lambda: paths(engine) == ["before.png"])
         with redis_behind(link, redis_server):
-            eventually(lambda: queue.depth() == 1)
+            wait_until(lambda: queue.depth() == 1)
         (root / "between.png").write_bytes(b"image")
-        eventually(lambda: len(paths(engine)) == 2)
+        wait_until(lambda: len(paths(engine)) == 2)
         with redis_behind(link, redis_server):
-            eventually(lambda: len(queue.in_flight(now=time.time())) == 2)
+            wait_until(lambda: len(queue.in_flight(now=time.time())) == 2)
     assert told(caplog, f"Redis at {link} does not answer") == 2
     assert told(caplog, f"Redis at {link} is back") == 2
 
@@ -111,11 +112,11 @@ def test_files_wait_for_the_database(
 ) -> None:
     (root / "before.png").write_bytes(b"image")
     with producing(absent.engine, queue, config):
-        eventually(lambda: told(caplog, "the database does not answer") == 1)
+        wait_until(lambda: told(caplog, "the database does not answer") == 1)
         (root / "during.png").write_bytes(b"image")
         absent.come_back()
-        eventually(lambda: counts(absent.engine).seen == 2)
-        eventually(lambda: len(queue.in_flight(now=time.time())) == 2)
+        wait_until(lambda: ledger_counts(absent.engine).seen == 2)
+        wait_until(lambda: len(queue.in_flight(now=time.time())) == 2)
     assert told(caplog, "the database does not answer") == 1
     assert told(caplog, "the database is back") == 1
 
@@ -130,11 +131,11 @@ def test_more_files_than_can_wait_for_the_database_are_found_by_a_scan(
 ) -> None:
     monkeypatch.setattr("producer.coalesce.MAX_WAITING", 10)
     with producing(absent.engine, queue, config):
-        eventually(lambda: told(caplog, "the database does not answer") == 1)
+        wait_until(lambda: told(caplog, "the database does not answer") == 1)
         for number in range(100):
             (root / f"{number}.png").write_bytes(b"image")
         absent.come_back()
-        eventually(lambda: counts(absent.engine).seen == 100)
+        wait_until(lambda: ledger_counts(absent.engine).seen == 100)
 
 
 def test_a_producer_stops_quickly_during_outages(

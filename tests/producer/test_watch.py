@@ -13,7 +13,7 @@ import pytest
 
 from producer.inotify import reading_inotify
 from producer.naming import WatchRoot
-from tests.producer.conftest import eventually
+from tests.waiting import wait_until
 
 if sys.platform != "linux":
     pytest.skip("inotify exists on Linux only", allow_module_level=True)
@@ -65,9 +65,9 @@ def test_a_closed_file_is_complete(root: Path, watch: TreeWatch, recorder: Recor
     with (root / "a.png").open("wb") as file:
         file.write(b"half")
         file.flush()
-        eventually(lambda: recorder.has(("appeared", "a.png")))
+        wait_until(lambda: recorder.has(("appeared", "a.png")))
         assert ("complete", "a.png") not in recorder.told
-    eventually(lambda: recorder.has(("complete", "a.png")))
+    wait_until(lambda: recorder.has(("complete", "a.png")))
 
 
 def test_a_file_renamed_from_its_temporary_name_is_complete(
@@ -75,7 +75,7 @@ def test_a_file_renamed_from_its_temporary_name_is_complete(
 ) -> None:
     (root / "a.png.part").write_bytes(b"whole")
     (root / "a.png.part").rename(root / "a.png")
-    eventually(lambda: recorder.has(("complete", "a.png")))
+    wait_until(lambda: recorder.has(("complete", "a.png")))
     assert recorder.told == [("complete", "a.png")]
 
 
@@ -83,7 +83,7 @@ def test_a_linked_file_appears(root: Path, watch: TreeWatch, recorder: Recorder)
     # OpenSSH's sftp-server renames by link() and unlink().
     (root / ".a").write_bytes(b"whole")
     (root / "a.png").hardlink_to(root / ".a")
-    eventually(lambda: recorder.has(("appeared", "a.png")))
+    wait_until(lambda: recorder.has(("appeared", "a.png")))
 
 
 def test_a_file_moved_out_does_not_hold_up_the_next(
@@ -92,7 +92,7 @@ def test_a_file_moved_out_does_not_hold_up_the_next(
     (root / "old.png").touch()
     (root / "old.png").rename(tmp_path / "archived.png")
     (root / "new.png").touch()
-    eventually(lambda: recorder.has(("complete", "new.png")), within_s=0.4)
+    wait_until(lambda: recorder.has(("complete", "new.png")), timeout_s=0.4)
 
 
 def test_new_and_moved_directories_are_reported(
@@ -103,7 +103,7 @@ def test_new_and_moved_directories_are_reported(
     (tmp_path / "full").rename(root / "moved")
     (root / ".hidden").mkdir()
     (root / "later").mkdir()
-    eventually(lambda: recorder.has(("directory", "later")))
+    wait_until(lambda: recorder.has(("directory", "later")))
     assert recorder.told == [("directory", name) for name in ("made", "moved", "later")]
 
 
@@ -114,7 +114,7 @@ def test_a_directory_added_twice_reports_once(
         watch.add("")
     (root / "a.png").touch()
     (root / "last.png").touch()
-    eventually(lambda: recorder.has(("complete", "last.png")))
+    wait_until(lambda: recorder.has(("complete", "last.png")))
     assert recorder.told.count(("complete", "a.png")) == 1
 
 
@@ -125,11 +125,11 @@ def test_a_renamed_directory_is_known_by_its_new_name(
     watch.add("old")
     watch.add("old/sub")
     (root / "old").rename(root / "new")
-    eventually(lambda: recorder.has(("directory", "new")))
+    wait_until(lambda: recorder.has(("directory", "new")))
     watch.add("new")
     watch.add("new/sub")
     (root / "new" / "sub" / "a.png").touch()
-    eventually(lambda: recorder.has(("complete", "new/sub/a.png")))
+    wait_until(lambda: recorder.has(("complete", "new/sub/a.png")))
     assert not [path for _, path in recorder.told if path.startswith("old/sub")]
 
 
@@ -141,11 +141,11 @@ def test_a_directory_moved_away_is_no_longer_watched(
     watch.add("day/sub")
     (root / "day").rename(tmp_path / "archive")
     (root / "moved.png").touch()
-    eventually(lambda: recorder.has(("complete", "moved.png")))
+    wait_until(lambda: recorder.has(("complete", "moved.png")))
     (tmp_path / "archive" / "a.png").touch()
     (tmp_path / "archive" / "sub" / "b.png").touch()
     (root / "last.png").touch()
-    eventually(lambda: recorder.has(("complete", "last.png")))
+    wait_until(lambda: recorder.has(("complete", "last.png")))
     assert not [path for _, path in recorder.told if path.startswith("day/")]
 
 
@@ -161,7 +161,7 @@ def test_a_watch_whose_directory_was_renamed_unnoticed_is_corrected(
     watch.add("c")
     (root / "c" / "x.png").touch()
     (root / "c" / "last.png").touch()
-    eventually(lambda: recorder.has(("complete", "c/last.png")))
+    wait_until(lambda: recorder.has(("complete", "c/last.png")))
     assert recorder.told.count(("complete", "c/x.png")) == 1
     assert ("complete", "b/x.png") not in recorder.told
 
@@ -178,14 +178,14 @@ def test_a_recreated_directory_can_be_watched_again(
     watch.add("cam")  # the reader has not yet received the end of the old watch
     recorder.go.set()
     (root / "cam" / "a.png").touch()
-    eventually(lambda: recorder.has(("complete", "cam/a.png")))
+    wait_until(lambda: recorder.has(("complete", "cam/a.png")))
 
 
 def test_the_deletion_of_the_root_is_reported(
     root: Path, watch: TreeWatch, recorder: Recorder
 ) -> None:
     shutil.rmtree(root)
-    eventually(lambda: recorder.has(("lost", "")))
+    wait_until(lambda: recorder.has(("lost", "")))
 
 
 def test_an_overflow_of_the_kernels_queue_is_reported(
@@ -200,7 +200,7 @@ def test_an_overflow_of_the_kernels_queue_is_reported(
     for number in range(limit * 3 // 2):
         os.close(os.open(root / f"{number % 2}.png", os.O_CREAT | os.O_WRONLY))
     recorder.go.set()
-    eventually(lambda: recorder.has(("lost", "")))
+    wait_until(lambda: recorder.has(("lost", "")))
 
 
 def test_an_unwatchable_directory_is_an_error(root: Path, watch: TreeWatch) -> None:
@@ -220,4 +220,4 @@ def test_a_root_that_is_a_link_is_watched(root: Path, tmp_path: Path, recorder: 
         assert inotify is not None
         TreeWatch(inotify, WatchRoot.at(tmp_path / "link", {}), recorder).add("")
         (root / "a.png").touch()
-        eventually(lambda: recorder.has(("complete", "a.png")))
+        wait_until(lambda: recorder.has(("complete", "a.png")))

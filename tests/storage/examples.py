@@ -15,6 +15,7 @@ from storage.frames.ledger import NewFrame
 from storage.results.epochs import open_epoch
 from storage.results.fields import ResultRow
 from storage.results.rows import row_to_database
+from thermal.threshold import Decision
 
 MODEL = "m" * 64
 EPOCH = "epoch-1"
@@ -64,6 +65,12 @@ def result(frame: NewFrame, seq: int, **changes: Any) -> ResultRow:
         "scored_at": 1_750_000_001.5,
     }
     return ResultRow(**(values | changes))
+
+
+def result_row(frame: NewFrame, decision: Decision, *, epoch: str, model_id: str) -> ResultRow:
+    """A normal result for the frame, with this decision in it."""
+    values = {**vars(decision), "epoch": epoch, "model_id": model_id}
+    return result(frame, **values)
 
 
 def finished_frame(frame_id: str, state: str = "scored") -> dict[str, object]:

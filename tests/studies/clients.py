@@ -21,7 +21,7 @@ from typing import IO, Final
 from ops.bench.input import KINDS, calibrated_bundle, write_images
 from ops.bench.site import Site, running_site
 from storage.db.database import connect
-from storage.frames.ledger import counts
+from storage.frames.counts import ledger_counts
 from tests.studies.server import fill, served
 
 #: Turns without and with clients.
@@ -86,7 +86,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         ):
             backlog = round(MOST_PER_S * 2 * TURNS * (turn_s + SETTLE_S))
             site.upload(backlog)
-            while counts(site.engine).pending < backlog / 2:
+            while ledger_counts(site.engine).pending < backlog / 2:
                 time.sleep(1)
             rates: dict[bool, list[float]] = {False: [], True: []}
             for turn in range(2 * TURNS):
@@ -100,7 +100,7 @@ def main(argv: Sequence[str] | None = None) -> None:
                     f"{rates[bool(turn % 2)][-1]:.1f} images/s",
                     flush=True,
                 )
-            if counts(site.engine).pending == 0:
+            if ledger_counts(site.engine).pending == 0:
                 sys.exit("the worker had nothing left to do: this says nothing")
             fetches.seek(0)
             took = [float(line) for line in fetches if line.strip()]

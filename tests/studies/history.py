@@ -26,8 +26,9 @@ from sqlalchemy import Engine, func, select
 
 from storage.db.database import connect, migrate, reading
 from storage.db.schema import frames
+from storage.results.counts import count_days
 from storage.results.export import export_csv
-from storage.results.queries import ResultQuery, count_days, find_results, get_result, list_results
+from storage.results.queries import ResultQuery, find_results, get_result, list_results
 from tests.studies.history_rows import DAY_S, START, History, fill
 
 #: Different questions of each kind, and pages that are read of each list.

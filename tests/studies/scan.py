@@ -31,7 +31,7 @@ from producer.heartbeat import living_producers
 from producer.observe import RootStatus
 from storage.db.database import connect, migrate, reading, writing
 from storage.db.schema import SUPERSEDED, frames
-from storage.frames.ledger import Counts, counts
+from storage.frames.counts import LedgerCounts, ledger_counts
 
 #: Files in one directory, as an hour or a day of a camera.
 PER_DIRECTORY = 1000
@@ -188,9 +188,9 @@ def _burst(
     memory.look()
     redis_mib: list[float] = []
 
-    def now() -> Counts:
+    def now() -> LedgerCounts:
         redis_mib.append(int(study.redis.info("memory")["used_memory"]) / 2**20)
-        return counts(engine)
+        return ledger_counts(engine)
 
     began = time.monotonic()
     upload(study.tree, number, first=known, content=content)
@@ -204,7 +204,7 @@ def _burst(
     if "worker" in pids:
         wait_until(lambda: now().pending == 0, memory)
         lines.append(f"| scored after | {time.monotonic() - began:.0f} s |")
-    found = counts(engine)
+    found = ledger_counts(engine)
     lines += [
         f"| books | {found.seen} seen, {found.scored} scored, {found.pending} pending, "
         f"{'balanced' if found.balanced else 'NOT BALANCED'} |",

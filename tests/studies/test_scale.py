@@ -9,7 +9,8 @@ import pytest
 
 from storage.db.database import connect, migrate
 from storage.frames.audit import audit
-from storage.results.queries import ResultQuery, count_days, list_results
+from storage.results.counts import count_days
+from storage.results.queries import ResultQuery, list_results
 from tests.studies import history as history_study
 from tests.studies import scan as scan_study
 from tests.studies.history_rows import History, fill

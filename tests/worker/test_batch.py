@@ -13,7 +13,8 @@ from sqlalchemy import select
 from storage.db.database import reading
 from storage.db.schema import frames
 from storage.files.artifacts import ArtifactStore
-from storage.frames.ledger import LedgerFrame, counts
+from storage.frames.counts import ledger_counts
+from storage.frames.ledger import LedgerFrame
 from storage.results.fields import ResultRow
 from storage.results.rows import RESULT_COLUMNS, row_from_database
 from storage.stream.window import StreamKey
@@ -120,7 +121,7 @@ def test_a_young_bad_file_stays_pending_for_later(deployment: Deployment) -> Non
     ids = [deployment.upload("cam-a/1.png", picture(100)[:200])]
     report = deployment.scorer(grace_s=600)(batch_of(ids))
     assert report.postponed == 1
-    assert counts(deployment.engine).pending == 1
+    assert ledger_counts(deployment.engine).pending == 1
 
 
 def test_an_overwritten_file_is_superseded_and_its_new_content_scored(
@@ -237,7 +238,7 @@ def test_a_full_disk_for_pictures_fails_the_batch_and_loses_nothing(
     ids = [deployment.upload("cam-a/1.png", picture(1, hot=True))]
     with pytest.raises(OSError):
         deployment.scorer()(batch_of(ids))
-    assert counts(deployment.engine).pending == 1
+    assert ledger_counts(deployment.engine).pending == 1
     (tmp_path / "pictures").unlink()
     assert deployment.scorer()(batch_of(ids)).scored == 1
     assert rows(deployment)[0].seq == 1
@@ -258,7 +259,7 @@ def test_a_large_batch_is_committed_part_by_part(
     monkeypatch.setattr(type(deployment.store), "put", fail_on_last)
     with pytest.raises(OSError):
         deployment.scorer(pictures=PicturePolicy("all"))(batch_of(ids))
-    assert counts(deployment.engine).scored == PART_FRAMES
+    assert ledger_counts(deployment.engine).scored == PART_FRAMES
     monkeypatch.undo()
     assert deployment.scorer(pictures=PicturePolicy("none"))(batch_of(ids)).scored == 5
     assert [row.seq for row in rows(deployment)] == list(range(1, len(ids) + 1))

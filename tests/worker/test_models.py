@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from storage.frames.ledger import counts
+from storage.frames.counts import ledger_counts
 from storage.models import save_model
 from tests.scene import picture
 from tests.worker.conftest import Deployment, batch_of
@@ -25,7 +25,7 @@ def test_scores_that_are_no_numbers_are_the_devices_fault(
     ids = [deployment.upload("cam-a/1.png", picture(1))]
     with pytest.raises(DeviceFailed, match="no numbers"):
         deployment.scorer()(batch_of(ids))
-    assert counts(deployment.engine).pending == 1
+    assert ledger_counts(deployment.engine).pending == 1
 
 
 def test_a_model_that_is_loaded_anew_is_the_same(deployment: Deployment, bundle: Bundle) -> None:

@@ -15,6 +15,7 @@ from rq import Callback, Queue
 from rq.serializers import JSONSerializer
 
 from storage.queue import QUEUE_NAME, FrameBatch, FrameQueue
+from tests.waiting import wait_until
 from worker.progress import Progress
 from worker.rq_worker import ABANDONED_AFTER_S, MAINTENANCE_S, WarmWorker
 
@@ -37,13 +38,6 @@ def work(
 ) -> None:
     worker = WarmWorker(redis, handler, name="test", abandoned=abandoned, progress=Progress())
     worker.work(burst=True, logging_level="CRITICAL")
-
-
-def wait_until(condition: Callable[[], bool], timeout_s: float = 30) -> None:
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.02)
 
 
 def test_batches_arrive_in_order_and_leave_nothing_behind(redis: Redis) -> None:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ops.config.settings import Settings
     from ops.demo.input import DemoInput
     from ops.demo.run import DemoOutcome
-    from storage.frames.ledger import Counts
+    from storage.frames.counts import LedgerCounts
 
 #: Faults listed one by one; the rest are only counted.
 LISTED = 15
@@ -83,7 +83,7 @@ def _upload(folder: Path, settings: Settings, source: DemoInput, seed: int) -> D
         uploads = bar.add_task("uploaded", total=source.total + 1, detail="")
         outcomes = bar.add_task("decided ", total=source.total + 1, detail="")
 
-        def show(uploaded: int, counts: Counts) -> None:
+        def show(uploaded: int, counts: LedgerCounts) -> None:
             bar.update(uploads, completed=uploaded)
             bar.update(
                 outcomes,
@@ -95,7 +95,6 @@ def _upload(folder: Path, settings: Settings, source: DemoInput, seed: int) -> D
 
 
 def _summarise(outcome: DemoOutcome, folder: Path, settings: Settings) -> None:
-    from ops.cli.ledger_counts import books_line
     from ops.config.wiring import open_existing_database
     from storage.results.export import export_csv
     from storage.results.queries import ResultQuery
@@ -118,7 +117,7 @@ def _summarise(outcome: DemoOutcome, folder: Path, settings: Settings) -> None:
         f"broken uploads      {outcome.audit.counts.quarantined} quarantined, "
         f"{outcome.broken} uploaded"
     )
-    click.echo(f"books               {books_line(outcome.audit.counts)}")
+    click.echo(f"books               {outcome.audit.counts}")
     rate = outcome.uploaded / outcome.seconds
     click.echo(
         f"time                {outcome.seconds:.0f} s for {outcome.uploaded} files, "

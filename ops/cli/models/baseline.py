@@ -36,7 +36,7 @@ def accept(camera: str, data: Path | None, config: Path | None) -> None:
     settings = settings_from(config, data=data)
     from ops.config.wiring import open_existing_database, open_redis
     from ops.model.baseline import accept as accept_level
-    from storage.results.queries import list_cameras
+    from storage.frames.counts import list_cameras
 
     with open_existing_database(settings) as engine, open_redis(settings, answer_s=10.0) as redis:
         known = [found.name for found in list_cameras(engine)]

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ops.cli.ledger_counts import books_line
 from ops.cli.options import config_option, data_option, json_option, print_json, settings_from
 from ops.printable import printable
 
@@ -23,9 +22,9 @@ Examples:
   thermalwatch audit --data state/ --replay
   thermalwatch audit --data state/ --json
 
-Exit code 1 when the books do not balance, or a decision comes out differently."""
+Exit code 1 if the counts do not add up, or a decision is not reproduced."""
 )
-@click.option("--replay", is_flag=True, help="Also decide again about every scored frame.")
+@click.option("--replay", is_flag=True, help="Also recompute every decision.")
 @data_option
 @json_option
 @config_option
@@ -36,8 +35,8 @@ def audit(
     """Prove that every frame has exactly one outcome.
 
     Counts the whole ledger: seen = scored + quarantined + superseded + pending, every scored
-    frame has its result, and no other frame has one. With --replay every decision is made again
-    from the recorded scores, and compared with the one on record.
+    frame has its result, and no other frame has one. With --replay every decision is recomputed
+    from the recorded scores and compared with the one on record.
     """
     settings = settings_from(config, data=data)
     from ops.config.wiring import open_existing_database
@@ -49,16 +48,28 @@ def audit(
         replayed = replay_all(engine) if replay else None
     passed = found.passed and (replayed is None or replayed.consistent)
     if as_json:
-        books = {**asdict(found.counts), "balanced": found.passed, **asdict(found)}
-        del books["counts"]
-        print_json({**books, "replay": _replay_values(replayed) if replayed else None})
+        counts = asdict(found.counts)
+        rest = asdict(found)
+        del rest["counts"]
+        print_json(
+            {
+                **counts,
+                "balanced": found.passed,
+                **rest,
+                "replay": _replay_values(replayed) if replayed else None,
+            }
+        )
     else:
-        click.echo(books_line(found.counts))
+        click.echo(found.counts)
         click.echo(f"scored frames without a result: {found.scored_without_result}")
         click.echo(f"results of frames that are not scored: {found.results_of_unscored}")
         if found.expired:
             click.echo(f"results that retention has deleted: {found.expired}")
-        click.echo("the books balance" if found.passed else "THE BOOKS DO NOT BALANCE")
+        click.echo(
+            "every frame has exactly one outcome"
+            if found.passed
+            else "NOT EVERY FRAME HAS EXACTLY ONE OUTCOME"
+        )
         if replayed is not None:
             _print_replay(replayed)
     if not passed:
@@ -67,19 +78,19 @@ def audit(
 
 def _print_replay(replayed: ReplayReport) -> None:
     click.echo(
-        f"{replayed.decisions} decisions of {replayed.streams} streams made again: "
+        f"{replayed.decisions} decisions of {replayed.streams} streams recomputed: "
         f"{replayed.mismatches} differ, {replayed.missing} are missing"
     )
     if replayed.unchecked:
-        click.echo(f"{replayed.unchecked} not checked: what came before them has been deleted")
+        click.echo(f"{replayed.unchecked} not checked: the decisions before them have been deleted")
     for line in replayed.described:
         click.echo(f"  {printable(line)}")
     if (more := replayed.mismatches - len(replayed.described)) > 0:
         click.echo(f"  … and {more} more")
     click.echo(
-        "every decision follows from those before it"
+        "every decision is reproduced"
         if replayed.consistent
-        else "NOT EVERY DECISION FOLLOWS FROM THOSE BEFORE IT"
+        else "NOT EVERY DECISION IS REPRODUCED"
     )
 
 

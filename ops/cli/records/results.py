@@ -222,7 +222,7 @@ def summary(
     """Count results and anomalies."""
     settings = settings_from(config, data=data)
     from ops.config.wiring import open_existing_database
-    from storage.results.queries import count_cameras, count_days
+    from storage.results.counts import count_cameras, count_days
 
     with open_existing_database(settings) as engine:
         if by == "day":

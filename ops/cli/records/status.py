@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import click
 
 from ops.cli.instants import ago
-from ops.cli.ledger_counts import books_line
 from ops.cli.options import config_option, data_option, json_option, print_json, settings_from
 from ops.printable import printable
 
@@ -41,7 +40,7 @@ def status(data: Path | None, as_json: bool, config: Path | None) -> None:
 
 def _print_status(status: Status, now: float) -> None:
     click.echo(f"model     {status.model_id or 'none is active'}")
-    click.echo(f"frames    {books_line(status.counts)}")
+    click.echo(f"frames    {status.counts}")
     for camera in status.cameras:
         click.echo(
             f"  {printable(camera.name):<20} "

@@ -1,7 +1,7 @@
-"""The books, counted without reading the whole ledger each time.
+"""Ledger counts by camera, kept up to date without reading the whole ledger each time.
 
-Results are numbered as they are written, so what came since the last look is a range of numbers.
-Numbers of the last `OPEN_S` are counted anew each time: a slow transaction commits late.
+Result ids rise as results are written, so everything since the last count is a range of ids. Ids of
+the last `OPEN_S` seconds are counted again each time, because a slow transaction commits late.
 """
 
 from __future__ import annotations
@@ -12,67 +12,71 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from storage.frames.tally import (
-    camera_names,
+from storage.frames.counts import LedgerCounts, count_frames, list_cameras, oldest_pending
+from storage.results.counts import (
     count_anomalies,
-    count_frames,
     count_results,
     first_result_since,
     last_result_id,
-    oldest_pending,
 )
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
-#: Seconds after which no transaction is open any more.
+#: Seconds after which no transaction is still open.
 OPEN_S: Final = 120.0
-#: Seconds for which what was counted holds.
+#: Seconds for which counts are cached.
 HOLDS_S: Final = 1.0
 
 
 @dataclass(frozen=True)
-class Books:
-    """What became of all frames, by camera."""
+class CountsByCamera:
+    """Frames in each state, by camera."""
 
     scored: dict[str, int]
     quarantined: dict[str, int]
     superseded: dict[str, int]
     pending: dict[str, int]
-    oldest_pending_at: float | None  #: Unix s; when it was noticed
+    oldest_pending_at: float | None  #: Unix s; when it was registered
     last_minute: int  #: results
     last_hour: int  #: results
-    #: frames by camera and outcome (`anomaly` counts beside `scored`); never falls while the
-    #: server runs, whatever is requeued or deleted
+    #: frames by camera and outcome, `anomaly` being part of `scored`; never falls while the server
+    #: runs, even if frames are requeued or deleted
     totals: dict[tuple[str, str], int] = field(default_factory=dict)
 
+    def overall(self) -> LedgerCounts:
+        """The counts of all cameras together."""
+        states = (self.scored, self.quarantined, self.superseded, self.pending)
+        numbers = [sum(by_camera.values()) for by_camera in states]
+        return LedgerCounts(sum(numbers), *numbers)
 
-class LedgerBooks:
-    """Keeps count; threads share it."""
+
+class LedgerCounter:
+    """Keeps count. Threads may share it."""
 
     def __init__(self, engine: Engine, clock: Callable[[], float]) -> None:
         self._engine = engine
         self._clock = clock
         self._lock = threading.Lock()
-        self._settled: Counter[str] | None = None  # results up to number `_settled_id`, by camera
+        self._settled: Counter[str] | None = None  # results up to id `_settled_id`, by camera
         self._settled_id = 0
         self._seen: dict[tuple[str, str], int] = {}
         self._totals: Counter[tuple[str, str]] = Counter()
-        self._books: Books | None = None
+        self._counts: CountsByCamera | None = None
         self._counted_at = float("-inf")
 
-    def get(self) -> Books:
-        """The books, at most `HOLDS_S` old. Raises `DatabaseUnavailable`."""
+    def get(self) -> CountsByCamera:
+        """The counts, at most `HOLDS_S` old. Raises `DatabaseUnavailable`."""
         with self._lock:
             now = self._clock()
-            if self._books is None or not 0 <= now - self._counted_at < HOLDS_S:
-                self._books = self._count(now)
+            if self._counts is None or not 0 <= now - self._counted_at < HOLDS_S:
+                self._counts = self._count(now)
                 self._counted_at = now
-            return self._books
+            return self._counts
 
-    def _count(self, now: float) -> Books:
+    def _count(self, now: float) -> CountsByCamera:
         engine = self._engine
-        cameras = camera_names(engine)
+        cameras = [camera.name for camera in list_cameras(engine)]
         scored = self._count_scored(now)
         others = {
             state: {name: n for name in cameras if (n := count_frames(engine, name, state))}
@@ -83,14 +87,14 @@ class LedgerBooks:
         hour = first_result_since(engine, now - 3600.0)
         flagged = {name: n for name in cameras if (n := count_anomalies(engine, name))}
         counted = {"scored": scored, "anomaly": flagged, **others}
-        del counted["pending"]  # no outcome
+        del counted["pending"]  # not an outcome
         for outcome, counts in counted.items():
             for camera, number in counts.items():
                 key = (camera, outcome)
                 self._totals[key] += max(0, number - self._seen.get(key, 0))
             for camera in cameras:
                 self._seen[camera, outcome] = counts.get(camera, 0)
-        return Books(
+        return CountsByCamera(
             scored=scored,
             **others,
             oldest_pending_at=oldest_pending(engine),
@@ -105,9 +109,9 @@ class LedgerBooks:
         if self._settled is None:
             self._settled = Counter(
                 {
-                    name: number
-                    for name in camera_names(engine)
-                    if (number := count_frames(engine, name, "scored"))
+                    camera.name: number
+                    for camera in list_cameras(engine)
+                    if (number := count_frames(engine, camera.name, "scored"))
                 }
             )
             self._settled.subtract(count_results(engine, first_open, last_result_id(engine)))

@@ -30,22 +30,18 @@ def read_status(services: Services) -> Status:
     """Raises `StorageError` when the database cannot be read: then nothing is known."""
     now = services.clock()
     queue, queue_error = _queue(services)
-    books = services.books.get()
+    counts = services.ledger_counts.get()
     model = services.model.get()
-    by_state = {
-        state: sum(getattr(books, state).values())
-        for state in ("scored", "quarantined", "superseded", "pending")
-    }
-    oldest = books.oldest_pending_at
+    oldest = counts.oldest_pending_at
     return Status(
         now=now,
         version=version("thermalwatch"),
-        counts=Counts(seen=sum(by_state.values()), **by_state),
+        counts=Counts.of(counts.overall()),
         queue_jobs=queue.waiting_jobs if queue else None,
         queue_error=queue_error,
         oldest_pending_s=None if oldest is None else max(0.0, now - oldest),
-        frames_last_minute=books.last_minute,
-        frames_last_hour=books.last_hour,
+        frames_last_minute=counts.last_minute,
+        frames_last_hour=counts.last_hour,
         workers=[WorkerInfo(**vars(worker)) for worker in queue.workers] if queue else [],
         producers=_producers(queue),
         model=_model(model),

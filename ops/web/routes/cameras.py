@@ -20,8 +20,8 @@ from ops.web.schemas.cameras import (
     SeriesPoint,
 )
 from ops.web.services import Services
+from storage.frames.counts import list_cameras
 from storage.results.history import read_series
-from storage.results.queries import list_cameras
 from thermal.threshold import quantile
 
 router = APIRouter(tags=["cameras"])

@@ -19,7 +19,7 @@ from ops.web.schemas.system import Me, Status
 from ops.web.services import Services
 from storage.frames.audit import FrameRecord, find_frame, list_quarantined
 from storage.frames.ledger import requeue as try_again
-from storage.results.history import camera_days
+from storage.results.counts import camera_days
 
 router = APIRouter(tags=["system"])
 

@@ -19,7 +19,7 @@ from storage.models import save_model
 from storage.results.commit import commit_results
 from storage.stream.streams import Streams
 from storage.stream.window import RollingWindows, StreamKey
-from tests.storage.rows import new_frame, result_row
+from tests.storage.examples import new_frame, result_row
 from thermal.detection.bundle import Bundle
 from thermal.threshold import WindowConfig
 
@@ -78,8 +78,8 @@ def tamper(engine: Engine, frame: NewFrame, **changes: Any) -> None:
 def test_decisions_that_nobody_changed_replay(books: Engine) -> None:
     shown = audit(books, "--replay")
     assert shown.exit_code == 0, shown.output
-    assert "60 decisions of 2 streams made again: 0 differ, 0 are missing" in shown.stdout
-    assert "every decision follows from those before it" in shown.stdout
+    assert "60 decisions of 2 streams recomputed: 0 differ, 0 are missing" in shown.stdout
+    assert "every decision is reproduced" in shown.stdout
     found = json.loads(audit(books, "--replay", "--json").stdout)
     assert found["balanced"]
     assert found["replay"] == {
@@ -115,8 +115,9 @@ def test_a_decision_that_was_changed_is_named(
     tamper(books, frame, **changes)
     shown = audit(books, "--replay")
     assert shown.exit_code == 1
-    assert "the books balance" in shown.stdout  # what was changed is a decision, not an outcome
-    assert "NOT EVERY DECISION FOLLOWS FROM THOSE BEFORE IT" in shown.stdout
+    # a decision was changed, not an outcome
+    assert "every frame has exactly one outcome" in shown.stdout
+    assert "NOT EVERY DECISION IS REPRODUCED" in shown.stdout
     [line, *_] = [line for line in shown.stdout.splitlines() if line.startswith("  ")]
     assert line.startswith(f"  camera west, decision {FRAMES - 1} (frame {frame.frame_id}): ")
     assert named in line

@@ -9,7 +9,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -20,12 +19,12 @@ from click.testing import CliRunner, Result
 from ops.cli.main import VERBS, cli
 from storage.db.database import connect, migrate
 from tests.scene import picture
+from tests.waiting import PATIENCE_S, wait_until
 from thermal.detection.bundle import Bundle, save_bundle
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 
 #: Seconds for a process to start and do its work on a busy machine.
-PATIENCE_S = 240.0
 
 
 def environment() -> dict[str, str]:
@@ -47,13 +46,6 @@ def command(*words: str | Path, cwd: Path | None = None) -> subprocess.Completed
 
 def run(*words: str | Path) -> Result:
     return CliRunner().invoke(cli, [str(word) for word in words])
-
-
-def until(condition: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + PATIENCE_S
-    while not condition():
-        assert time.monotonic() < deadline, f"waited in vain: {what}"
-        time.sleep(0.1)
 
 
 def all_commands(group: click.Command, name: Sequence[str] = ()) -> Iterator[Sequence[str]]:
@@ -377,16 +369,16 @@ class Up:
                 cwd=folder,
             )
 
-    def books(self) -> dict[str, int]:
+    def counts(self) -> dict[str, int]:
         answer = run("audit", "--data", self.state, "--json")
         return json.loads(answer.stdout) if answer.exit_code == 0 else {}
 
     def wait_for(self, **expected: int) -> None:
         def settled() -> bool:
             assert self.process.poll() is None, self.log.read_text()
-            return expected.items() <= self.books().items()
+            return expected.items() <= self.counts().items()
 
-        until(settled, f"{expected}, not {self.books()}; {self.log.read_text()}")
+        wait_until(settled, what=f"{expected}, not {self.counts()}; {self.log.read_text()}")
 
 
 @pytest.fixture
@@ -441,7 +433,7 @@ def test_up_scores_what_is_uploaded_stops_in_order_and_goes_on(
 
     replayed = command("audit", "--replay", "--data", state)
     assert replayed.returncode == 0, replayed.stdout
-    assert "21 decisions of 1 streams made again: 0 differ, 0 are missing" in replayed.stdout
+    assert "21 decisions of 1 streams recomputed: 0 differ, 0 are missing" in replayed.stdout
     export = tmp_path / "results.csv"
     assert command("results", "export", "--data", state, "--output", export).returncode == 0
     with export.open(newline="") as file:
@@ -475,5 +467,6 @@ def test_up_scores_on_while_its_port_is_taken(up: Callable[..., Up]) -> None:
         (system.watch / "1.png").write_bytes(picture(1))
         system.wait_for(scored=1, pending=0)
         said = f"cannot listen on 127.0.0.1 port {port}"
-        until(lambda: said in system.log.read_text(), "its complaint")
-    until(lambda: f"dashboard at http://127.0.0.1:{port}" in system.log.read_text(), "the server")
+        wait_until(lambda: said in system.log.read_text(), what="its complaint")
+    shown = f"dashboard at http://127.0.0.1:{port}"
+    wait_until(lambda: shown in system.log.read_text(), what="the server")

@@ -62,7 +62,7 @@ def test_a_dry_run_says_what_the_run_then_deletes(state: Path) -> None:
     assert {**done, "dry_run": True} == planned
     audit = CliRunner().invoke(cli, ["audit", "--data", str(state)])
     assert "results that retention has deleted: 2200" in audit.stdout
-    assert "the books balance" in audit.stdout
+    assert "every frame has exactly one outcome" in audit.stdout
     shown = CliRunner().invoke(cli, ["results", "show", f"{1:032x}", "--data", str(state)])
     assert "deleted by retention at " in shown.stdout
     assert "kept 500 old results" in retention(state, "--normal-days", "90").stdout

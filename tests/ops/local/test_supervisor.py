@@ -5,7 +5,6 @@ import signal
 import subprocess
 import sys
 import textwrap
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,6 +13,7 @@ import pytest
 from ops.errors import StateError
 from ops.local.state_directory import StateDirectory
 from ops.local.supervisor import Backoff
+from tests.waiting import wait_until
 
 REPOSITORY = Path(__file__).parents[3]
 
@@ -56,13 +56,6 @@ finally:
 """
 
 
-def until(condition: Callable[[], bool], what: str, timeout_s: float = 30) -> None:
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline, f"waited in vain: {what}"
-        time.sleep(0.02)
-
-
 def alive(pid: int) -> bool:
     try:
         status = Path(f"/proc/{pid}/stat").read_text()
@@ -91,7 +84,7 @@ class Tree:
         return [int(p) for p in path.read_text().split()] if path.exists() else []
 
     def wait_running(self) -> None:
-        until((self.folder / "running").exists, "all children ready")
+        wait_until((self.folder / "running").exists, what="all children ready")
 
     def end(self, number: signal.Signals) -> tuple[str, str]:
         self.process.send_signal(number)
@@ -118,9 +111,9 @@ ONE_EACH = 'groups = [[spec("redis")], [spec("worker-1"), spec("worker-2")], [sp
 def test_killed_child_is_started_again(tree: Callable[[str], Tree]) -> None:
     up = tree(ONE_EACH)
     up.wait_running()
-    until(lambda: len(up.pids("worker-2")) == 1, "first worker")
+    wait_until(lambda: len(up.pids("worker-2")) == 1, what="first worker")
     os.kill(up.pids("worker-2")[0], signal.SIGKILL)
-    until(lambda: len(up.pids("worker-2")) == 2, "second worker")
+    wait_until(lambda: len(up.pids("worker-2")) == 2, what="second worker")
     assert alive(up.pids("worker-2")[1])
     _, said = up.end(signal.SIGTERM)
     assert "worker-2 was ended by SIGKILL; starting it again in 0.1 s" in said
@@ -130,10 +123,10 @@ def test_children_are_gone_when_the_supervisor_is_killed(tree: Callable[[str], T
     up = tree(ONE_EACH)
     up.wait_running()
     names = ("redis", "worker-1", "worker-2", "producer")
-    until(lambda: all(up.pids(name) for name in names), "all children")
+    wait_until(lambda: all(up.pids(name) for name in names), what="all children")
     up.end(signal.SIGKILL)
     for name in names:
-        until(lambda name=name: not alive(up.pids(name)[0]), f"{name} gone")  # type: ignore[misc]
+        wait_until(lambda name=name: not alive(up.pids(name)[0]), what=f"{name} gone")  # type: ignore[misc]
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
@@ -142,7 +135,8 @@ def test_stop_signal_ends_children_in_reverse_order(
 ) -> None:
     up = tree(ONE_EACH)
     up.wait_running()
-    until(lambda: all(up.pids(n) for n in ("worker-1", "worker-2", "producer")), "all children")
+    names = ("worker-1", "worker-2", "producer")
+    wait_until(lambda: all(up.pids(name) for name in names), what="all children")
     printed, _ = up.end(number)
     order = (tmp_path / "order").read_text().split()
     assert order[0] == "producer"
@@ -160,7 +154,7 @@ def test_child_that_does_not_end_is_killed_after_its_time(tree: Callable[[str], 
         groups = [[ChildSpec("stubborn", (sys.executable, "-c", stubborn), stop_timeout_s=0.3)]]
         """
     )
-    until((up.folder / "pid").exists, "child")
+    wait_until((up.folder / "pid").exists, what="child")
     _, said = up.end(signal.SIGTERM)
     assert "stubborn did not end in time: killed" in said
     assert up.process.returncode == 0
@@ -174,20 +168,20 @@ def test_second_stop_signal_does_not_wait(tree: Callable[[str], Tree]) -> None:
         groups = [[ChildSpec("stubborn", (sys.executable, "-c", stubborn), stop_timeout_s=300)]]
         """
     )
-    until((up.folder / "pid").exists, "child")
+    wait_until((up.folder / "pid").exists, what="child")
     up.process.send_signal(signal.SIGINT)
     log = up.folder / "logs" / "up.log"
-    until(lambda: "stopping stubborn" in log.read_text() if log.exists() else False, "stopping")
+    wait_until(lambda: log.exists() and "stopping stubborn" in log.read_text(), what="stopping")
     _, said = up.end(signal.SIGINT)
     assert "killed" in said
 
 
 def test_group_waits_for_the_one_before_it(tree: Callable[[str], Tree]) -> None:
     up = tree('groups = [[spec("redis", ready=(folder / "go").exists)], [spec("worker")]]')
-    until(lambda: bool(up.pids("redis")), "redis")
+    wait_until(lambda: bool(up.pids("redis")), what="redis")
     assert not up.pids("worker")
     (up.folder / "go").touch()
-    until(lambda: bool(up.pids("worker")), "worker")
+    wait_until(lambda: bool(up.pids("worker")), what="worker")
     _, said = up.end(signal.SIGTERM)
     assert "worker did not start" not in said
     assert len(up.pids("worker")) == 1
@@ -209,7 +203,7 @@ def test_child_that_keeps_failing_is_tried_at_growing_intervals(
     def tried() -> list[str]:
         return log.read_text().splitlines() if log.exists() else []
 
-    until(lambda: len(tried()) >= 4, "four ends")
+    wait_until(lambda: len(tried()) >= 4, what="four ends")
     up.end(signal.SIGTERM)
     assert [line.rsplit("in ", 1)[1] for line in tried()[:4]] == [
         "0.1 s",
@@ -226,7 +220,7 @@ def test_what_children_print_is_kept_in_their_logs(
     up = tree(ONE_EACH)
     up.wait_running()
     log = tmp_path / "logs" / "worker-1.log"
-    until(lambda: log.exists() and "hello from worker-1" in log.read_text(), "log line")
+    wait_until(lambda: log.exists() and "hello from worker-1" in log.read_text(), what="log line")
     _, said = up.end(signal.SIGTERM)
     assert "worker-1   │ hello from worker-1" in said
 

@@ -16,9 +16,10 @@ import httpx2
 import pytest
 
 from storage.frames.ledger import NewFrame, Quarantined, finish, register
-from tests.ops.cli.test_cli import PATIENCE_S, environment, until
+from tests.ops.cli.test_cli import environment
 from tests.ops.web.site import WebSite
 from tests.storage.examples import recorded_statements
+from tests.waiting import PATIENCE_S, wait_until
 
 
 async def next_update(events: AsyncIterator[str]) -> dict[str, float]:
@@ -82,7 +83,7 @@ class Server:
                 env=environment(),
                 cwd=data,
             )
-        until(self._listens, "an address")
+        wait_until(self._listens, what="an address")
         (self.url,) = re.findall(r"dashboard at (http://\S+?)[\s\"]", self.log.read_text())
 
     def _listens(self) -> bool:

@@ -15,13 +15,12 @@ from storage.db.database import reading, writing
 from storage.db.schema import frames
 from storage.errors import AmbiguousFrame
 from storage.frames.audit import audit, find_frame, list_quarantined
+from storage.frames.counts import Camera, LedgerCounts, ledger_counts, list_cameras
 from storage.frames.ledger import (
-    Counts,
     LedgerFrame,
     NewFrame,
     Quarantined,
     claim_pending,
-    counts,
     finish,
     known,
     lease,
@@ -30,7 +29,6 @@ from storage.frames.ledger import (
     register,
     requeue,
 )
-from storage.results.queries import Camera, list_cameras
 from tests.storage.examples import finished_frame, new_frame, recorded_statements
 
 MANY = 1000
@@ -68,7 +66,9 @@ def test_a_frame_is_registered_once_whatever_happens_to_it(engine: Engine) -> No
     quarantine(engine, b.frame_id)
     assert register(engine, [c, b, a], now=3.0) == [c.frame_id]
     assert register(engine, [], now=3.0) == []
-    assert counts(engine) == Counts(seen=3, scored=0, quarantined=1, superseded=1, pending=1)
+    assert ledger_counts(engine) == LedgerCounts(
+        seen=3, scored=0, quarantined=1, superseded=1, pending=1
+    )
 
 
 def test_what_was_registered_is_loaded_as_it_was(engine: Engine) -> None:
@@ -94,7 +94,7 @@ def test_a_missing_file_that_is_seen_again_becomes_pending_again(engine: Engine)
             frame.frame_id, "north", "/srv/other", frame.path, frame.mtime_ns, frame.size, 0, 3.0
         )
     ]
-    assert counts(engine).balanced
+    assert ledger_counts(engine).balanced
 
 
 def test_known_frames_are_those_that_need_no_registration(engine: Engine) -> None:
@@ -171,7 +171,9 @@ def test_a_frame_gets_one_outcome_and_keeps_it(engine: Engine) -> None:
     postpone(engine, [frame.frame_id], until=0.0)
     lease(engine, [frame.frame_id], until=0.0)
     assert claim(engine) == []
-    assert counts(engine) == Counts(seen=1, scored=0, quarantined=0, superseded=1, pending=0)
+    assert ledger_counts(engine) == LedgerCounts(
+        seen=1, scored=0, quarantined=0, superseded=1, pending=0
+    )
 
 
 def test_two_outcomes_for_one_frame_are_refused(engine: Engine) -> None:
@@ -184,7 +186,7 @@ def test_two_outcomes_for_one_frame_are_refused(engine: Engine) -> None:
             superseded=[frame.frame_id],
             now=2.0,
         )
-    assert counts(engine).pending == 1
+    assert ledger_counts(engine).pending == 1
 
 
 @pytest.mark.parametrize("detail", ["a\0b", "\udc80", "x" * 10_000, "größer 🌡"])
@@ -209,14 +211,16 @@ def test_an_operator_can_bring_quarantined_frames_back(engine: Engine) -> None:
     assert requeue(engine, asked, now=3.0) == []
     assert claim(engine) == [a.frame_id, b.frame_id]
     assert load_pending(engine, [b.frame_id])[0].attempts == 0
-    assert counts(engine) == Counts(seen=3, scored=0, quarantined=0, superseded=1, pending=2)
+    assert ledger_counts(engine) == LedgerCounts(
+        seen=3, scored=0, quarantined=0, superseded=1, pending=2
+    )
 
 
 def test_the_books_can_be_kept_for_one_camera(engine: Engine) -> None:
     register(engine, [new_frame(1, "north"), new_frame(2, "north"), new_frame(3, "south")], now=1.0)
-    assert counts(engine, "north").seen == 2
-    assert counts(engine, "south").pending == 1
-    assert counts(engine, "west") == Counts(0, 0, 0, 0, 0)
+    assert ledger_counts(engine, "north").seen == 2
+    assert ledger_counts(engine, "south").pending == 1
+    assert ledger_counts(engine, "west") == LedgerCounts(0, 0, 0, 0, 0)
 
 
 def test_cameras_are_known_from_their_first_frame_to_their_latest(engine: Engine) -> None:
@@ -260,7 +264,7 @@ def test_a_batch_of_any_size_is_handled(engine: Engine) -> None:
     assert len(load_pending(engine, ids)) == len(ids)
     lease(engine, ids, until=100.0)
     assert finish(engine, superseded=ids, now=2.0) == set(ids)
-    assert counts(engine).balanced
+    assert ledger_counts(engine).balanced
 
 
 def test_dispatchers_that_claim_at_once_never_share_a_frame(engine: Engine) -> None:
@@ -292,7 +296,7 @@ def test_workers_that_finish_the_same_frames_at_once_agree_on_one_outcome(engine
         register(engine, many[::-1], now=3.0)
 
     _run_together(supersede, give_up, look_again, supersede)
-    books = counts(engine)
+    books = ledger_counts(engine)
     assert books.balanced
     assert books.seen == 120
     assert len(set(won)) == 120
@@ -352,7 +356,7 @@ def test_no_question_reads_the_whole_ledger(engine: Engine) -> None:
         requeue(engine, ids[:3], now=3.0)
         list_quarantined(engine, limit=10)
         find_frame(engine, ids[0][:8])
-        counts(engine, "camera-3")
+        ledger_counts(engine, "camera-3")
     plans = statements.plans(engine)
     assert "SCAN frames" not in plans.splitlines()
     assert "Seq Scan on frames" not in plans

@@ -1,4 +1,4 @@
-"""Whatever is done to the ledger, in whatever order, the books balance.
+"""Whatever is done to the ledger, in whatever order, every frame has exactly one outcome.
 
 A dictionary is the model: it says what the ledger must hold and what every call must answer.
 """

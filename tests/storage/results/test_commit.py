@@ -17,7 +17,8 @@ from storage.db.database import reading, writing
 from storage.db.schema import frames, open_decisions, results
 from storage.errors import StaleEpoch
 from storage.frames.audit import audit
-from storage.frames.ledger import NewFrame, Quarantined, counts, finish, register
+from storage.frames.counts import ledger_counts
+from storage.frames.ledger import NewFrame, Quarantined, finish, register
 from storage.results.commit import commit_results
 from storage.results.epochs import StreamEpoch, current_epoch, open_epoch
 from storage.results.fields import ResultRow
@@ -72,7 +73,7 @@ def test_a_batch_commits_all_its_outcomes(engine: Engine) -> None:
         superseded=[c.frame_id],
     )
     assert committed == {a.frame_id, b.frame_id, c.frame_id}
-    books = counts(engine)
+    books = ledger_counts(engine)
     assert (books.scored, books.quarantined, books.superseded, books.pending) == (1, 1, 1, 1)
     assert everything(engine) == [result(a, 1)]
     assert audit(engine).passed
@@ -154,7 +155,7 @@ def test_a_decision_of_a_replaced_epoch_is_rejected(engine: Engine) -> None:
     with pytest.raises(StaleEpoch) as caught:
         commit(engine, [result(a[0], 1), result(b[0], 1)], superseded=[a[1].frame_id])
     assert caught.value.streams == ("south",)
-    assert counts(engine).pending == 3
+    assert ledger_counts(engine).pending == 3
     assert everything(engine) == []
 
 
@@ -262,7 +263,7 @@ def test_a_window_that_assigns_a_seq_to_a_second_frame_is_stale(
         commit(engine, [result(c, 1)])
     with pytest.raises(StaleEpoch):
         commit(engine, [result(c, 3)], open_decisions={"north": {"f" * 32: _decision(1)}})
-    assert counts(engine).pending == 2
+    assert ledger_counts(engine).pending == 2
 
 
 def test_a_window_that_assigns_a_frame_a_second_seq_is_stale(engine: Engine) -> None:

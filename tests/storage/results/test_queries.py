@@ -20,13 +20,10 @@ from storage.db.schema import frames, results
 from storage.errors import AmbiguousFrame, InvalidCursor
 from storage.frames.ledger import register
 from storage.results.commit import commit_results
+from storage.results.counts import CameraCount, DayCount, count_cameras, count_days
 from storage.results.fields import ResultRow
 from storage.results.queries import (
-    CameraCount,
-    DayCount,
     ResultQuery,
-    count_cameras,
-    count_days,
     find_results,
     get_result,
     iterate_results,

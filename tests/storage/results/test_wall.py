@@ -8,15 +8,15 @@ from sqlalchemy import text as sql
 
 from storage.db.database import writing
 from storage.db.schema import cameras, frames, results
-from storage.frames.tally import (
+from storage.frames.counts import count_frames, oldest_pending
+from storage.results.counts import (
+    camera_days,
     count_anomalies,
-    count_frames,
     count_results,
     first_result_since,
     last_result_id,
-    oldest_pending,
 )
-from storage.results.history import camera_days, read_series
+from storage.results.history import read_series
 from storage.results.queries import ResultQuery, list_results
 from storage.results.reviews import add_reviews
 from storage.results.wall import view_cameras

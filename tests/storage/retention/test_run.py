@@ -1,4 +1,4 @@
-"""Retention: what is old goes, the books balance, and what is left of every stream replays."""
+"""Retention: old data is deleted, the counts add up, and the rest of every stream replays."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ from tests.storage.examples import (
     finished_frame,
     open_streams,
     recorded_statements,
+    result_row,
     stored_row,
 )
-from tests.storage.rows import result_row
 from thermal.detection.bundle import Bundle
 from thermal.threshold import HOLD_FRAMES, WindowConfig
 

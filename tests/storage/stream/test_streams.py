@@ -21,7 +21,7 @@ from storage.results.commit import commit_results
 from storage.stream.replay import replay_all
 from storage.stream.streams import Streams, read_decisions
 from storage.stream.window import Decided, RollingWindows, StreamKey
-from tests.storage.rows import new_frame, result_row
+from tests.storage.examples import new_frame, result_row
 from thermal.detection.bundle import Architecture, Bundle, TrainingInfo
 from thermal.detection.normalization import Preparation
 from thermal.threshold import Baseline, Decision, WindowConfig
@@ -74,7 +74,7 @@ class Workers:
         save_model(engine, BUNDLE, now=0.0, activate=True)
 
     def upload(self) -> None:
-        frames = [new_frame(self.count + i) for i in range(self.chance.randint(1, 4))]
+        frames = [new_frame(self.count + i, "cam-a") for i in range(self.chance.randint(1, 4))]
         self.count += len(frames)
         register(self.engine, frames, now=0.0)
         self.pending |= {frame.frame_id: frame for frame in frames}
@@ -225,7 +225,7 @@ def feed(streams: Streams, engine: Engine, scores: Sequence[float]) -> list[Deci
     with reading(engine) as connection:
         count = len(connection.execute(results.select()).all())
     for number, score in enumerate(scores, start=count):
-        frame = new_frame(number)
+        frame = new_frame(number, "cam-a")
         register(engine, [frame], now=0.0)
         decided = streams.decide(STREAM, BUNDLE, [(frame.frame_id, score)])
         decisions += decided.decisions.values()
@@ -270,7 +270,7 @@ def test_only_frames_that_will_be_delivered_again_get_their_decision_back(
 ) -> None:
     # to see it fail: take all recorded decisions without a row for awaited
     save_model(engine, BUNDLE, now=0.0, activate=True)
-    replaced, awaited = new_frame(100), new_frame(101)
+    replaced, awaited = new_frame(100, "cam-a"), new_frame(101, "cam-a")
     ids = register(engine, [replaced, awaited], now=0.0)
     dead = streams.decide(STREAM, BUNDLE, [(frame_id, 1.0) for frame_id in ids])
     feed(streams, engine, [1.1])  # records what the dead worker has decided

@@ -17,7 +17,8 @@ from ops.web.security.access import hash_password
 from storage.accounts import Role, add_account
 from storage.results.fields import ResultRow
 from storage.results.queries import ResultQuery, iterate_results
-from tests.faults.site import START_S, Site, wait_until
+from tests.faults.site import START_S, Site
+from tests.waiting import wait_until
 
 PASSWORD = "correct horse battery staple"
 ACCOUNTS: Mapping[str, Role] = {"vera": "viewer", "rita": "reviewer", "adam": "admin"}

@@ -10,9 +10,9 @@ import numpy as np
 from playwright.sync_api import Page, expect
 
 from storage.results.reviews import list_reviews
-from tests.faults.site import wait_until
 from tests.ops.web.browser.conftest import Visit
 from tests.ops.web.browser.site import WebSite
+from tests.waiting import wait_until
 from thermal.render.legend import Scale
 from thermal.render.palette import INFERNO
 from thermal.render.panel import Caption, View, draw_panel
