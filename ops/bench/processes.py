@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import IO, cast
 
 from ops.errors import OpsError
-from ops.local import embedded_redis, parent_death
+from ops.local import embedded_redis
+from ops.local.parent_death import bound_to_this_process
 from ops.local.up import child_environment
 
 #: Seconds that a process may take to be ready, and that a contender may take for its images.
@@ -42,7 +43,7 @@ def process(
     }
     with log.open("ab") as output:
         child = subprocess.Popen(
-            (sys.executable, "-I", "-S", parent_death.__file__, str(os.getpid()), *argv),
+            bound_to_this_process(argv),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=output,

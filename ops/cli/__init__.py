@@ -1,1 +1,1 @@
-"""The `thermalwatch` command, one module a verb."""
+"""The `thermalwatch` program, one module per command."""

@@ -1,6 +1,6 @@
-"""The `thermalwatch` command: its verbs, and how it fails.
+"""The `thermalwatch` program: its commands, and how it fails.
 
-A verb's module is imported when the verb is asked for, and imports what it works with when it
+A command's module is imported when the command is asked for, and imports its dependencies when it
 runs, so `--help` answers at once. Exit codes: 0 done; 1 failed, or a check found a problem; 2 the
 command line or a setting is wrong; 130 ended by Ctrl-C.
 """
@@ -24,8 +24,8 @@ EXIT_USAGE = 2
 #: Ended by Ctrl-C: 128 + SIGINT, as shells have it.
 EXIT_INTERRUPTED = 130
 
-#: Verb → where it is, in the order of the help.
-VERBS: Mapping[str, str] = {
+#: Command → module and attribute, in the order of the help.
+COMMANDS: Mapping[str, str] = {
     "demo": "ops.cli.machine.demo:demo",
     "up": "ops.cli.services.up:up",
     "train": "ops.cli.models.train:train",
@@ -54,27 +54,27 @@ class WrongSetting(click.ClickException):
 
 
 class LazyGroup(click.Group):
-    """Verbs by name, imported when needed; errors that are expected become one line."""
+    """Commands by name, imported when needed; expected errors become one line."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(VERBS)
+        return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in VERBS:
+        if cmd_name not in COMMANDS:
             return None
-        module, _, name = VERBS[cmd_name].partition(":")
+        module, _, name = COMMANDS[cmd_name].partition(":")
         command = getattr(import_module(module), name)
         if not isinstance(command, click.Command):
-            raise TypeError(f"{VERBS[cmd_name]} is not a command")
+            raise TypeError(f"{COMMANDS[cmd_name]} is not a command")
         return command
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args and not args[0].startswith("-") and args[0] not in VERBS:
-            close = difflib.get_close_matches(args[0], VERBS, n=1)
-            hint = f"Did you mean '{close[0]}'?" if close else f"Verbs: {', '.join(VERBS)}."
-            ctx.fail(f"No such verb '{args[0]}'. {hint}")
+        if args and not args[0].startswith("-") and args[0] not in COMMANDS:
+            close = difflib.get_close_matches(args[0], COMMANDS, n=1)
+            hint = f"Did you mean '{close[0]}'?" if close else f"Commands: {', '.join(COMMANDS)}."
+            ctx.fail(f"No such command '{args[0]}'. {hint}")
         return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -106,7 +106,7 @@ Examples:
   thermalwatch up --watch /srv/cameras --model bundle/ --data state/
   thermalwatch results list --data state/ --anomalies
 
-Every verb explains itself: thermalwatch VERB --help""",
+Help for one command: thermalwatch COMMAND --help""",
 )
 @click.option(
     "--debug", is_flag=True, envvar="THERMALWATCH_DEBUG", help="Show where an error came from."

@@ -1,4 +1,4 @@
-"""Command-line options that several verbs share, and the settings that come out of them."""
+"""Command-line options that several commands share, and the settings that come out of them."""
 
 from __future__ import annotations
 

@@ -10,7 +10,6 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -23,8 +22,8 @@ from ops.config.loading import load_settings
 from ops.demo.input import DemoFrame, DemoInput
 from ops.demo.uploader import Uploader
 from ops.errors import DemoError, SettingsError
-from ops.local import parent_death
-from ops.local.up import child_environment, verb
+from ops.local.parent_death import bound_to_this_process
+from ops.local.up import child_environment, command_argv
 from ops.model.training import decode_options, run_training
 from ops.program import command_line
 
@@ -168,10 +167,10 @@ def upload_and_wait(
 def running_system(folder: Path, settings: Settings) -> Iterator[None]:
     """Run `thermalwatch up` with the demo's settings during the block."""
     log = folder / "up.log"
-    argv = verb("up", "--config", str(folder / "thermalwatch.toml"))
+    argv = command_argv("up", "--config", str(folder / "thermalwatch.toml"))
     with log.open("wb") as output:
         process = subprocess.Popen(
-            (sys.executable, "-I", "-S", parent_death.__file__, str(os.getpid()), *argv),
+            bound_to_this_process(argv),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,

@@ -11,7 +11,6 @@ import os
 import select
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -20,8 +19,8 @@ from pathlib import Path
 from types import FrameType
 
 from ops.errors import ChildError, OpsError
-from ops.local import parent_death
 from ops.local.child_logs import ChildLog, Console
+from ops.local.parent_death import bound_to_this_process
 
 #: Signals that end the supervisor in order; a second one ends it at once.
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
@@ -220,16 +219,8 @@ class _Child:
         self._wanted = True
         self._process, self._due_at, self._started_at = None, None, now
         self.spec.before_start()
-        argv = (
-            sys.executable,
-            "-I",
-            "-S",
-            parent_death.__file__,
-            str(os.getpid()),
-            *self.spec.argv,
-        )
         self._process = subprocess.Popen(
-            argv,
+            bound_to_this_process(self.spec.argv),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -70,7 +70,9 @@ def child_groups(
     workers = [
         ChildSpec(
             name,
-            verb("work", *shared, "--device", settings.device, "--name", name, "--registered"),
+            command_argv(
+                "work", *shared, "--device", settings.device, "--name", name, "--registered"
+            ),
             env=child_environment(os.environ) | thread_limits(os.environ, settings.workers),
             stop_timeout_s=WORKER_STOP_S,
         )
@@ -78,13 +80,13 @@ def child_groups(
     ]
     producer = ChildSpec(
         "producer",
-        verb("produce", *shared, *watch),
+        command_argv("produce", *shared, *watch),
         env=child_environment(os.environ),
         stop_timeout_s=PRODUCER_STOP_S,
     )
     retention = ChildSpec(
         "retention",
-        verb("retention", *shared, "--daily"),
+        command_argv("retention", *shared, "--daily"),
         env=child_environment(os.environ),
         stop_timeout_s=PRODUCER_STOP_S,
     )
@@ -99,7 +101,7 @@ def server_child(settings: Settings, shared: Sequence[str]) -> ChildSpec:
     place = ("--host", settings.server.host, "--port", str(settings.server.port))
     return ChildSpec(
         "server",
-        verb("serve", *shared, *place),
+        command_argv("serve", *shared, *place),
         env=child_environment(os.environ),
         stop_timeout_s=SERVER_STOP_S,
     )
@@ -121,13 +123,13 @@ def redis_child(state: StateDirectory) -> ChildSpec:
     )
 
 
-def verb(*words: str) -> tuple[str, ...]:
-    """Argument list that runs a verb of this command, whatever directory it is started in."""
+def command_argv(*words: str) -> tuple[str, ...]:
+    """Argument list that runs a command of this program from any directory."""
     return (sys.executable, "-P", "-m", "ops", *words)
 
 
 def child_environment(environ: Mapping[str, str]) -> dict[str, str]:
-    """What a verb started with `verb` needs to find this package, installed or not."""
+    """What a command started with `command_argv` needs to find this package, installed or not."""
     here = str(Path(ops.__file__).parents[1])
     earlier = environ.get("PYTHONPATH")
     return {

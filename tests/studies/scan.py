@@ -26,7 +26,7 @@ from sqlalchemy import Engine, func, select, update
 
 from ops.local import embedded_redis
 from ops.local.state_directory import StateDirectory
-from ops.local.up import child_environment, verb
+from ops.local.up import child_environment, command_argv
 from producer.heartbeat import living_producers
 from producer.observe import RootStatus
 from storage.db.database import connect, migrate, reading, writing
@@ -115,10 +115,10 @@ def wait_until(condition: Callable[[], bool], memory: Memory) -> float:
 
 @contextmanager
 def running(study: Study, *words: str) -> Iterator[subprocess.Popen[bytes]]:
-    """A verb of the command while the block lasts."""
+    """Run a command of this program during the block."""
     with (study.state / "logs" / f"{words[0]}.log").open("ab") as log:
         process = subprocess.Popen(
-            verb(*words, "--data", str(study.state)),
+            command_argv(*words, "--data", str(study.state)),
             env=study.environment(),
             stdout=log,
             stderr=log,

@@ -22,7 +22,7 @@ from typing import Final
 from sqlalchemy import Engine
 from sqlalchemy import text as sql
 
-from ops.local.up import verb
+from ops.local.up import command_argv
 from storage.db.database import connect, migrate, writing
 
 #: Seconds between two frames of the whole plant.
@@ -90,7 +90,7 @@ def served(data: Path, database: str | None) -> Iterator[str]:
     """Address of a server on these rows."""
     environ = {"DATABASE_URL": database} if database else {}
     process = subprocess.Popen(
-        verb("serve", "--port", "0", "--data", str(data)),
+        command_argv("serve", "--port", "0", "--data", str(data)),
         stderr=subprocess.PIPE,
         text=True,
         env={**environ, "PYTHONPATH": str(Path(__file__).parents[2]), "PYTHONUNBUFFERED": "1"},

@@ -1,1 +1,1 @@
-"""Verbs about this machine: demo, doctor, bench, accounts."""
+"""Commands about this machine: demo, doctor, bench, accounts."""

@@ -1,1 +1,1 @@
-"""Verbs about models: train, evaluate, score, register, accept a baseline."""
+"""Commands about models: train, evaluate, score, register, accept a baseline."""

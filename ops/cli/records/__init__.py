@@ -1,1 +1,1 @@
-"""Verbs about frames and results on record."""
+"""Commands about frames and results on record."""

@@ -1,1 +1,1 @@
-"""Verbs that run until they are stopped."""
+"""Commands that run until stopped."""

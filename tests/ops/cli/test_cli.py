@@ -16,7 +16,7 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
-from ops.cli.main import VERBS, cli
+from ops.cli.main import COMMANDS, cli
 from storage.db.database import connect, migrate
 from tests.scene import picture
 from tests.waiting import PATIENCE_S, wait_until
@@ -98,7 +98,7 @@ def write_dataset(folder: Path, *, training: int, normal: int, hot: int) -> None
 
 
 @pytest.mark.parametrize("words", ALL, ids=" ".join)
-def test_help_of_every_verb_shows_examples(words: list[str]) -> None:
+def test_help_of_every_command_shows_examples(words: list[str]) -> None:
     answer = run(*words, "--help")
     assert answer.exit_code == 0
     assert "Examples:" in answer.output
@@ -106,7 +106,7 @@ def test_help_of_every_verb_shows_examples(words: list[str]) -> None:
 
 
 @pytest.mark.parametrize("words", ALL, ids=" ".join)
-def test_every_option_of_every_verb_is_explained(words: list[str]) -> None:
+def test_every_option_of_every_command_is_explained(words: list[str]) -> None:
     found: click.Command = cli
     for word in words:
         assert isinstance(found, click.Group)
@@ -147,7 +147,7 @@ def loaded_by(*runs: Sequence[str]) -> list[list[str]]:
 
 
 def test_no_help_loads_a_heavy_library() -> None:
-    # to see it fail: import storage or thermal at the top of a module in ops that holds a verb
+    # to see it fail: import storage or thermal at the top of a module in ops that holds a command
     helps = [[*words, "--help"] for words in ALL]
     loaded = dict(zip(map(" ".join, helps), loaded_by(*helps), strict=True))
     assert {words: found for words, found in loaded.items() if found} == {}
@@ -169,13 +169,13 @@ def test_questions_to_the_database_load_neither_torch_nor_tables(tmp_path: Path)
 def test_command_runs_as_a_process() -> None:
     answer = command("--help")
     assert answer.returncode == 0
-    assert all(f"\n  {verb} " in answer.stdout for verb in VERBS)
+    assert all(f"\n  {command} " in answer.stdout for command in COMMANDS)
 
 
-def test_misspelt_verb_is_answered_with_the_one_that_was_meant() -> None:
+def test_misspelt_command_is_answered_with_the_one_that_was_meant() -> None:
     answer = run("requeu")
     assert answer.exit_code == 2
-    assert "No such verb 'requeu'. Did you mean 'requeue'?" in answer.output
+    assert "No such command 'requeu'. Did you mean 'requeue'?" in answer.output
 
 
 # Failures.
@@ -245,7 +245,7 @@ def test_password_of_a_service_is_not_shown() -> None:
     assert "hunter2" not in answer.output
 
 
-# Verbs without services.
+# Commands without services.
 
 
 def test_train_evaluate_and_score(tmp_path: Path) -> None:
