@@ -78,18 +78,16 @@ class Inspector(nn.Module):
     def __init__(self, negative_slope: float) -> None:
         super().__init__()
         first, second, third = _INSPECTOR_CHANNELS
+        stages = (
+            [(2 * 4, first, 1)],
+            [(first, second, 2), (second, second, 1)],
+            [(second, third, 2), (third, third, 1)],
+        )
         self.stages = nn.ModuleList(
-            [
-                nn.Sequential(*_convolution(2 * 4, first, 1, negative_slope)),
-                nn.Sequential(
-                    *_convolution(first, second, 2, negative_slope),
-                    *_convolution(second, second, 1, negative_slope),
-                ),
-                nn.Sequential(
-                    *_convolution(second, third, 2, negative_slope),
-                    *_convolution(third, third, 1, negative_slope),
-                ),
-            ]
+            nn.Sequential(
+                *(layer for shape in stage for layer in _convolution(*shape, negative_slope))
+            )
+            for stage in stages
         )
         self.classify = nn.Sequential(
             nn.Linear(FEATURES, 64), nn.LeakyReLU(negative_slope), nn.Linear(64, 1 + len(FAULTS))
