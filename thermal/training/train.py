@@ -192,6 +192,7 @@ def _bundle(
     return Bundle(
         architecture=architecture,
         preparation=dataset.preparation,
+        scoring=scorer.config,
         training=TrainingInfo(
             seed=config.seed,
             images=len(scores),
@@ -205,7 +206,7 @@ def _bundle(
             suspects=tuple(Suspect(dataset.names[i], float(scores[i])) for i in worst),
         ),
         weights={name: t.float().cpu().numpy() for name, t in scorer.state_dict().items()},
-        held_out_scores=held_out_distribution(scores[held_out]),
+        held_out_scores=held_out_distribution(scores[held_out], scorer.config),
     )
 
 
