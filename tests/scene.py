@@ -7,6 +7,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import torch
 
 from thermal.decode import DecodeOptions
 from thermal.detection.bundle import Bundle
@@ -29,6 +30,7 @@ def train_bundle(folder: Path) -> Bundle:
     paths = [folder / f"{number:03}.png" for number in range(60)]
     for number, path in enumerate(paths):
         path.write_bytes(picture(number))
+    torch.set_num_threads(1)  # threads that share busy cores wait for one another at every layer
     config = TrainingConfig(epochs=3, device="cpu")
     trained = train(paths, config, options=DecodeOptions(), progress=lambda _: None)
     # a dozen held-out scores say little about the tail; twice their level is above it for sure
