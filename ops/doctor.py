@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ops.config import wiring
-from ops.config.settings import redact
+from ops.config.addresses import redact
 from ops.errors import OpsError
 from ops.program import command_line
 

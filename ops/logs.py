@@ -12,7 +12,7 @@ import time
 from datetime import UTC, datetime
 from typing import Final, Literal
 
-from ops.printable import printable
+from ops.terminal import printable
 
 LogFormat = Literal["text", "json"]
 

@@ -53,9 +53,3 @@ class Settling:
             for frame in due:
                 del self._since[frame.path]
             return due
-
-    def next_due(self) -> float | None:
-        """When the next frame is due; None if there is none."""
-        with self._lock:
-            oldest = next(iter(self._since.values()), None)
-            return None if oldest is None else oldest[1] + self._settle_s

@@ -14,12 +14,12 @@ from dataclasses import astuple, dataclass
 
 from sqlalchemy import Engine
 
+from storage.db.result_fields import ResultRow
 from storage.errors import StaleEpoch
 from storage.files.artifacts import ArtifactStore
 from storage.frames.ledger import LedgerFrame, Quarantined, load_pending, postpone
 from storage.queue import FrameBatch
 from storage.results.commit import commit_results
-from storage.results.fields import ResultRow
 from storage.stream.streams import Streams
 from storage.stream.window import Decided, StreamKey
 from thermal.detection.detector import Detector

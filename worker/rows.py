@@ -6,8 +6,8 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from storage.db.result_fields import ResultRow
 from storage.files.artifacts import PictureKind
-from storage.results.fields import ResultRow
 from thermal.threshold import Decision
 from worker.frame import InspectedFrame
 

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, cast
 
+from ops.config import addresses
 from ops.errors import OpsError
 from ops.local import embedded_redis
 from ops.local.parent_death import bound_to_this_process
@@ -88,7 +89,7 @@ def redis_server(state: Path) -> Iterator[tuple[str, int]]:
     log = state / "redis.log"
     with process(embedded_redis.redis_command(state), log=log, threads=1) as server:
         until(lambda: embedded_redis.answers(state), START_S, "answer of Redis", log)
-        yield embedded_redis.urls_for(state).redis_url, server.pid
+        yield addresses.urls_for(state).redis_url, server.pid
 
 
 def cpu_s(pids: Sequence[int]) -> float:

@@ -12,8 +12,6 @@ from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 
 import click
 
-from ops.program import as_called
-
 if TYPE_CHECKING:
     from ops.config.settings import Settings
     from ops.logs import LogFormat
@@ -93,11 +91,6 @@ def print_json(value: object) -> None:
     plain = asdict(value) if is_dataclass(value) and not isinstance(value, type) else value
     json.dump(plain, sys.stdout, indent=2, default=str, ensure_ascii=False)
     sys.stdout.write("\n")
-
-
-def note(text: str) -> None:
-    """Print for people, on stderr: stdout is for programs."""
-    click.echo(as_called(text), err=True)
 
 
 watch_option = click.option(

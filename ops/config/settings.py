@@ -8,7 +8,6 @@ the other packages work with: their fields, defaults and checks are declared the
 from __future__ import annotations
 
 import os
-import re
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -51,18 +50,6 @@ def _url_check(schemes: tuple[str, ...], value: SecretStr) -> SecretStr:
     if scheme not in schemes:
         raise ValueError(f"should begin with {', '.join(f'{s}://' for s in schemes)}")
     return value
-
-
-def redact(url: str) -> str:
-    """`url` with its passwords replaced, fit for logs and messages."""
-    try:
-        parts = urlsplit(url)
-        if parts.password is not None:
-            host = parts.netloc.rpartition("@")[2]
-            url = url.replace(parts.netloc, f"{parts.username or ''}:***@{host}", 1)
-    except ValueError:  # not a URL at all; it may still hold a secret
-        return "***"
-    return re.sub(r"([?&]password=)[^&]*", r"\1***", url)
 
 
 RedisUrl = Annotated[SecretStr, AfterValidator(lambda v: _url_check(REDIS_SCHEMES, v))]

@@ -13,9 +13,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ops.config.addresses import Urls, urls_for
+from ops.config.state_directory import StateDirectory
 from ops.errors import SettingsError
-from ops.local.embedded_redis import Urls, urls_for
-from ops.local.state_directory import StateDirectory
 
 if TYPE_CHECKING:
     from redis import Redis

@@ -31,9 +31,9 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from ops.config.settings import Settings
+    from storage.db.result_fields import ResultRow
     from storage.frames.audit import Audit
     from storage.frames.counts import LedgerCounts
-    from storage.results.fields import ResultRow
 
 #: Marks the folder of an earlier demo, which may be replaced.
 MARKER = ".thermalwatch-demo"

@@ -7,58 +7,20 @@ be lost all the same: the database is the truth, the queue and the window are re
 
 from __future__ import annotations
 
-import hashlib
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
+from ops.config.addresses import redis_socket, urls_for
 from ops.errors import EmbeddedRedisError, StateError
 
 if TYPE_CHECKING:
     from redis import Redis
 
-#: Bytes that a unix socket's address holds on every system (Linux 108, macOS 104).
-SOCKET_PATH_BYTES = 100
-
 #: Seconds for an answer of a server on this machine.
 ANSWER_S = 2.0
-
-
-@dataclass(frozen=True)
-class Urls:
-    """Where the two services are; may hold passwords, so it is never printed."""
-
-    redis_url: str
-    database_url: str
-
-    def __repr__(self) -> str:
-        from ops.config.settings import redact
-
-        return f"Urls({redact(self.redis_url)!r}, {redact(self.database_url)!r})"
-
-
-def urls_for(state: Path) -> Urls:
-    """The addresses of the embedded services of `state`; starts and checks nothing."""
-    state = state.absolute()
-    return Urls(
-        redis_url=f"unix://{quote(str(redis_socket(state)))}?db=0",
-        database_url=f"sqlite:///{state / 'thermalwatch.db'}",
-    )
-
-
-def redis_socket(state: Path) -> Path:
-    """The server's socket, in `state`/run where its path is short enough for the system."""
-    state = state.absolute()
-    plain = state / "run" / "redis.sock"
-    if len(os.fsencode(plain)) < SOCKET_PATH_BYTES:
-        return plain
-    digest = hashlib.blake2b(os.fsencode(state.resolve()), digest_size=8).hexdigest()
-    # not TMPDIR: that may be long too, and every shell must find the same place
-    return Path("/tmp") / f"thermalwatch-{digest}" / "redis.sock"  # noqa: S108 (made 0700)
 
 
 def redis_command(state: Path) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ from ops.local.supervisor import ChildSpec, Supervisor
 
 if TYPE_CHECKING:
     from ops.config.settings import Settings
-    from ops.local.state_directory import StateDirectory
+    from ops.config.state_directory import StateDirectory
 
 #: Seconds that each kind of child gets to end; together less than the 90 s that systemd waits.
 SERVER_STOP_S = 8.0

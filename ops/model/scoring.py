@@ -20,10 +20,10 @@ from typing import Any, BinaryIO
 import pyarrow as pa
 
 from producer.naming import WatchRoot
+from storage.db.result_fields import ResultRow
 from storage.files.artifacts import ArtifactStore
 from storage.frames.ledger import LedgerFrame
 from storage.results.csv_file import csv_header, csv_lines
-from storage.results.fields import ResultRow
 from storage.results.record_batches import batch_of_rows
 from storage.stream.streams import start_state
 from thermal.detection.detector import Detector

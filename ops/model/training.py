@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ops.cli.options import note
 from ops.config.wiring import camera_config
 from ops.errors import SettingsError
+from ops.terminal import note
 
 if TYPE_CHECKING:
     from rich.progress import Progress

@@ -31,7 +31,7 @@ from sqlalchemy import (
 )
 
 from storage.db.column_types import Counter, Key
-from storage.results.fields import DECISION_NAMES, FIELDS
+from storage.db.result_fields import DECISION_NAMES, FIELDS
 
 PENDING: Final = "pending"
 SCORED: Final = "scored"

@@ -9,11 +9,11 @@ from typing import Any
 from sqlalchemy import Connection, Engine, Row, and_, delete, insert, select, union
 
 from storage.db.database import sent_rows, writing
+from storage.db.result_fields import ResultRow
 from storage.db.schema import open_decisions as open_table
 from storage.db.schema import results, streams
 from storage.errors import StaleEpoch
 from storage.frames.ledger import Quarantined, finish_within
-from storage.results.fields import ResultRow
 from storage.results.rows import row_to_database
 from thermal.threshold import Decision
 

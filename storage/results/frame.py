@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from storage.results.fields import Field, fields_in
+from storage.db.result_fields import Field, fields_in
 from storage.results.queries import ResultQuery
 
 if TYPE_CHECKING:

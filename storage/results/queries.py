@@ -21,6 +21,7 @@ from sqlalchemy import (
 )
 
 from storage.db.database import reading
+from storage.db.result_fields import ResultRow
 from storage.db.schema import (
     id_begins,
     is_anomaly,
@@ -29,7 +30,6 @@ from storage.db.schema import (
     results,
 )
 from storage.errors import AmbiguousFrame, InvalidCursor
-from storage.results.fields import ResultRow
 from storage.results.rows import RESULT_COLUMNS, row_from_database
 
 #: Shortest prefix of a frame id that finds it.

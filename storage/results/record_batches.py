@@ -20,9 +20,9 @@ from pyarrow.csv import ConvertOptions, ParseOptions, ReadOptions, open_csv
 from sqlalchemy import Engine, select
 
 from storage.db.database import masked_url, reading
+from storage.db.result_fields import Field, ResultRow, fields_in
 from storage.db.schema import results
 from storage.errors import DatabaseUnavailable
-from storage.results.fields import Field, ResultRow, fields_in
 from storage.results.queries import ResultQuery
 
 if TYPE_CHECKING:

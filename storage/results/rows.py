@@ -8,8 +8,8 @@ from typing import Any, Final
 
 from sqlalchemy import Row
 
+from storage.db.result_fields import DECISION_NAMES, FIELDS, ResultRow
 from storage.db.schema import results
-from storage.results.fields import DECISION_NAMES, FIELDS, ResultRow
 from thermal.threshold import Decision
 
 _COMPUTED: Final = frozenset(item.name for item in fields(ResultRow) if not item.init)

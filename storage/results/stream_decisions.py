@@ -10,8 +10,8 @@ from sqlalchemy import Engine, bindparam, null, select, union_all
 from sqlalchemy import text as sql
 
 from storage.db.database import reading
+from storage.db.result_fields import DECISION_NAMES
 from storage.db.schema import open_decisions, results
-from storage.results.fields import DECISION_NAMES
 from storage.results.rows import decision_of
 from thermal.threshold import Decision
 

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, Engine, select
 
 from storage.db.database import writing
+from storage.db.result_fields import DECISION_NAMES
 from storage.db.schema import frames, is_pending, open_decisions, results
 from storage.db.schema import streams as streams_table
 from storage.results.epochs import current_epoch, note_epoch, open_epoch
-from storage.results.fields import DECISION_NAMES
 from storage.results.rows import decision_of
 from storage.stream.window import (
     Decided,

@@ -16,7 +16,7 @@ import psutil
 from redis import Redis, RedisError
 from sqlalchemy import Engine
 
-from ops.local.embedded_redis import redis_socket, urls_for
+from ops.config.addresses import redis_socket, urls_for
 from storage.db.database import connect
 from tests.faults.postgres import PostgresProcess
 from tests.faults.site import REPOSITORY, START_S

@@ -11,9 +11,9 @@ from typing import Any
 from sqlalchemy import Connection, Engine, event
 
 from storage.db.database import reading
+from storage.db.result_fields import ResultRow
 from storage.frames.ledger import NewFrame
 from storage.results.epochs import open_epoch
-from storage.results.fields import ResultRow
 from storage.results.rows import row_to_database
 from thermal.threshold import Decision
 

@@ -24,8 +24,9 @@ from pathlib import Path
 from redis import Redis
 from sqlalchemy import Engine, func, select, update
 
+from ops.config import addresses
+from ops.config.state_directory import StateDirectory
 from ops.local import embedded_redis
-from ops.local.state_directory import StateDirectory
 from ops.local.up import child_environment, command_argv
 from producer.heartbeat import living_producers
 from producer.observe import RootStatus
@@ -247,7 +248,7 @@ def prepared(directory: Path, database: str | None) -> Iterator[tuple[Study, Eng
     state.create()
     embedded_redis.prepare(state.root)
     server = subprocess.Popen(embedded_redis.redis_command(state.root), stdout=subprocess.DEVNULL)
-    urls = embedded_redis.urls_for(state.root)
+    urls = addresses.urls_for(state.root)
     engine = connect(database or urls.database_url)
     try:
         embedded_redis.wait_until(

@@ -11,11 +11,11 @@ import pytest
 from sqlalchemy import select
 
 from storage.db.database import reading
+from storage.db.result_fields import ResultRow
 from storage.db.schema import frames
 from storage.files.artifacts import ArtifactStore
 from storage.frames.counts import ledger_counts
 from storage.frames.ledger import LedgerFrame
-from storage.results.fields import ResultRow
 from storage.results.rows import RESULT_COLUMNS, row_from_database
 from storage.stream.window import StreamKey
 from tests.scene import picture

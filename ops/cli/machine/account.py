@@ -9,8 +9,9 @@ from pathlib import Path
 
 import click
 
-from ops.cli.options import config_option, data_option, json_option, note, print_json, settings_from
+from ops.cli.options import config_option, data_option, json_option, print_json, settings_from
 from ops.program import as_called
+from ops.terminal import note
 
 #: Characters of the shortest password (NIST SP 800-63B asks for 8 at least).
 LEAST_PASSWORD = 8

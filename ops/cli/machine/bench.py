@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import click
 
-from ops.cli.options import device_option, json_option, note, print_json
+from ops.cli.options import device_option, json_option, print_json
+from ops.terminal import note
 
 _SIZES = ("24x40", "160x120", "640x512", "640x512-tiff")
 

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ops.cli.options import DIRECTORY, note
+from ops.cli.options import DIRECTORY
 from ops.program import command_line
+from ops.terminal import note
 
 if TYPE_CHECKING:
     from ops.config.settings import Settings

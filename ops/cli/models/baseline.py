@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from ops.cli.options import config_option, data_option, note, settings_from
+from ops.cli.options import config_option, data_option, settings_from
+from ops.terminal import note
 
 
 @click.group(

@@ -13,11 +13,11 @@ from ops.cli.options import (
     config_option,
     data_option,
     json_option,
-    note,
     print_json,
     settings_from,
 )
 from ops.program import as_called
+from ops.terminal import note
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine

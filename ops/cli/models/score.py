@@ -13,11 +13,11 @@ from ops.cli.options import (
     config_option,
     device_option,
     json_option,
-    note,
     print_json,
     settings_from,
     target_far_option,
 )
+from ops.terminal import note
 
 if TYPE_CHECKING:
     from worker.config import PicturesKept

@@ -8,13 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ops.cli.options import (
-    DIRECTORY,
-    config_option,
-    device_option,
-    note,
-    settings_from,
-)
+from ops.cli.options import DIRECTORY, config_option, device_option, settings_from
+from ops.terminal import note
 
 if TYPE_CHECKING:
     from thermal.detection.bundle import Bundle

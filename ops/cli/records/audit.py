@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ops.cli.options import config_option, data_option, json_option, print_json, settings_from
-from ops.printable import printable
+from ops.terminal import printable
 
 if TYPE_CHECKING:
     from storage.stream.replay import ReplayReport

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ops.cli.options import config_option, data_option, json_option, note, print_json, settings_from
-from ops.printable import printable
+from ops.cli.options import config_option, data_option, json_option, print_json, settings_from
+from ops.terminal import note, printable
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ops.cli.instants import InstantType
-from ops.cli.options import config_option, data_option, json_option, note, print_json, settings_from
-from ops.printable import printable
+from ops.cli.options import config_option, data_option, json_option, print_json, settings_from
+from ops.terminal import note, printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from ops.config.settings import Settings
-    from storage.results.fields import ResultRow
+    from storage.db.result_fields import ResultRow
     from storage.results.queries import ResultQuery
 
 
@@ -244,7 +244,7 @@ def summary(
 
 def as_values(row: ResultRow) -> dict[str, Any]:
     """A result under the names of the CSV columns: times in RFC 3339, lists as lists."""
-    from storage.results.fields import fields_in
+    from storage.db.result_fields import fields_in
     from storage.results.instants import instant_to_text
 
     values = {}

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ops.cli.options import config_option, data_option, json_option, note, print_json, settings_from
+from ops.cli.options import config_option, data_option, json_option, print_json, settings_from
+from ops.terminal import note
 
 if TYPE_CHECKING:
     from ops.config.settings import Settings

@@ -10,7 +10,7 @@ import click
 
 from ops.cli.instants import ago
 from ops.cli.options import config_option, data_option, json_option, print_json, settings_from
-from ops.printable import printable
+from ops.terminal import printable
 
 if TYPE_CHECKING:
     from ops.status import QueueState, Status

@@ -14,9 +14,9 @@ from ops.cli.options import (
     device_option,
     log_options,
     model_option,
-    note,
     settings_from,
 )
+from ops.terminal import note
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine

@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 
 from ops.config.wiring import camera_config
 from ops.web.problems import Problem
+from storage.db.result_fields import ResultRow
 from storage.errors import DamagedArtifact, StorageError, UnsafePath
 from storage.files.frame_arrays import FrameArrays, decode_arrays
 from storage.files.paths import open_beneath, text_to_path
 from storage.frames.audit import FrameRecord, find_frame
 from storage.frames.ledger import ledger_mtime_ns
-from storage.results.fields import ResultRow
 from thermal.errors import ThermalError
 
 if TYPE_CHECKING:

@@ -24,7 +24,7 @@ from ops.web.schemas.results import (
 )
 from ops.web.schemas.reviews import BulkReviewed, BulkReviewRequest, Review, ReviewRequest
 from ops.web.services import Services
-from storage.results.fields import Prediction, ResultRow
+from storage.db.result_fields import Prediction, ResultRow
 from storage.results.queries import ResultQuery, get_result, list_results
 from storage.results.reviews import add_reviews, list_reviews
 

@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from ops.web.schemas.answer import Answer
-from storage.results.fields import Prediction, Reviewed
+from storage.db.result_fields import Prediction, Reviewed
 
 #: The most important fact about a camera at the moment.
 CameraState = Literal["ok", "anomaly", "silent", "learning"]

@@ -9,8 +9,8 @@ from pydantic import BaseModel, Field, create_model
 
 from ops.web.schemas.answer import Answer
 from ops.web.schemas.reviews import Review
-from storage.results.fields import Field as ResultField
-from storage.results.fields import fields_in
+from storage.db.result_fields import Field as ResultField
+from storage.db.result_fields import fields_in
 
 PictureName = Literal["original", "reconstruction", "heatmap", "overlay", "sheet"]
 #: unreviewed: anomalies without a verdict.

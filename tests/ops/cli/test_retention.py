@@ -11,7 +11,7 @@ from sqlalchemy import Engine, insert, update
 
 from ops.cli.main import cli
 from ops.config.settings import Settings
-from ops.local.state_directory import StateDirectory
+from ops.config.state_directory import StateDirectory
 from ops.local.up import child_groups
 from storage.db.database import connect, migrate, writing
 from storage.db.schema import frames, results, streams

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
+from ops.config.addresses import redact
 from ops.config.loading import load_settings, variable_names
-from ops.config.settings import CameraSettings, LimitSettings, Settings, redact
+from ops.config.settings import CameraSettings, LimitSettings, Settings
 from ops.config.wiring import camera_config
 from ops.errors import SettingsError
 from producer.config import WatchOptions

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
+from ops.config import addresses
 from ops.errors import EmbeddedRedisError, StateError
 from ops.local import embedded_redis
 
@@ -25,7 +26,7 @@ def running(state: Path) -> Iterator[tuple[subprocess.Popen[bytes], Redis]]:
         embedded_redis.wait_until(
             lambda: embedded_redis.answers(state), timeout_s=20, what="no answer"
         )
-        with Redis.from_url(embedded_redis.urls_for(state).redis_url) as client:
+        with Redis.from_url(addresses.urls_for(state).redis_url) as client:
             yield process, client
     finally:
         process.kill()
@@ -35,7 +36,7 @@ def running(state: Path) -> Iterator[tuple[subprocess.Popen[bytes], Redis]]:
 def test_server_listens_on_its_private_socket_only(tmp_path: Path) -> None:
     with running(tmp_path) as (_, client):
         assert client.config_get("port")["port"] == "0"
-        socket = embedded_redis.redis_socket(tmp_path)
+        socket = addresses.redis_socket(tmp_path)
         assert socket.stat().st_mode & 0o077 == 0
         assert socket.parent.stat().st_mode & 0o777 == 0o700
     shutil.rmtree(socket.parent)
@@ -90,7 +91,7 @@ def test_socket_of_a_deep_state_directory_moves_to_a_short_private_place(
 ) -> None:
     deep = tmp_path / ("x" * 60) / ("y" * 60)
     deep.mkdir(parents=True)
-    socket = embedded_redis.redis_socket(deep)
+    socket = addresses.redis_socket(deep)
     assert len(os.fsencode(socket)) < 108
     assert socket.parent != deep / "run"
     with running(deep) as (_, client):
@@ -114,7 +115,7 @@ def test_socket_directory_that_is_a_link_is_refused(tmp_path: Path) -> None:
 
 
 def test_addresses_show_no_password() -> None:
-    urls = embedded_redis.Urls("redis://:hunter2@host/0", "postgresql://me:hunter2@host/db")
+    urls = addresses.Urls("redis://:hunter2@host/0", "postgresql://me:hunter2@host/db")
     assert "hunter2" not in repr(urls)
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from ops.config.state_directory import StateDirectory
 from ops.errors import StateError
-from ops.local.state_directory import StateDirectory
 from ops.local.supervisor import Backoff
 from tests.waiting import wait_until
 

@@ -18,10 +18,10 @@ from sqlalchemy import Engine, insert
 from ops.cli.main import cli
 from ops.web.exports import csv_file
 from storage.db.database import writing
+from storage.db.result_fields import Field, ResultRow, fields_in
 from storage.db.schema import frames, results
 from storage.results.csv_file import FORMULA_STARTS
 from storage.results.export import export_csv
-from storage.results.fields import Field, ResultRow, fields_in
 from storage.results.queries import ResultQuery, iterate_results
 from storage.results.rows import row_to_database
 from tests.scene import picture

@@ -18,9 +18,9 @@ from ops.web.app import create_app
 from ops.web.security.access import COOKIE, hash_password
 from ops.web.services import Services, make_services
 from storage.accounts import Role, add_account, add_token
+from storage.db.result_fields import ResultRow
 from storage.frames.ledger import register
 from storage.results.commit import commit_results
-from storage.results.fields import ResultRow
 from tests.storage.examples import EPOCH, MODEL, new_frame, open_streams, result
 
 #: Where the server believes to be; any other name is refused while there are no accounts.

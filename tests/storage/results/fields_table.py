@@ -1,6 +1,6 @@
 """The table of fields in docs/results.md.
 
-``python -m tests.storage.results.fields_table`` writes it anew from the declaration.
+``python -m tests.storage.db.result_fields_table`` writes it anew from the declaration.
 """
 
 from __future__ import annotations
@@ -8,10 +8,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-from storage.results.fields import FIELDS, Field
+from storage.db.result_fields import FIELDS, Field
 
 DOCUMENT: Final = Path(__file__).resolve().parents[3] / "docs" / "results.md"
-_BEGIN: Final = "<!-- fields: written by python -m tests.storage.results.fields_table -->\n"
+_BEGIN: Final = "<!-- fields: written by python -m tests.storage.db.result_fields_table -->\n"
 _END: Final = "<!-- end of fields -->\n"
 _TYPES: Final = {
     str: "text",

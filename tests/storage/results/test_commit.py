@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Engine, delete, event, select
 from sqlalchemy import text as sql
 
 from storage.db.database import reading, writing
+from storage.db.result_fields import ResultRow
 from storage.db.schema import frames, open_decisions, results
 from storage.errors import StaleEpoch
 from storage.frames.audit import audit
@@ -21,7 +22,6 @@ from storage.frames.counts import ledger_counts
 from storage.frames.ledger import NewFrame, Quarantined, finish, register
 from storage.results.commit import commit_results
 from storage.results.epochs import StreamEpoch, current_epoch, open_epoch
-from storage.results.fields import ResultRow
 from storage.results.queries import (
     ResultQuery,
     iterate_results,

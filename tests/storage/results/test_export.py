@@ -18,13 +18,13 @@ from sqlalchemy import Engine, insert
 from sqlalchemy import text as sql
 
 from storage.db.database import connect, writing
+from storage.db.result_fields import Field, ResultRow, fields_in
 from storage.db.schema import frames, results
 from storage.errors import DatabaseUnavailable
 from storage.frames.ledger import register
 from storage.results.commit import commit_results
 from storage.results.csv_file import FORMULA_STARTS, csv_header, csv_lines
 from storage.results.export import export_csv, export_parquet
-from storage.results.fields import Field, ResultRow, fields_in
 from storage.results.instants import instant_to_text
 from storage.results.queries import ResultQuery, iterate_results
 from storage.results.record_batches import batch_of_rows

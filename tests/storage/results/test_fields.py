@@ -13,10 +13,10 @@ from sqlalchemy import Engine, inspect
 import ops.web
 from ops.web.routes.results import answered
 from ops.web.schemas.results import Result, ResultDetail
-from storage.results.fields import DECISION_NAMES, FIELDS, ResultRow, fields_in
+from storage.db.result_fields import DECISION_NAMES, FIELDS, ResultRow, fields_in
 from storage.results.record_batches import SCHEMA
+from tests.storage.db.result_fields_table import documented, table
 from tests.storage.examples import new_frame, result
-from tests.storage.results.fields_table import documented, table
 from thermal.threshold import Decision
 
 #: Made by the API of fields that it does not answer themselves.
@@ -78,4 +78,4 @@ def test_the_page_of_a_result_shows_the_fields_of_its_view() -> None:
 
 
 def test_the_documented_table_is_the_declaration() -> None:
-    assert documented() == table(), "run: python -m tests.storage.results.fields_table"
+    assert documented() == table(), "run: python -m tests.storage.db.result_fields_table"

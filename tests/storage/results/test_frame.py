@@ -14,7 +14,7 @@ from sqlalchemy import Engine
 
 from storage import ResultQuery, connect, results_frame
 from storage.db.database import migrate
-from storage.results.fields import fields_in
+from storage.db.result_fields import fields_in
 from tests.storage.results.test_export import store
 from tests.studies.history_rows import History, fill
 

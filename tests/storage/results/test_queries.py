@@ -16,12 +16,12 @@ from sqlalchemy import Engine, insert
 from sqlalchemy import text as sql
 
 from storage.db.database import connect, reading, writing
+from storage.db.result_fields import ResultRow
 from storage.db.schema import frames, results
 from storage.errors import AmbiguousFrame, InvalidCursor
 from storage.frames.ledger import register
 from storage.results.commit import commit_results
 from storage.results.counts import CameraCount, DayCount, count_cameras, count_days
-from storage.results.fields import ResultRow
 from storage.results.queries import (
     ResultQuery,
     find_results,

@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, Request
 
 from ops.web.security.access import hash_password
 from storage.accounts import Role, add_account
-from storage.results.fields import ResultRow
+from storage.db.result_fields import ResultRow
 from storage.results.queries import ResultQuery, iterate_results
 from tests.faults.site import START_S, Site
 from tests.waiting import wait_until

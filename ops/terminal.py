@@ -1,6 +1,15 @@
-"""Text from outside, fit for a log line and a terminal."""
+"""Text for people at a terminal."""
 
 from __future__ import annotations
+
+import click
+
+from ops.program import as_called
+
+
+def note(text: str) -> None:
+    """Print for people, on stderr: stdout is for programs."""
+    click.echo(as_called(text), err=True)
 
 
 def printable(text: str) -> str:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ops.logs import PrintableFormatter
-from ops.printable import printable
+from ops.terminal import printable
 
 
 @pytest.mark.parametrize(
