@@ -123,5 +123,5 @@ def calibrated_bundle(kind: ImageKind, *, images: int = CALIBRATION) -> Bundle:
             notes=("Made by `thermalwatch bench`: calibrated, not trained.",),
         ),
         weights={name: t.float().cpu().numpy() for name, t in scorer.state_dict().items()},
-        held_out_scores=held_out_distribution(scores[held_out.numpy()], scorer.config),
+        held_out_scores=held_out_distribution(scores[held_out.numpy()]),
     )

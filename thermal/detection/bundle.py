@@ -12,7 +12,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,12 +22,10 @@ from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as dump_tensors
 
 from thermal.detection.normalization import Preparation
-from thermal.detection.score_config import RELEASE_0_1, ScoreConfig
 from thermal.errors import BundleError
 
 #: Version of the bundle's schema; raised whenever an older reader would misread a newer bundle.
-#: Version 1 (release 0.1) has no `scoring`: its constants are `RELEASE_0_1`.
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 1
 
 WEIGHTS_FILE = "model.safetensors"
 METADATA_FILE = "model.json"
@@ -95,15 +93,7 @@ class Metadata:
     architecture: Architecture
     preparation: Preparation
     training: TrainingInfo
-    scoring: ScoreConfig
     schema_version: int = SCHEMA_VERSION
-
-    def document(self) -> dict[str, Any]:
-        """Return the JSON object that is written and digested, in its schema version's form."""
-        document = asdict(self)
-        if self.schema_version == 1:
-            del document["scoring"]
-        return document
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,25 +105,15 @@ class Bundle:
     training: TrainingInfo
     weights: Tensors  #: network weights and per-pixel calibration, float32
     held_out_scores: NDArray[np.float64]  #: (n,) ascending, scores of held-out normal images
-    scoring: ScoreConfig = field(default_factory=ScoreConfig)
-    #: A bundle keeps the version it was read in, and with it its `model_id`.
-    schema_version: int = SCHEMA_VERSION
     model_id: str = field(init=False)
 
     def __post_init__(self) -> None:
-        if self.schema_version == 1 and self.scoring != RELEASE_0_1:
-            raise BundleError(
-                "a bundle of schema version 1 cannot hold other score constants than release "
-                f"0.1's: use schema version {SCHEMA_VERSION}"
-            )
         object.__setattr__(self, "model_id", _digest(self.metadata, self.tensors))
 
     @property
     def metadata(self) -> Metadata:
         """The part that is written as JSON."""
-        return Metadata(
-            self.architecture, self.preparation, self.training, self.scoring, self.schema_version
-        )
+        return Metadata(self.architecture, self.preparation, self.training)
 
     @property
     def tensors(self) -> dict[str, NDArray[np.float32] | NDArray[np.float64]]:
@@ -147,7 +127,7 @@ class Bundle:
 
 def bundle_to_bytes(bundle: Bundle) -> tuple[str, bytes]:
     """Return the bundle as JSON text and safetensors bytes."""
-    document = {"model_id": bundle.model_id, **bundle.metadata.document()}
+    document = {"model_id": bundle.model_id, **asdict(bundle.metadata)}
     tensors = {name: np.ascontiguousarray(array) for name, array in bundle.tensors.items()}
     return json.dumps(document, indent=2, sort_keys=True, ensure_ascii=False), dump_tensors(tensors)
 
@@ -160,19 +140,15 @@ def bundle_from_bytes(json_text: str, weights: bytes) -> Bundle:
     try:
         document = json.loads(json_text)
         stated_id = document.pop("model_id")
-        if document.get("schema_version") == 1:
-            if "scoring" in document:
-                raise ValueError("schema version 1 has no scoring")
-            document["scoring"] = asdict(RELEASE_0_1)
         metadata = TypeAdapter(Metadata).validate_json(json.dumps(document))
     except (ValueError, AttributeError, KeyError, TypeError, RecursionError) as error:
         raise BundleError(
             f"{METADATA_FILE} is not of the bundle schema: {_short(error)}"
         ) from error
-    if metadata.schema_version not in (1, SCHEMA_VERSION):
+    if metadata.schema_version != SCHEMA_VERSION:
         raise BundleError(
             f"the bundle has schema version {metadata.schema_version}, this program reads "
-            f"1 to {SCHEMA_VERSION}: train the model again or use the matching release"
+            f"{SCHEMA_VERSION}: train the model again or use the matching release"
         )
     tensors = _read_tensors(weights)
     held_out = tensors.pop(_HELD_OUT)
@@ -180,8 +156,6 @@ def bundle_from_bytes(json_text: str, weights: bytes) -> Bundle:
         architecture=metadata.architecture,
         preparation=metadata.preparation,
         training=metadata.training,
-        scoring=metadata.scoring,
-        schema_version=metadata.schema_version,
         weights={name: array.astype(np.float32, copy=False) for name, array in tensors.items()},
         held_out_scores=held_out.astype(np.float64, copy=False),
     )
@@ -237,7 +211,7 @@ def _digest(
 ) -> str:
     """BLAKE2b-128 over the canonical JSON and every tensor's name, type, shape and bytes."""
     digest = hashlib.blake2b(digest_size=16)
-    digest.update(json.dumps(metadata.document(), sort_keys=True).encode())
+    digest.update(json.dumps(asdict(metadata), sort_keys=True).encode())
     for name in sorted(tensors):
         array = np.ascontiguousarray(tensors[name])
         digest.update(f"\n{name} {array.dtype.str} {array.shape}\n".encode())

@@ -51,7 +51,7 @@ class Detector:
         self.device = choose_device(device)
         try:
             references, components = bundle.weights["density.references"].shape
-            scorer = Scorer(bundle.architecture, components, references, bundle.scoring)
+            scorer = Scorer(bundle.architecture, components, references)
             scorer.load_state_dict(
                 {name: torch.from_numpy(array.copy()) for name, array in bundle.weights.items()}
             )
@@ -114,7 +114,7 @@ class Detector:
                 signals=dict(zip(SIGNALS, sigmas[i], strict=True)),
                 drivers=named,
             )
-            for i, named in enumerate(drivers(batch.evidence, self.bundle.scoring.driving_share))
+            for i, named in enumerate(drivers(batch.evidence))
         ]
 
 

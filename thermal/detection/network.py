@@ -29,7 +29,7 @@ FEATURES = 2 * sum(_INSPECTOR_CHANNELS)
 class Autoencoder(nn.Module):
     """Image → code → image, all in prepared units (spans from the level)."""
 
-    def __init__(self, architecture: Architecture, negative_slope: float) -> None:
+    def __init__(self, architecture: Architecture) -> None:
         super().__init__()
         channels = architecture.channels  # one entry a halving, e.g. (16, 32, 64)
         halvings = len(channels)
@@ -40,7 +40,7 @@ class Autoencoder(nn.Module):
 
         down: list[nn.Module] = []
         for before, after in zip((1, *channels), channels, strict=False):
-            down += _convolution(before, after, 2, negative_slope)
+            down += _convolution(before, after, stride=2)
         self.down = nn.Sequential(*down)
         self.to_code = nn.Linear(channels[-1] * cells, architecture.latent)
         self.from_code = nn.Linear(architecture.latent, channels[-1] * cells)
@@ -50,7 +50,7 @@ class Autoencoder(nn.Module):
             up += [
                 nn.ConvTranspose2d(before, after, 4, stride=2, padding=1, bias=False),
                 nn.BatchNorm2d(after),
-                nn.LeakyReLU(negative_slope),
+                nn.LeakyReLU(0.1),
             ]
         up.append(nn.ConvTranspose2d(channels[0], 1, 4, stride=2, padding=1))
         self.up = nn.Sequential(*up)
@@ -75,22 +75,18 @@ class Autoencoder(nn.Module):
 class Inspector(nn.Module):
     """Image and reconstruction → a description and the odds of each kind of fault."""
 
-    def __init__(self, negative_slope: float) -> None:
+    def __init__(self) -> None:
         super().__init__()
         first, second, third = _INSPECTOR_CHANNELS
-        stages = (
-            [(2 * 4, first, 1)],
-            [(first, second, 2), (second, second, 1)],
-            [(second, third, 2), (third, third, 1)],
-        )
         self.stages = nn.ModuleList(
-            nn.Sequential(
-                *(layer for shape in stage for layer in _convolution(*shape, negative_slope))
-            )
-            for stage in stages
+            [
+                nn.Sequential(*_convolution(2 * 4, first, 1)),
+                nn.Sequential(*_convolution(first, second, 2), *_convolution(second, second, 1)),
+                nn.Sequential(*_convolution(second, third, 2), *_convolution(third, third, 1)),
+            ]
         )
         self.classify = nn.Sequential(
-            nn.Linear(FEATURES, 64), nn.LeakyReLU(negative_slope), nn.Linear(64, 1 + len(FAULTS))
+            nn.Linear(FEATURES, 64), nn.LeakyReLU(0.1), nn.Linear(64, 1 + len(FAULTS))
         )
 
     def describe(self, image: Tensor, reconstruction: Tensor) -> Tensor:
@@ -128,14 +124,12 @@ def fold_normalisation(network: nn.Module) -> None:
                     stage[i] = fuse_conv_bn_eval(layer, following)
                 stage[i + 1] = nn.Identity()
             elif isinstance(following, nn.LeakyReLU):
-                following.inplace = True  # safe: no other layer reads the input
+                following.inplace = True  # what the convolution gave is needed by nobody else
 
 
-def _convolution(
-    before: int, after: int, stride: int, negative_slope: float
-) -> tuple[nn.Module, ...]:
+def _convolution(before: int, after: int, stride: int) -> tuple[nn.Module, ...]:
     return (
         nn.Conv2d(before, after, 3, stride=stride, padding=1, bias=False),
         nn.BatchNorm2d(after),
-        nn.LeakyReLU(negative_slope),
+        nn.LeakyReLU(0.1),
     )

@@ -19,13 +19,24 @@ from torch import Tensor, nn
 from thermal.detection.bundle import Architecture
 from thermal.detection.density import LocalDensity
 from thermal.detection.network import FEATURES, Autoencoder, Inspector, fault_log_odds
-from thermal.detection.score_config import ScoreConfig
 
 #: The signals, in the order of all tensors that hold one number for each.
 SIGNALS = ("hotspot", "structure", "level")
 
-#: Constants of models that are trained from now on.
-DEFAULT_CONFIG = ScoreConfig()
+#: Standard deviation of the Gaussian that smooths the residual, px of the network's input.
+_SMOOTHING_PX = 0.7
+
+#: Points at which a signal's distribution on normal images is kept, below its tail.
+_BODY_KNOTS = 10
+
+#: The tail is this share of the held-out images, or so many if that is more, at most a half.
+_TAIL_SHARE, _TAIL_IMAGES = 0.1, 10
+
+#: Share of all evidence from which a signal is named: a third, and a little less for rounding.
+_DRIVING_SHARE = 0.333
+
+#: Evidence of the least remarkable image; above zero, because scores are compared as ratios.
+_LEAST_EVIDENCE = 0.01
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,27 +70,19 @@ class Scorer(nn.Module):
     knot_evidence: Tensor
 
     def __init__(
-        self,
-        architecture: Architecture,
-        components: int = 1,
-        references: int = 2,
-        config: ScoreConfig = DEFAULT_CONFIG,
+        self, architecture: Architecture, components: int = 1, references: int = 2
     ) -> None:
         super().__init__()
-        self.config = config
         height, width = architecture.height, architecture.width
-        self.autoencoder = Autoencoder(architecture, config.negative_slope)
-        self.inspector = Inspector(config.negative_slope)
-        self.density = LocalDensity(
-            FEATURES + architecture.latent, components, references, config.neighbours
-        )
+        self.autoencoder = Autoencoder(architecture)
+        self.inspector = Inspector()
+        self.density = LocalDensity(FEATURES + architecture.latent, components, references)
         for name in ("residual_mean", "residual_sigma", "map_sigma"):
             self.register_buffer(name, torch.ones(height, width))
-        self.register_buffer("knots", torch.zeros(len(SIGNALS), config.body_knots + 1))
-        self.register_buffer("knot_evidence", torch.zeros(config.body_knots + 1))
-        rows, columns = (gaussian_matrix(n, config.smoothing_px) for n in (height, width))
-        self.register_buffer("smooth_rows", rows, persistent=False)
-        self.register_buffer("smooth_columns", columns, persistent=False)
+        self.register_buffer("knots", torch.zeros(len(SIGNALS), _BODY_KNOTS + 1))
+        self.register_buffer("knot_evidence", torch.zeros(_BODY_KNOTS + 1))
+        self.register_buffer("smooth_rows", gaussian_matrix(height), persistent=False)
+        self.register_buffer("smooth_columns", gaussian_matrix(width), persistent=False)
 
     def forward(self, image: Tensor) -> BatchScores:
         """(B, 1, H, W) prepared images → scores."""
@@ -118,11 +121,11 @@ class Scorer(nn.Module):
     def evidence(self, values: Tensor) -> Tensor:
         """(B, 3) signals → −ln p of each among held-out normal images, (B, 3), > 0."""
         x = values.T.contiguous()  # (3, B)
-        upper = torch.searchsorted(self.knots, x).clamp(1, self.config.body_knots)
+        upper = torch.searchsorted(self.knots, x).clamp(1, _BODY_KNOTS)
         left, right = self.knots.gather(1, upper - 1), self.knots.gather(1, upper)
         low, high = self.knot_evidence[upper - 1], self.knot_evidence[upper]
         line = low + (high - low) * (x - left) / (right - left)  # the last segment has no end
-        return line.clamp_min(self.config.least_evidence).T
+        return line.clamp_min(_LEAST_EVIDENCE).T
 
     def combine(self, evidence: Tensor) -> Tensor:
         """(B, 3) evidence → scores, (B,) σ, > 0."""
@@ -131,21 +134,20 @@ class Scorer(nn.Module):
     def calibrate_map(self, residual: Tensor) -> None:
         """Estimate the statistics of each pixel from residuals (N, H, W) of held-out normals."""
         self.residual_mean.copy_(residual.mean(0))
-        prior = self.config.sigma_prior_images
-        self.residual_sigma.copy_(shrunk_sigma(residual, prior))
-        self.map_sigma.copy_(shrunk_sigma(self._smooth(residual), prior))
+        self.residual_sigma.copy_(shrunk_sigma(residual))
+        self.map_sigma.copy_(shrunk_sigma(self._smooth(residual)))
 
     def calibrate_signals(self, values: Tensor) -> None:
         """Learn what the signals (N, 3) of held-out normal images say about a new image's."""
-        tail, body_knots = self.config.tail(len(values)), self.config.body_knots
-        levels = torch.linspace(0, 1 - tail, body_knots, device=values.device)
+        tail = tail_share(len(values))
+        levels = torch.linspace(0, 1 - tail, _BODY_KNOTS, device=values.device)
         body = values.quantile(levels, 0)  # (knots, 3)
         excess = (values - body[-1]).clamp_min(0).mean(0) / tail  # mean excess over the body
         knots = torch.cat([body, (body[-1] + excess)[None]]).T  # (3, knots + 1)
         step = 1e-5 * (knots[:, -1:] - knots[:, :1]) + 1e-6  # equal values make no knot vanish
-        self.knots.copy_(knots + step * torch.arange(body_knots + 1, device=values.device))
+        self.knots.copy_(knots + step * torch.arange(_BODY_KNOTS + 1, device=values.device))
         self.knot_evidence[:-1] = -torch.log1p(-levels)
-        self.knot_evidence[0] = self.config.least_evidence
+        self.knot_evidence[0] = _LEAST_EVIDENCE
         self.knot_evidence[-1] = self.knot_evidence[-2] + 1  # p falls by e each mean excess
 
     def _map(self, residual: Tensor) -> Tensor:
@@ -156,11 +158,16 @@ class Scorer(nn.Module):
         return self.smooth_rows @ standard @ self.smooth_columns.T
 
 
+def tail_share(count: int) -> float:
+    """Share of `count` held-out values that make up the tail of their distribution."""
+    return min(0.5, max(_TAIL_SHARE, _TAIL_IMAGES / count))
+
+
 def _extreme(maps: Tensor) -> Tensor:
     return maps.abs().flatten(1).amax(1)
 
 
-def shrunk_sigma(values: Tensor, prior_images: float) -> Tensor:
+def shrunk_sigma(values: Tensor, prior_images: float = 10.0) -> Tensor:
     """Per-pixel standard deviation of (N, H, W) values, drawn towards the one of all pixels.
 
     The image-wide variance counts as `prior_images` further observations, so that a dozen
@@ -172,24 +179,21 @@ def shrunk_sigma(values: Tensor, prior_images: float) -> Tensor:
     return pooled.sqrt().clamp_min(1e-4)
 
 
-def gaussian_matrix(length: int, smoothing_px: float) -> Tensor:
-    """(length, length) matrix that smooths a row with a Gaussian, cut off at the image's edge.
-
-    `smoothing_px` is the Gaussian's standard deviation.
-    """
+def gaussian_matrix(length: int) -> Tensor:
+    """(length, length) matrix that smooths a row with a Gaussian, cut off at the image's edge."""
     offsets = torch.arange(length)[:, None] - torch.arange(length)
-    kernel = torch.exp(-0.5 * (offsets / smoothing_px) ** 2)
+    kernel = torch.exp(-0.5 * (offsets / _SMOOTHING_PX) ** 2)
     return kernel / kernel.sum(1, keepdim=True)
 
 
-def drivers(evidence: Tensor, driving_share: float) -> list[tuple[str, ...]]:
-    """Name the signals with at least `driving_share` of each score's evidence, strongest first.
+def drivers(evidence: Tensor) -> list[tuple[str, ...]]:
+    """Name the signals that make up a third or more of each score, strongest first.
 
-    `evidence` is (B, 3). With a share below a third there is always at least one.
+    `evidence` is (B, 3); with three signals there is always one.
     """
     share = evidence / evidence.sum(1, keepdim=True)
     order = share.argsort(1, descending=True).tolist()
     return [
-        tuple(SIGNALS[i] for i in strongest if row[i] >= driving_share)
+        tuple(SIGNALS[i] for i in strongest if row[i] >= _DRIVING_SHARE)
         for strongest, row in zip(order, share.tolist(), strict=True)
     ]

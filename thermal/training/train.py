@@ -192,7 +192,6 @@ def _bundle(
     return Bundle(
         architecture=architecture,
         preparation=dataset.preparation,
-        scoring=scorer.config,
         training=TrainingInfo(
             seed=config.seed,
             images=len(scores),
@@ -206,7 +205,7 @@ def _bundle(
             suspects=tuple(Suspect(dataset.names[i], float(scores[i])) for i in worst),
         ),
         weights={name: t.float().cpu().numpy() for name, t in scorer.state_dict().items()},
-        held_out_scores=held_out_distribution(scores[held_out], scorer.config),
+        held_out_scores=held_out_distribution(scores[held_out]),
     )
 
 

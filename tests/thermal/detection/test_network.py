@@ -19,7 +19,7 @@ ARCHITECTURE = Architecture(height=40, width=24, channels=(4, 8, 16), latent=5)
 
 def test_an_image_passes_through_the_code_alone() -> None:
     torch.manual_seed(0)
-    model = Autoencoder(ARCHITECTURE, 0.1).eval()
+    model = Autoencoder(ARCHITECTURE).eval()
     image = torch.randn(2, 1, 40, 24)
     code = model.encode(image)
     assert code.shape == (2, 5)
@@ -29,7 +29,7 @@ def test_an_image_passes_through_the_code_alone() -> None:
 
 def test_the_inspector_sees_a_single_hot_pixel_anywhere() -> None:
     torch.manual_seed(0)
-    model = Inspector(0.1).eval()
+    model = Inspector().eval()
     flat = torch.zeros(1, 1, 40, 24)
     quiet = model.describe(flat, flat)
     assert quiet.shape == (1, FEATURES)
@@ -41,7 +41,7 @@ def test_the_inspector_sees_a_single_hot_pixel_anywhere() -> None:
 
 def test_a_folded_network_computes_the_same() -> None:
     torch.manual_seed(0)
-    autoencoder, inspector = Autoencoder(ARCHITECTURE, 0.1), Inspector(0.1)
+    autoencoder, inspector = Autoencoder(ARCHITECTURE), Inspector()
     images = torch.randn(16, 1, 40, 24)
     for _ in range(3):  # the normalisations learn some statistics
         inspector(images, autoencoder(images))
@@ -57,7 +57,7 @@ def test_a_folded_network_computes_the_same() -> None:
 
 def test_there_is_a_logit_for_normal_and_one_a_fault() -> None:
     image = torch.zeros(3, 1, 40, 24)
-    assert Inspector(0.1).eval()(image, image).shape == (3, 1 + len(FAULTS))
+    assert Inspector().eval()(image, image).shape == (3, 1 + len(FAULTS))
 
 
 def test_log_odds_weigh_all_faults_against_none() -> None:
