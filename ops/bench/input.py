@@ -124,5 +124,6 @@ def calibrated_bundle(kind: ImageKind, *, images: int = CALIBRATION) -> Bundle:
             notes=("Made by `thermalwatch bench`: calibrated, not trained.",),
         ),
         weights={name: t.float().cpu().numpy() for name, t in scorer.state_dict().items()},
-        held_out_scores=held_out_distribution(scores[held_out.numpy()]),
+        scoring=scorer.config,
+        held_out_scores=held_out_distribution(scores[held_out.numpy()], scorer.config),
     )

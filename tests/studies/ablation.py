@@ -88,9 +88,7 @@ WAYS: dict[str, Way] = {
     "autoencoder, largest residual": lambda s, x: _residual(s, x).abs().flatten(1).amax(1),
     "… in σ of its pixel on held-out normals": _per_pixel,
     "… smoothed: the signal `residual`": lambda s, x: s.observe(x).values[:, 0],
-    "the signal `structure` (fault classifier, synthetic faults)": lambda s, x: s.observe(x).values[
-        :, 1
-    ],
+    "the signal `structure` (synthetic faults)": lambda s, x: s.observe(x).values[:, 1],
     "the signal `density` (local density)": lambda s, x: s.observe(x).values[:, 2],
     "all three signals, added as they are": lambda s, x: s.observe(x).values.sum(1),
     "`residual` and `structure`, calibrated": _signals("residual", "structure"),

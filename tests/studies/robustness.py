@@ -27,6 +27,7 @@ from thermal.decode import DecodeOptions, decode
 from thermal.detection.bundle import Bundle
 from thermal.detection.detector import Detector
 from thermal.detection.score import SIGNALS, Scorer
+from thermal.detection.score_config import ScoreConfig
 from thermal.evaluation.evaluate import TARGET_FAR
 from thermal.evaluation.pixel_metrics import aupro, auroc, pixel_auroc
 from thermal.frame import Frame

@@ -77,12 +77,9 @@ class Scorer(nn.Module):
             self.register_buffer(name, torch.ones(height, width))
         self.register_buffer("knots", torch.zeros(len(SIGNALS), config.body_knots + 1))
         self.register_buffer("knot_evidence", torch.zeros(config.body_knots + 1))
-        self.register_buffer(
-            "smooth_rows", gaussian_matrix(height, config.smoothing_px), persistent=False
-        )
-        self.register_buffer(
-            "smooth_columns", gaussian_matrix(width, config.smoothing_px), persistent=False
-        )
+        for name, length in (("smooth_rows", height), ("smooth_columns", width)):
+            matrix = gaussian_matrix(length, config.smoothing_px)
+            self.register_buffer(name, matrix, persistent=False)
 
     def forward(self, image: Tensor) -> BatchScores:
         """(B, 1, H, W) prepared images → scores."""

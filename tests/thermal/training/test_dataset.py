@@ -65,7 +65,7 @@ def test_offset_and_span_are_not_moved_by_hot_outliers() -> None:
     values = np.random.default_rng(0).normal(30, 2, (100, 8, 8)).astype(np.float32)
     values[0] = 500
     offset, span = offset_and_span(values)
-    assert level == pytest.approx(30, abs=0.2)
+    assert offset == pytest.approx(30, abs=0.2)
     assert span == pytest.approx(2, abs=0.1)
 
 
