@@ -138,11 +138,11 @@ def _model(engine: Engine, data: Path | None) -> Check:
         remedy = f"register one: {command_line('model', 'add', 'BUNDLE', *_data_option(data))}"
         return Check("model", "none is active", remedy)
     bundle = load_model(engine, model_id)
-    preparation = bundle.preparation
+    normalization = bundle.normalization
     return Check(
         "model",
-        f"{model_id[:12]} is active: {preparation.height}×{preparation.width} px, "
-        f"unit {preparation.unit}, {bundle.training.images} training images",
+        f"{model_id[:12]} is active: {normalization.height}×{normalization.width} px, "
+        f"unit {normalization.unit}, {bundle.training.images} training images",
     )
 
 

@@ -99,7 +99,7 @@ def _decode(content: Content, detector: Detector) -> tuple[Frame, HotspotRule | 
         return Refusal("too_large", str(error))
     except DecodeError as error:
         return Refusal(_reason(content.data, error), str(error))
-    unit = detector.bundle.preparation.unit
+    unit = detector.bundle.normalization.unit
     if frame.unit != unit:
         return Refusal(
             "unit_mismatch",

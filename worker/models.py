@@ -13,7 +13,7 @@ from sqlalchemy import Engine
 from storage.errors import ModelNotFound
 from storage.models import active_model_id, load_model
 from thermal.detection.detector import Detector
-from thermal.detection.normalization import Preparation
+from thermal.detection.normalization import Normalization
 from thermal.errors import ThermalError
 from thermal.frame import Frame
 
@@ -76,7 +76,7 @@ class ModelSource:
         bundle, self._detector = detector.bundle, None
         try:
             self._detector = Detector.from_bundle(bundle, self._device)
-            [scored] = self._detector.score([_even_image(bundle.preparation)])
+            [scored] = self._detector.score([_even_image(bundle.normalization)])
         except RuntimeError as error:
             raise DeviceFailed(
                 f"the device {detector.device!r} fails, with the model loaded anew too: {error}"
@@ -86,7 +86,7 @@ class ModelSource:
         return self._detector
 
 
-def _even_image(preparation: Preparation) -> Frame:
-    shape = (preparation.height, preparation.width)
-    values = np.full(shape, preparation.level, np.float32)
-    return Frame(values, preparation.unit, radiometric=False, bit_depth=8)
+def _even_image(normalization: Normalization) -> Frame:
+    shape = (normalization.height, normalization.width)
+    values = np.full(shape, normalization.offset, np.float32)
+    return Frame(values, normalization.unit, radiometric=False, bit_depth=8)

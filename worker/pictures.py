@@ -56,7 +56,7 @@ def store_pictures(
         reasons=reasons_for(item, decision),
         model_id=bundle.model_id,
     )
-    display = display_range(bundle.preparation, frame.bit_depth)
+    display = display_range(bundle.normalization, frame.bit_depth)
     drawn = draw(frame, item.scored, item.report, display=display, caption=caption)
     paths: dict[PictureKind, str] = {}
     for kind in _KINDS:

@@ -21,8 +21,9 @@ from numpy.typing import NDArray
 from ops.demo.plant import CAMERAS, Plant
 from thermal.decode import decode
 from thermal.detection.bundle import Bundle, TrainingInfo
-from thermal.detection.normalization import Preparation, choose_size, prepare
+from thermal.detection.normalization import Normalization, choose_size, prepare
 from thermal.detection.score import Scorer
+from thermal.detection.score_config import ScoreConfig
 from thermal.training.calibrate import calibrate_map, calibrate_scores, held_out_distribution
 from thermal.training.train import choose_architecture
 
@@ -97,21 +98,21 @@ def calibrated_bundle(kind: ImageKind, *, images: int = CALIBRATION) -> Bundle:
     frames = [decode(data) for data in image_files(kind, images, seed=1)]
     height, width = choose_size([frame.shape for frame in frames])
     values = np.stack([frame.values for frame in frames])
-    preparation = Preparation(
-        height, width, level=float(values.mean()), span=float(values.std()), unit="counts"
+    normalization = Normalization(
+        height, width, offset=float(values.mean()), span=float(values.std()), unit="counts"
     )
     architecture = choose_architecture(height, width)
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        scorer = Scorer(architecture).eval()
-    prepared = torch.from_numpy(np.stack([prepare(frame, preparation) for frame in frames]))
+        scorer = Scorer(architecture, ScoreConfig()).eval()
+    prepared = torch.from_numpy(np.stack([prepare(frame, normalization) for frame in frames]))
     prepared = prepared[:, None]  # (N, 1, H, W)
     held_out = torch.arange(images) % 4 == 0
     calibrate_map(scorer, prepared[held_out])
     scores = calibrate_scores(scorer, prepared, held_out, seed=0)
     return Bundle(
         architecture=architecture,
-        preparation=preparation,
+        normalization=normalization,
         training=TrainingInfo(
             seed=0,
             images=images,
@@ -123,5 +124,6 @@ def calibrated_bundle(kind: ImageKind, *, images: int = CALIBRATION) -> Bundle:
             notes=("Made by `thermalwatch bench`: calibrated, not trained.",),
         ),
         weights={name: t.float().cpu().numpy() for name, t in scorer.state_dict().items()},
-        held_out_scores=held_out_distribution(scores[held_out.numpy()]),
+        scoring=scorer.config,
+        held_out_scores=held_out_distribution(scores[held_out.numpy()], scorer.config),
     )

@@ -13,7 +13,7 @@ from storage.db.schema import models
 from storage.errors import ModelNotFound
 from storage.models import active_model_id, known_model_ids, load_model, save_model
 from thermal.detection.bundle import Architecture, Bundle, TrainingInfo
-from thermal.detection.normalization import Preparation
+from thermal.detection.normalization import Normalization
 from thermal.errors import BundleError
 
 
@@ -22,7 +22,7 @@ def bundle(seed: int) -> Bundle:
     random = np.random.default_rng(seed)
     return Bundle(
         architecture=Architecture(height=8, width=8, channels=(2,), latent=2),
-        preparation=Preparation(height=8, width=8, level=20.0, span=10.0, unit="celsius"),
+        normalization=Normalization(height=8, width=8, offset=20.0, span=10.0, unit="celsius"),
         training=TrainingInfo(
             seed=seed,
             images=10,

@@ -87,13 +87,13 @@ WAYS: dict[str, Way] = {
     "autoencoder, mean squared error": lambda s, x: _residual(s, x).square().mean((1, 2)),
     "autoencoder, largest residual": lambda s, x: _residual(s, x).abs().flatten(1).amax(1),
     "… in σ of its pixel on held-out normals": _per_pixel,
-    "… smoothed: the signal `hotspot`": lambda s, x: s.observe(x).values[:, 0],
-    "the signal `structure` (inspector, painted faults)": lambda s, x: s.observe(x).values[:, 1],
-    "the signal `level` (local density)": lambda s, x: s.observe(x).values[:, 2],
+    "… smoothed: the signal `residual`": lambda s, x: s.observe(x).values[:, 0],
+    "the signal `structure` (synthetic faults)": lambda s, x: s.observe(x).values[:, 1],
+    "the signal `density` (local density)": lambda s, x: s.observe(x).values[:, 2],
     "all three signals, added as they are": lambda s, x: s.observe(x).values.sum(1),
-    "`hotspot` and `structure`, calibrated": _signals("hotspot", "structure"),
-    "`hotspot` and `level`, calibrated": _signals("hotspot", "level"),
-    "`structure` and `level`, calibrated": _signals("structure", "level"),
+    "`residual` and `structure`, calibrated": _signals("residual", "structure"),
+    "`residual` and `density`, calibrated": _signals("residual", "density"),
+    "`structure` and `density`, calibrated": _signals("structure", "density"),
     "all three, calibrated: the score": lambda s, x: s(x).score,
 }
 
@@ -124,7 +124,7 @@ def read_images(dataset: Path, bundle: Bundle) -> Images:
     for name, paths in {"good": tests.normal, **tests.defects}.items():
         groups[name] = slice(len(values), len(values) + len(paths))
         values += [
-            prepare(decode(path.read_bytes(), suffix=path.suffix), bundle.preparation)
+            prepare(decode(path.read_bytes(), suffix=path.suffix), bundle.normalization)
             for path in paths
         ]
     return Images(torch.from_numpy(np.stack(values))[:, None], groups)

@@ -160,7 +160,7 @@ def _results(history: History) -> Iterator[tuple[Any, ...]]:
             "latency_s": 0.5 + noise / 13,
         }
         if anomaly:
-            row["reasons"] = '["hotspot"]'
+            row["reasons"] = '["residual"]'
         yield tuple([row.get(name) for name in names])  # None: a later, nullable column
 
 

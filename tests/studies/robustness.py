@@ -27,6 +27,7 @@ from thermal.decode import DecodeOptions, decode
 from thermal.detection.bundle import Bundle
 from thermal.detection.detector import Detector
 from thermal.detection.score import SIGNALS, Scorer
+from thermal.detection.score_config import ScoreConfig
 from thermal.evaluation.evaluate import TARGET_FAR
 from thermal.evaluation.pixel_metrics import aupro, auroc, pixel_auroc
 from thermal.frame import Frame
@@ -72,7 +73,7 @@ def planted(dataset: Path, work: Path) -> str:
         f"pixel AUROC {pixel_auroc(maps, masks):.3f}"
     )
     return "\n".join(
-        [f"AUPRO (pixel AUROC); σ is {sigma:.1f} {bundle.preparation.unit}", "", *lines]
+        [f"AUPRO (pixel AUROC); σ is {sigma:.1f} {bundle.normalization.unit}", "", *lines]
     )
 
 
@@ -103,7 +104,7 @@ def plant(
 
 
 def contaminated(dataset: Path, work: Path) -> str:
-    """What faults among the training images cost, and how many of them are listed as suspects."""
+    """What faults among the training images cost, and how many of them are listed as outliers."""
     good = list_images(training_folder(dataset))
     tests = read_test_set(dataset)
     faults = [path for paths in tests.defects.values() for path in paths]
@@ -113,12 +114,12 @@ def contaminated(dataset: Path, work: Path) -> str:
     mixed = sorted([*good, *chosen], key=lambda path: path.name)
     left = [path for path in faults if path not in chosen]
     clean, dirty = clean_model(dataset, work), trained(work / "contaminated", mixed, seed=0)
-    suspects = {Path(suspect.path).name for suspect in dirty.training.suspects}
-    found = len(suspects & {path.name for path in chosen})
-    lines = ["| training images | image AUROC | faults among the suspects |", "|---|---|---|"]
+    outliers = {Path(outlier.path).name for outlier in dirty.training.outliers}
+    found = len(outliers & {path.name for path in chosen})
+    lines = ["| training images | image AUROC | faults among the outliers |", "|---|---|---|"]
     for name, bundle, listed in (
         (f"{len(good)} normal", clean, ""),
-        (f"and {count} faults", dirty, f"{found} of {count}; {len(suspects)} are listed"),
+        (f"and {count} faults", dirty, f"{found} of {count}; {len(outliers)} are listed"),
     ):
         detector = Detector(bundle, "cpu")
         value = auroc(scores_of(detector, tests.normal), scores_of(detector, left))
@@ -155,7 +156,9 @@ def small(dataset: Path, work: Path) -> str:
 
 def cost(dataset: Path, work: Path) -> str:
     """Time of scoring against the autoencoder's own forward pass, in turns in one run."""
-    scorer = Scorer(choose_architecture(*COST_SIZE), components=64, references=8192).eval()
+    scorer = Scorer(
+        choose_architecture(*COST_SIZE), ScoreConfig(), components=64, references=8192
+    ).eval()
     images = torch.randn(COST_BATCH, 1, *COST_SIZE)
     passes: dict[str, Callable[[torch.Tensor], object]] = {
         "autoencoder": scorer.autoencoder,

@@ -12,7 +12,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,11 +21,13 @@ from safetensors import SafetensorError
 from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as dump_tensors
 
-from thermal.detection.normalization import Preparation
+from thermal.detection import release_0_1
+from thermal.detection.normalization import Normalization
+from thermal.detection.score_config import ScoreConfig
 from thermal.errors import BundleError
 
 #: Version of the bundle's schema; raised whenever an older reader would misread a newer bundle.
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 WEIGHTS_FILE = "model.safetensors"
 METADATA_FILE = "model.json"
@@ -44,9 +46,16 @@ Width = Annotated[int, Field(gt=0, le=1024)]
 Tensors = Mapping[str, NDArray[np.float32]]
 
 
+#: Kinds of synthetic faults that new models learn, in the order of the classifier's outputs.
+FAULT_KINDS = ("spot", "cell", "string", "third", "whole", "shade", "patch")
+
+
 @dataclass(frozen=True)
 class Architecture:
-    """The shape of the network; with the weights it is the network."""
+    """The shape of both networks; with the weights it is the networks.
+
+    The defaults are what training uses; a loaded model has the values of its bundle.
+    """
 
     __pydantic_config__ = _STRICT
 
@@ -55,16 +64,26 @@ class Architecture:
     channels: Annotated[tuple[Width, ...], Field(min_length=1, max_length=8)]
     #: ^ width of each stage; each stage halves the resolution
     latent: Width  #: numbers the whole image has to pass through
+    #: widths of the fault classifier's stages: at a half, a quarter, an eighth of the resolution
+    fault_channels: tuple[Width, Width, Width] = (16, 32, 64)
+    fault_hidden: Width = 64  #: width of the layer before the fault classifier's outputs
+    fault_kinds: Annotated[tuple[str, ...], Field(min_length=1, max_length=64)] = FAULT_KINDS
+    leaky_slope: Annotated[float, Field(ge=0, lt=1)] = 0.1  #: of every leaky ReLU, below zero
+
+    @property
+    def fault_features(self) -> int:
+        """Numbers that describe an image to the fault classifier: mean and maximum a channel."""
+        return 2 * sum(self.fault_channels)
 
 
 @dataclass(frozen=True)
-class Suspect:
-    """A training image that the finished model finds odd: worth a look before it is trusted."""
+class Outlier:
+    """A training image that fits the finished model badly; it may show a fault."""
 
     __pydantic_config__ = _STRICT
 
     path: str  #: relative to the training folder
-    score: float
+    score: float  #: σ, > 0
 
 
 @dataclass(frozen=True)
@@ -81,7 +100,7 @@ class TrainingInfo:
     metrics: Mapping[str, float]
     versions: Mapping[str, str]  #: library → version
     notes: tuple[str, ...] = ()  #: sentences the person who trains must read
-    suspects: tuple[Suspect, ...] = ()  #: most suspicious training images, worst first
+    outliers: tuple[Outlier, ...] = ()  #: training images that fit worst, worst first
 
 
 @dataclass(frozen=True)
@@ -91,34 +110,61 @@ class Metadata:
     __pydantic_config__ = _STRICT
 
     architecture: Architecture
-    preparation: Preparation
+    normalization: Normalization
     training: TrainingInfo
+    scoring: ScoreConfig
     schema_version: int = SCHEMA_VERSION
+
+    def document(self) -> dict[str, Any]:
+        """Return the JSON document, in the schema of `schema_version`.
+
+        Raises `ValueError` if that schema cannot state the content.
+        """
+        document = asdict(self)
+        if self.schema_version == release_0_1.SCHEMA_VERSION:
+            return release_0_1.downgrade(document)
+        return document
 
 
 @dataclass(frozen=True, eq=False)
 class Bundle:
-    """A trained detector as plain values. `model_id` is set by what it holds."""
+    """A trained detector as plain values. `model_id` is the digest of all of them.
+
+    A bundle of an older `schema_version` keeps its id, and is written in its own schema. Raises
+    `ValueError` if that schema cannot state the constants.
+    """
 
     architecture: Architecture
-    preparation: Preparation
+    normalization: Normalization
     training: TrainingInfo
     weights: Tensors  #: network weights and per-pixel calibration, float32
     held_out_scores: NDArray[np.float64]  #: (n,) ascending, scores of held-out normal images
+    scoring: ScoreConfig = field(default_factory=ScoreConfig)
+    schema_version: int = SCHEMA_VERSION
     model_id: str = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "model_id", _digest(self.metadata, self.tensors))
+        digest = _digest(self.metadata.document(), self.tensors)
+        object.__setattr__(self, "model_id", digest)
 
     @property
     def metadata(self) -> Metadata:
         """The part that is written as JSON."""
-        return Metadata(self.architecture, self.preparation, self.training)
+        return Metadata(
+            architecture=self.architecture,
+            normalization=self.normalization,
+            training=self.training,
+            scoring=self.scoring,
+            schema_version=self.schema_version,
+        )
 
     @property
     def tensors(self) -> dict[str, NDArray[np.float32] | NDArray[np.float64]]:
         """The part that is written as safetensors."""
-        return {**self.weights, _HELD_OUT: self.held_out_scores}
+        weights = self.weights
+        if self.schema_version == release_0_1.SCHEMA_VERSION:
+            weights = release_0_1.downgrade_tensors(weights)
+        return {**weights, _HELD_OUT: self.held_out_scores}
 
     def threshold(self, target_far: float) -> float:
         """Score that a share `target_far` of held-out normal images exceed."""
@@ -127,7 +173,7 @@ class Bundle:
 
 def bundle_to_bytes(bundle: Bundle) -> tuple[str, bytes]:
     """Return the bundle as JSON text and safetensors bytes."""
-    document = {"model_id": bundle.model_id, **asdict(bundle.metadata)}
+    document = {"model_id": bundle.model_id, **bundle.metadata.document()}
     tensors = {name: np.ascontiguousarray(array) for name, array in bundle.tensors.items()}
     return json.dumps(document, indent=2, sort_keys=True, ensure_ascii=False), dump_tensors(tensors)
 
@@ -140,24 +186,23 @@ def bundle_from_bytes(json_text: str, weights: bytes) -> Bundle:
     try:
         document = json.loads(json_text)
         stated_id = document.pop("model_id")
-        metadata = TypeAdapter(Metadata).validate_json(json.dumps(document))
+        metadata = _read_document(document)
     except (ValueError, AttributeError, KeyError, TypeError, RecursionError) as error:
         raise BundleError(
             f"{METADATA_FILE} is not of the bundle schema: {_short(error)}"
         ) from error
-    if metadata.schema_version != SCHEMA_VERSION:
-        raise BundleError(
-            f"the bundle has schema version {metadata.schema_version}, this program reads "
-            f"{SCHEMA_VERSION}: train the model again or use the matching release"
-        )
     tensors = _read_tensors(weights)
+    if metadata.schema_version == release_0_1.SCHEMA_VERSION:
+        tensors = release_0_1.upgrade_tensors(tensors)
     held_out = tensors.pop(_HELD_OUT)
     bundle = Bundle(
         architecture=metadata.architecture,
-        preparation=metadata.preparation,
+        normalization=metadata.normalization,
         training=metadata.training,
         weights={name: array.astype(np.float32, copy=False) for name, array in tensors.items()},
         held_out_scores=held_out.astype(np.float64, copy=False),
+        scoring=metadata.scoring,
+        schema_version=metadata.schema_version,
     )
     if bundle.model_id != stated_id:
         raise BundleError(
@@ -190,6 +235,21 @@ def load_bundle(folder: Path) -> Bundle:
         raise BundleError(f"{folder}: {error}") from error
 
 
+def _read_document(document: dict[str, Any]) -> Metadata:
+    """Read a document of any schema version that this release knows."""
+    version = document["schema_version"]
+    if version not in (release_0_1.SCHEMA_VERSION, SCHEMA_VERSION):
+        raise BundleError(
+            f"the bundle has schema version {version}, this program reads versions up to "
+            f"{SCHEMA_VERSION}: train the model again or use the matching release"
+        )
+    current = release_0_1.upgrade(document) if version == release_0_1.SCHEMA_VERSION else document
+    metadata = TypeAdapter(Metadata).validate_json(json.dumps(current))
+    if json.dumps(metadata.document(), sort_keys=True) != json.dumps(document, sort_keys=True):
+        raise ValueError("it holds keys or values that its schema version does not have")
+    return metadata
+
+
 def _read_tensors(weights: bytes) -> dict[str, NDArray[np.float32] | NDArray[np.float64]]:
     try:
         tensors = load_tensors(weights)
@@ -207,11 +267,11 @@ def _read_tensors(weights: bytes) -> dict[str, NDArray[np.float32] | NDArray[np.
 
 
 def _digest(
-    metadata: Metadata, tensors: Mapping[str, NDArray[np.float32] | NDArray[np.float64]]
+    document: Mapping[str, Any], tensors: Mapping[str, NDArray[np.float32] | NDArray[np.float64]]
 ) -> str:
     """BLAKE2b-128 over the canonical JSON and every tensor's name, type, shape and bytes."""
     digest = hashlib.blake2b(digest_size=16)
-    digest.update(json.dumps(asdict(metadata), sort_keys=True).encode())
+    digest.update(json.dumps(document, sort_keys=True).encode())
     for name in sorted(tensors):
         array = np.ascontiguousarray(tensors[name])
         digest.update(f"\n{name} {array.dtype.str} {array.shape}\n".encode())

@@ -11,9 +11,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-#: Neighbours an image is compared with.
-_NEIGHBOURS = 15
-
 #: Components of the description that are compared, at most.
 _MOST_COMPONENTS = 64
 
@@ -29,10 +26,11 @@ class LocalDensity(nn.Module):
     references: Tensor
     spread: Tensor
 
-    def __init__(self, dimensions: int, components: int, references: int) -> None:
+    def __init__(self, dimensions: int, components: int, references: int, neighbours: int) -> None:
         super().__init__()
         if references < 2:
             raise ValueError("a density needs two references at least")
+        self.neighbours = neighbours
         self.register_buffer("mean", torch.zeros(dimensions))
         self.register_buffer("projection", torch.zeros(dimensions, components))
         self.register_buffer("references", torch.zeros(references, components))
@@ -40,7 +38,7 @@ class LocalDensity(nn.Module):
         self.register_buffer("spread", torch.ones(references))
 
     @classmethod
-    def fit(cls, blocks: list[Tensor]) -> LocalDensity:
+    def fit(cls, blocks: list[Tensor], neighbours: int) -> LocalDensity:
         """Learn from the descriptions of normal images, blocks of (N, dimensions of the block).
 
         All dimensions are standardised, and the blocks count alike however many dimensions they
@@ -56,7 +54,7 @@ class LocalDensity(nn.Module):
         components = min(_MOST_COMPONENTS, len(scale), max(4, count // 8))
         variance, directions = variance[-components:], directions[:, -components:]
         weight = variance.clamp_min(1e-3 * float(variance[-1])) ** -0.25
-        density = cls(len(scale), components, count).to(scale.device)
+        density = cls(len(scale), components, count, neighbours).to(scale.device)
         density.mean.copy_(mean)
         density.projection.copy_(scale[:, None] * directions * weight)
         density.references.copy_(density.project(descriptions))
@@ -84,7 +82,7 @@ class LocalDensity(nn.Module):
         squared = a.square().sum(1)[:, None] + b.square().sum(1) - 2 * a @ b.T  # (B, N)
         if own is not None:
             squared[own >= 0, own[own >= 0]] = torch.inf
-        neighbours = min(_NEIGHBOURS, len(b) - 1)
+        neighbours = min(self.neighbours, len(b) - 1)
         nearest = squared.topk(neighbours, largest=False)
         return nearest.values.clamp_min(0).sqrt().float(), nearest.indices
 

@@ -51,7 +51,7 @@ class Detector:
         self.device = choose_device(device)
         try:
             references, components = bundle.weights["density.references"].shape
-            scorer = Scorer(bundle.architecture, components, references)
+            scorer = Scorer(bundle.architecture, bundle.scoring, components, references)
             scorer.load_state_dict(
                 {name: torch.from_numpy(array.copy()) for name, array in bundle.weights.items()}
             )
@@ -95,8 +95,8 @@ class Detector:
 
         from thermal.detection.score import SIGNALS, drivers
 
-        preparation = self.bundle.preparation
-        images = np.stack([prepare(frame, preparation) for frame in frames])[:, None]
+        normalization = self.bundle.normalization
+        images = np.stack([prepare(frame, normalization) for frame in frames])[:, None]
         with torch.inference_mode():
             batch = self.scorer(torch.from_numpy(images).to(self.device))
         seen = batch.observation
@@ -104,7 +104,7 @@ class Detector:
         errors = seen.mse.tolist()
         sigmas = (2 * batch.evidence).sqrt().tolist()
         maps = seen.anomaly_map.cpu().numpy()
-        redrawn = seen.reconstruction.cpu().numpy() * preparation.span + preparation.level
+        redrawn = seen.reconstruction.cpu().numpy() * normalization.span + normalization.offset
         return [
             Scored(
                 score=scores[i],
@@ -114,7 +114,7 @@ class Detector:
                 signals=dict(zip(SIGNALS, sigmas[i], strict=True)),
                 drivers=named,
             )
-            for i, named in enumerate(drivers(batch.evidence))
+            for i, named in enumerate(drivers(batch.evidence, self.bundle.scoring.driving_share))
         ]
 
 

@@ -1,10 +1,10 @@
 """The two networks, readable top to bottom.
 
-The autoencoder learns to redraw normal images only. Its bottleneck is real: the whole image
-passes through `latent` numbers, so it cannot copy its input, and what it has never seen it cannot
-redraw. The inspector looks at the image beside its reconstruction and tells which kind of fault
-it sees; it has learned that on normal images with faults painted on (`thermal.training.synthetic`),
-the idea of DRAEM (Zavrtanik et al., ICCV 2021).
+The autoencoder learns to reconstruct normal images only. The whole image passes through `latent`
+numbers, so it cannot copy its input, and cannot reconstruct what it has never seen. The fault
+classifier compares the image with its reconstruction and tells which kind of fault it sees. It is
+trained on normal images with synthetic faults (`thermal.training.synthetic`), as in DRAEM
+(Zavrtanik et al., ICCV 2021).
 """
 
 from __future__ import annotations
@@ -17,21 +17,15 @@ from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from thermal.detection.bundle import Architecture
-from thermal.training.synthetic import FAULTS
-
-#: Width of the inspector's stages: at a half, a quarter and an eighth of the resolution.
-_INSPECTOR_CHANNELS = (16, 32, 64)
-
-#: Numbers with which the inspector describes an image: mean and maximum of every channel.
-FEATURES = 2 * sum(_INSPECTOR_CHANNELS)
 
 
 class Autoencoder(nn.Module):
-    """Image → code → image, all in prepared units (spans from the level)."""
+    """Image → code → image, all normalized (spans from the offset)."""
 
     def __init__(self, architecture: Architecture) -> None:
         super().__init__()
         channels = architecture.channels  # one entry a halving, e.g. (16, 32, 64)
+        slope = architecture.leaky_slope
         halvings = len(channels)
         if architecture.height % 2**halvings or architecture.width % 2**halvings:
             raise ValueError(f"an image of this size cannot be halved {halvings} times")
@@ -40,7 +34,7 @@ class Autoencoder(nn.Module):
 
         down: list[nn.Module] = []
         for before, after in zip((1, *channels), channels, strict=False):
-            down += _convolution(before, after, stride=2)
+            down += _convolution(before, after, 2, slope)
         self.down = nn.Sequential(*down)
         self.to_code = nn.Linear(channels[-1] * cells, architecture.latent)
         self.from_code = nn.Linear(architecture.latent, channels[-1] * cells)
@@ -50,7 +44,7 @@ class Autoencoder(nn.Module):
             up += [
                 nn.ConvTranspose2d(before, after, 4, stride=2, padding=1, bias=False),
                 nn.BatchNorm2d(after),
-                nn.LeakyReLU(0.1),
+                nn.LeakyReLU(slope),
             ]
         up.append(nn.ConvTranspose2d(channels[0], 1, 4, stride=2, padding=1))
         self.up = nn.Sequential(*up)
@@ -72,25 +66,32 @@ class Autoencoder(nn.Module):
         return self.decode(self.encode(image))
 
 
-class Inspector(nn.Module):
-    """Image and reconstruction → a description and the odds of each kind of fault."""
+class FaultClassifier(nn.Module):
+    """Image and reconstruction → features and the odds of each kind of fault."""
 
-    def __init__(self) -> None:
+    def __init__(self, architecture: Architecture) -> None:
         super().__init__()
-        first, second, third = _INSPECTOR_CHANNELS
+        first, second, third = architecture.fault_channels
+        slope = architecture.leaky_slope
         self.stages = nn.ModuleList(
             [
-                nn.Sequential(*_convolution(2 * 4, first, 1)),
-                nn.Sequential(*_convolution(first, second, 2), *_convolution(second, second, 1)),
-                nn.Sequential(*_convolution(second, third, 2), *_convolution(third, third, 1)),
+                nn.Sequential(*_convolution(2 * 4, first, 1, slope)),
+                nn.Sequential(
+                    *_convolution(first, second, 2, slope), *_convolution(second, second, 1, slope)
+                ),
+                nn.Sequential(
+                    *_convolution(second, third, 2, slope), *_convolution(third, third, 1, slope)
+                ),
             ]
         )
         self.classify = nn.Sequential(
-            nn.Linear(FEATURES, 64), nn.LeakyReLU(0.1), nn.Linear(64, 1 + len(FAULTS))
+            nn.Linear(architecture.fault_features, architecture.fault_hidden),
+            nn.LeakyReLU(slope),
+            nn.Linear(architecture.fault_hidden, 1 + len(architecture.fault_kinds)),
         )
 
     def describe(self, image: Tensor, reconstruction: Tensor) -> Tensor:
-        """(B, 1, H, W) twice → features, (B, FEATURES)."""
+        """(B, 1, H, W) twice → features, (B, features)."""
         both = torch.cat([image, reconstruction], 1)  # (B, 2, H, W)
         maps = F.pixel_unshuffle(both, 2)  # (B, 8, H/2, W/2): half the size, no pixel lost
         pooled = []
@@ -100,7 +101,7 @@ class Inspector(nn.Module):
         return torch.cat(pooled, 1)
 
     def forward(self, image: Tensor, reconstruction: Tensor) -> Tensor:
-        """(B, 1, H, W) twice → logits of `normal` and of each of `FAULTS`, (B, 1 + faults)."""
+        """(B, 1, H, W) twice → logits of `normal` and of each of `fault_kinds`, (B, 1 + kinds)."""
         logits: Tensor = self.classify(self.describe(image, reconstruction))
         return logits
 
@@ -124,12 +125,12 @@ def fold_normalisation(network: nn.Module) -> None:
                     stage[i] = fuse_conv_bn_eval(layer, following)
                 stage[i + 1] = nn.Identity()
             elif isinstance(following, nn.LeakyReLU):
-                following.inplace = True  # what the convolution gave is needed by nobody else
+                following.inplace = True  # safe in place: no other consumer
 
 
-def _convolution(before: int, after: int, stride: int) -> tuple[nn.Module, ...]:
+def _convolution(before: int, after: int, stride: int, slope: float) -> tuple[nn.Module, ...]:
     return (
         nn.Conv2d(before, after, 3, stride=stride, padding=1, bias=False),
         nn.BatchNorm2d(after),
-        nn.LeakyReLU(0.1),
+        nn.LeakyReLU(slope),
     )

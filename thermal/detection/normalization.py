@@ -1,6 +1,6 @@
-"""From a frame to the network's input: a fixed size, a fixed level and a fixed span.
+"""From a frame to the network's input: a fixed size, offset and span.
 
-Level and span are learned once, over the whole training set, and never from the image at hand:
+Offset and span are learned once, over the whole training set, and never from the image at hand:
 stretching every image to its own minimum and maximum would hide uniform overheating and paint
 harmless noise red.
 """
@@ -23,12 +23,12 @@ MAX_SIDE_PX = 160
 
 
 @dataclass(frozen=True)
-class Preparation:
+class Normalization:
     """How frames become network input; part of the model bundle."""
 
     height: int  #: rows of the network's input, px
     width: int  #: columns of the network's input, px
-    level: float  #: value that becomes 0, in `unit`
+    offset: float  #: value that becomes 0, in `unit`
     span: float  #: value difference that becomes 1, in `unit`; > 0
     unit: Unit
 
@@ -42,18 +42,18 @@ def resize(values: NDArray[np.float32], height: int, width: int) -> NDArray[np.f
     return np.asarray(cv2.resize(values, (width, height), interpolation=method), np.float32)
 
 
-def prepare(frame: Frame, preparation: Preparation) -> NDArray[np.float32]:
-    """Return the network's input, (height, width) float32, in spans from the level.
+def prepare(frame: Frame, normalization: Normalization) -> NDArray[np.float32]:
+    """Return the network's input, (height, width) float32, in spans from the offset.
 
     Raises `UnitMismatch` if the frame is not in the unit the model was trained in.
     """
-    if frame.unit != preparation.unit:
+    if frame.unit != normalization.unit:
         raise UnitMismatch(
-            f"the frame is in {frame.unit}, the model was trained in {preparation.unit}: "
+            f"the frame is in {frame.unit}, the model was trained in {normalization.unit}: "
             "declare the camera's scale, or train a model on frames of this kind"
         )
-    values = resize(frame.values, preparation.height, preparation.width)
-    return np.asarray((values - preparation.level) / preparation.span, np.float32)
+    values = resize(frame.values, normalization.height, normalization.width)
+    return np.asarray((values - normalization.offset) / normalization.span, np.float32)
 
 
 def choose_size(shapes: Sequence[tuple[int, int]], multiple_px: int = 8) -> tuple[int, int]:

@@ -1,12 +1,12 @@
 """The one scoring path: from prepared images to signals, score and anomaly map, on tensors.
 
-Three signals complement one another. `hotspot` is the extreme of the calibrated residual map: what
-the autoencoder could not redraw, in one place. `structure` is the inspector's log odds of a fault.
-`level` is how far the image as a whole lies from the normal images most like it. Each is turned
-into what it means among held-out normal images: its evidence e = −ln p of its tail probability p,
-continued linearly beyond them, so that the scores of clear anomalies still differ. The score is
-the quadratic mean of z = √(2e), about the standard deviations that a normal variable has at that
-p: Fisher's method of combining tests (1925).
+There are three signals. `residual` is the extreme of the anomaly map: what the autoencoder could
+not reconstruct, in one place. `structure` is the fault classifier's log odds of a fault. `density`
+is how far the whole image lies from the normal images most like it, relative to their own spacing.
+Each signal is calibrated on held-out normal images: its evidence is e = −ln p, where p is its tail
+probability among them. Beyond them e grows linearly, so that clear anomalies still get different
+scores. The score is the quadratic mean of z = √(2e), about the standard deviations at which a
+normal variable has that p: Fisher's method of combining tests (1925).
 """
 
 from __future__ import annotations
@@ -18,25 +18,11 @@ from torch import Tensor, nn
 
 from thermal.detection.bundle import Architecture
 from thermal.detection.density import LocalDensity
-from thermal.detection.network import FEATURES, Autoencoder, Inspector, fault_log_odds
+from thermal.detection.network import Autoencoder, FaultClassifier, fault_log_odds
+from thermal.detection.score_config import ScoreConfig
 
 #: The signals, in the order of all tensors that hold one number for each.
-SIGNALS = ("hotspot", "structure", "level")
-
-#: Standard deviation of the Gaussian that smooths the residual, px of the network's input.
-_SMOOTHING_PX = 0.7
-
-#: Points at which a signal's distribution on normal images is kept, below its tail.
-_BODY_KNOTS = 10
-
-#: The tail is this share of the held-out images, or so many if that is more, at most a half.
-_TAIL_SHARE, _TAIL_IMAGES = 0.1, 10
-
-#: Share of all evidence from which a signal is named: a third, and a little less for rounding.
-_DRIVING_SHARE = 0.333
-
-#: Evidence of the least remarkable image; above zero, because scores are compared as ratios.
-_LEAST_EVIDENCE = 0.01
+SIGNALS = ("residual", "structure", "density")
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,19 +56,30 @@ class Scorer(nn.Module):
     knot_evidence: Tensor
 
     def __init__(
-        self, architecture: Architecture, components: int = 1, references: int = 2
+        self,
+        architecture: Architecture,
+        config: ScoreConfig,
+        components: int = 1,
+        references: int = 2,
     ) -> None:
         super().__init__()
+        self.config = config
         height, width = architecture.height, architecture.width
         self.autoencoder = Autoencoder(architecture)
-        self.inspector = Inspector()
-        self.density = LocalDensity(FEATURES + architecture.latent, components, references)
+        self.fault_classifier = FaultClassifier(architecture)
+        self.density = LocalDensity(
+            architecture.fault_features + architecture.latent,
+            components,
+            references,
+            config.neighbours,
+        )
         for name in ("residual_mean", "residual_sigma", "map_sigma"):
             self.register_buffer(name, torch.ones(height, width))
-        self.register_buffer("knots", torch.zeros(len(SIGNALS), _BODY_KNOTS + 1))
-        self.register_buffer("knot_evidence", torch.zeros(_BODY_KNOTS + 1))
-        self.register_buffer("smooth_rows", gaussian_matrix(height), persistent=False)
-        self.register_buffer("smooth_columns", gaussian_matrix(width), persistent=False)
+        self.register_buffer("knots", torch.zeros(len(SIGNALS), config.body_knots + 1))
+        self.register_buffer("knot_evidence", torch.zeros(config.body_knots + 1))
+        for name, length in (("smooth_rows", height), ("smooth_columns", width)):
+            matrix = gaussian_matrix(length, config.smoothing_px)
+            self.register_buffer(name, matrix, persistent=False)
 
     def forward(self, image: Tensor) -> BatchScores:
         """(B, 1, H, W) prepared images → scores."""
@@ -91,9 +88,9 @@ class Scorer(nn.Module):
         return BatchScores(self.combine(evidence), evidence, observation)
 
     def describe(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        """(B, 1, H, W) → the inspector's features (B, FEATURES) and the code (B, latent)."""
+        """(B, 1, H, W) → the fault classifier's features (B, features) and codes (B, latent)."""
         code = self.autoencoder.encode(image)
-        return self.inspector.describe(image, self.autoencoder.decode(code)), code
+        return self.fault_classifier.describe(image, self.autoencoder.decode(code)), code
 
     def observe(self, image: Tensor, own: Tensor | None = None) -> Observation:
         """(B, 1, H, W) prepared images → signals and maps; `own` as in `LocalDensity`."""
@@ -101,10 +98,10 @@ class Scorer(nn.Module):
         reconstruction = self.autoencoder.decode(code)  # (B, 1, H, W)
         residual = (image - reconstruction)[:, 0]  # (B, H, W)
         anomaly_map = self._map(residual)
-        features = self.inspector.describe(image, reconstruction)  # (B, FEATURES)
+        features = self.fault_classifier.describe(image, reconstruction)  # (B, features)
         values = [
             _extreme(anomaly_map),
-            fault_log_odds(self.inspector.classify(features)),
+            fault_log_odds(self.fault_classifier.classify(features)),
             self.density(torch.cat([features, code], 1), own),
         ]
         return Observation(
@@ -114,18 +111,18 @@ class Scorer(nn.Module):
             reconstruction=reconstruction[:, 0],
         )
 
-    def hotspot(self, residual: Tensor) -> Tensor:
-        """(B, H, W) residuals → the first signal, (B,) σ."""
+    def residual_signal(self, residual: Tensor) -> Tensor:
+        """(B, H, W) residuals in spans → the signal `residual`, (B,) σ."""
         return _extreme(self._map(residual))
 
     def evidence(self, values: Tensor) -> Tensor:
         """(B, 3) signals → −ln p of each among held-out normal images, (B, 3), > 0."""
         x = values.T.contiguous()  # (3, B)
-        upper = torch.searchsorted(self.knots, x).clamp(1, _BODY_KNOTS)
+        upper = torch.searchsorted(self.knots, x).clamp(1, self.config.body_knots)
         left, right = self.knots.gather(1, upper - 1), self.knots.gather(1, upper)
         low, high = self.knot_evidence[upper - 1], self.knot_evidence[upper]
         line = low + (high - low) * (x - left) / (right - left)  # the last segment has no end
-        return line.clamp_min(_LEAST_EVIDENCE).T
+        return line.clamp_min(self.config.least_evidence).T
 
     def combine(self, evidence: Tensor) -> Tensor:
         """(B, 3) evidence → scores, (B,) σ, > 0."""
@@ -134,20 +131,22 @@ class Scorer(nn.Module):
     def calibrate_map(self, residual: Tensor) -> None:
         """Estimate the statistics of each pixel from residuals (N, H, W) of held-out normals."""
         self.residual_mean.copy_(residual.mean(0))
-        self.residual_sigma.copy_(shrunk_sigma(residual))
-        self.map_sigma.copy_(shrunk_sigma(self._smooth(residual)))
+        prior_images = self.config.sigma_prior_images
+        self.residual_sigma.copy_(shrunk_sigma(residual, prior_images))
+        self.map_sigma.copy_(shrunk_sigma(self._smooth(residual), prior_images))
 
     def calibrate_signals(self, values: Tensor) -> None:
         """Learn what the signals (N, 3) of held-out normal images say about a new image's."""
-        tail = tail_share(len(values))
-        levels = torch.linspace(0, 1 - tail, _BODY_KNOTS, device=values.device)
+        knots_in_body = self.config.body_knots
+        tail = self.config.tail_of(len(values))
+        levels = torch.linspace(0, 1 - tail, knots_in_body, device=values.device)
         body = values.quantile(levels, 0)  # (knots, 3)
         excess = (values - body[-1]).clamp_min(0).mean(0) / tail  # mean excess over the body
         knots = torch.cat([body, (body[-1] + excess)[None]]).T  # (3, knots + 1)
         step = 1e-5 * (knots[:, -1:] - knots[:, :1]) + 1e-6  # equal values make no knot vanish
-        self.knots.copy_(knots + step * torch.arange(_BODY_KNOTS + 1, device=values.device))
+        self.knots.copy_(knots + step * torch.arange(knots_in_body + 1, device=values.device))
         self.knot_evidence[:-1] = -torch.log1p(-levels)
-        self.knot_evidence[0] = _LEAST_EVIDENCE
+        self.knot_evidence[0] = self.config.least_evidence
         self.knot_evidence[-1] = self.knot_evidence[-2] + 1  # p falls by e each mean excess
 
     def _map(self, residual: Tensor) -> Tensor:
@@ -158,16 +157,11 @@ class Scorer(nn.Module):
         return self.smooth_rows @ standard @ self.smooth_columns.T
 
 
-def tail_share(count: int) -> float:
-    """Share of `count` held-out values that make up the tail of their distribution."""
-    return min(0.5, max(_TAIL_SHARE, _TAIL_IMAGES / count))
-
-
 def _extreme(maps: Tensor) -> Tensor:
     return maps.abs().flatten(1).amax(1)
 
 
-def shrunk_sigma(values: Tensor, prior_images: float = 10.0) -> Tensor:
+def shrunk_sigma(values: Tensor, prior_images: float) -> Tensor:
     """Per-pixel standard deviation of (N, H, W) values, drawn towards the one of all pixels.
 
     The image-wide variance counts as `prior_images` further observations, so that a dozen
@@ -179,21 +173,21 @@ def shrunk_sigma(values: Tensor, prior_images: float = 10.0) -> Tensor:
     return pooled.sqrt().clamp_min(1e-4)
 
 
-def gaussian_matrix(length: int) -> Tensor:
+def gaussian_matrix(length: int, smoothing_px: float) -> Tensor:
     """(length, length) matrix that smooths a row with a Gaussian, cut off at the image's edge."""
     offsets = torch.arange(length)[:, None] - torch.arange(length)
-    kernel = torch.exp(-0.5 * (offsets / _SMOOTHING_PX) ** 2)
+    kernel = torch.exp(-0.5 * (offsets / smoothing_px) ** 2)
     return kernel / kernel.sum(1, keepdim=True)
 
 
-def drivers(evidence: Tensor) -> list[tuple[str, ...]]:
-    """Name the signals that make up a third or more of each score, strongest first.
+def drivers(evidence: Tensor, share_at_least: float) -> list[tuple[str, ...]]:
+    """Name the signals that give `share_at_least` of each image's evidence, strongest first.
 
-    `evidence` is (B, 3); with three signals there is always one.
+    `evidence` is (B, 3). A share of at most a third names at least one signal.
     """
     share = evidence / evidence.sum(1, keepdim=True)
     order = share.argsort(1, descending=True).tolist()
     return [
-        tuple(SIGNALS[i] for i in strongest if row[i] >= _DRIVING_SHARE)
+        tuple(SIGNALS[i] for i in strongest if row[i] >= share_at_least)
         for strongest, row in zip(order, share.tolist(), strict=True)
     ]

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from thermal.detection.detector import Scored
-from thermal.detection.normalization import Preparation
+from thermal.detection.normalization import Normalization
 from thermal.errors import UnitMismatch
 from thermal.frame import Frame, Unit
 from thermal.hotspots import HotspotReport
@@ -44,18 +44,18 @@ class DisplayRange:
     unit: Unit
 
 
-def display_range(preparation: Preparation, bit_depth: int) -> DisplayRange:
+def display_range(normalization: Normalization, bit_depth: int) -> DisplayRange:
     """Return the range that suits the images a model was trained on.
 
-    Four spans below their level to six above. In °C at least 5 below and 15 above, so that the
+    Four spans below their offset to six above. In °C at least 5 below and 15 above, so that the
     10 °C of the default hotspot rule can be seen on the scale; in counts only what `bit_depth`
     bits can hold.
     """
-    level, span = preparation.level, preparation.span
-    if preparation.unit == "celsius":
-        return DisplayRange(level - max(4 * span, 5.0), level + max(6 * span, 15.0), "celsius")
-    low = max(level - 4 * span, 0.0)
-    return DisplayRange(low, max(min(level + 6 * span, 2.0**bit_depth - 1), low + 1), "counts")
+    offset, span = normalization.offset, normalization.span
+    if normalization.unit == "celsius":
+        return DisplayRange(offset - max(4 * span, 5.0), offset + max(6 * span, 15.0), "celsius")
+    low = max(offset - 4 * span, 0.0)
+    return DisplayRange(low, max(min(offset + 6 * span, 2.0**bit_depth - 1), low + 1), "counts")
 
 
 @dataclass(frozen=True, eq=False)

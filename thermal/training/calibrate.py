@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from thermal.detection.density import MAX_REFERENCES, LocalDensity
-from thermal.detection.score import Scorer, tail_share
+from thermal.detection.score import Scorer
+from thermal.detection.score_config import ScoreConfig
 from thermal.training.fit import device_of, in_parts
 
 _FOLDS = 10
@@ -45,7 +46,7 @@ def calibrate_scores(
         pairs = [(fold, _without(fold, len(place))) for fold in folds if len(fold)]
         for fold, others in pairs:
             scorer.calibrate_map(residuals[others])
-            values[place[fold], 0] = scorer.hotspot(residuals[fold])
+            values[place[fold], 0] = scorer.residual_signal(residuals[fold])
         scorer.calibrate_map(residuals)
 
         scores = torch.empty(len(images), device=device)
@@ -58,7 +59,7 @@ def calibrate_scores(
     return scores.double().cpu().numpy()
 
 
-def held_out_distribution(scores: NDArray[np.float64]) -> NDArray[np.float64]:
+def held_out_distribution(scores: NDArray[np.float64], config: ScoreConfig) -> NDArray[np.float64]:
     """Return a thousand ascending quantiles of normal images' scores.
 
     `scores` (n,) are those of held-out images. The highest of them cannot stand for the 99.5th
@@ -68,7 +69,7 @@ def held_out_distribution(scores: NDArray[np.float64]) -> NDArray[np.float64]:
     images there divided by ln 2, which a few faults among them hardly move.
     """
     levels = (np.arange(_QUANTILES) + 0.5) / _QUANTILES
-    tail = tail_share(len(scores))
+    tail = config.tail_of(len(scores))
     evidence = scores**2 / 2
     start = float(np.quantile(evidence, 1 - tail))
     scale = float(np.median(evidence[evidence >= start] - start)) / np.log(2)
@@ -83,7 +84,9 @@ def _fit_density(scorer: Scorer, images: Tensor, seed: int) -> Tensor:
     chosen = torch.randperm(len(images), generator=torch.Generator().manual_seed(seed))
     chosen = chosen[:MAX_REFERENCES].sort().values
     blocks = [scorer.describe(part) for part in in_parts(images[chosen], device)]
-    scorer.density = LocalDensity.fit([torch.cat(block) for block in zip(*blocks, strict=True)])
+    scorer.density = LocalDensity.fit(
+        [torch.cat(block) for block in zip(*blocks, strict=True)], scorer.config.neighbours
+    )
     own = torch.full((len(images),), -1)
     own[chosen] = torch.arange(len(chosen))
     return own

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from thermal.decode import IMAGE_SUFFIXES, DecodeOptions, decode
-from thermal.detection.normalization import Preparation, choose_size, prepare
+from thermal.detection.normalization import Normalization, choose_size, prepare
 from thermal.errors import DatasetError, DecodeError, TrainingError
 from thermal.frame import Unit
 
@@ -38,11 +38,11 @@ class TestSet:
 
 @dataclass(frozen=True, eq=False)
 class TrainingImages:
-    """Decoded training images, prepared with the level and span they have together."""
+    """Decoded training images, normalized with the offset and span of all of them."""
 
-    images: NDArray[np.float32]  #: (N, H, W) spans from the level
+    images: NDArray[np.float32]  #: (N, H, W) spans from the offset
     names: tuple[str, ...]  #: N paths relative to the folder that holds them all
-    preparation: Preparation
+    normalization: Normalization
     fingerprint: str  #: digest of names and content
     unreadable: tuple[str, ...]  #: names of the files that are not images
 
@@ -126,7 +126,7 @@ def read_training_images(
                 f"{path} is in {frame.unit}, images before it in {unit}: train one model a unit"
             )
         unit = frame.unit
-        images.append(prepare(frame, Preparation(height, width, 0.0, 1.0, unit)))
+        images.append(prepare(frame, Normalization(height, width, 0.0, 1.0, unit)))
         names.append(name)
         digest.update(
             f"\n{name}\n".encode(errors="surrogateescape") + hashlib.sha256(data).digest()
@@ -134,27 +134,27 @@ def read_training_images(
     if unit is None:
         raise TrainingError(f"none of the {len(paths)} files in {root} can be read as an image")
     values = np.stack(images)
-    level, span = level_and_span(values)
+    offset, span = offset_and_span(values)
     return TrainingImages(
-        images=(values - np.float32(level)) / np.float32(span),
+        images=(values - np.float32(offset)) / np.float32(span),
         names=tuple(names),
-        preparation=Preparation(height, width, level, span, unit),
+        normalization=Normalization(height, width, offset, span, unit),
         fingerprint=digest.hexdigest(),
         unreadable=tuple(unreadable),
     )
 
 
-def level_and_span(values: NDArray[np.float32]) -> tuple[float, float]:
+def offset_and_span(values: NDArray[np.float32]) -> tuple[float, float]:
     """Return the median of all values and half the width of their middle 68 %.
 
     For normally distributed values that is their mean and standard deviation; hot outliers do
     not move it. Raises `TrainingError` if all images are one constant.
     """
-    low, level, high = (float(q) for q in np.quantile(values, [0.16, 0.5, 0.84]))
+    low, offset, high = (float(q) for q in np.quantile(values, [0.16, 0.5, 0.84]))
     span = (high - low) / 2 or float(values.std())
     if span <= 0:
         raise TrainingError("all training images hold one and the same value: nothing to learn")
-    return level, span
+    return offset, span
 
 
 def _choose_size(paths: Sequence[Path], options: DecodeOptions) -> tuple[int, int]:

@@ -11,11 +11,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from thermal.detection.network import Autoencoder, Inspector
+from thermal.detection.network import Autoencoder, FaultClassifier
 from thermal.errors import TrainingError
 from thermal.training.synthetic import LOCAL_FAULTS, paint_faults
 
-Stage = Literal["autoencoder", "inspector"]
+Stage = Literal["autoencoder", "fault_classifier"]
 
 _BATCH = 64
 _EPOCH_IMAGES = 512  # a small folder is passed several times an epoch: varied, not repeated
@@ -68,8 +68,8 @@ def fit_autoencoder(
     return _fit("autoencoder", model, images, epochs, loss, validate, report)
 
 
-def fit_inspector(
-    model: Inspector,
+def fit_fault_classifier(
+    model: FaultClassifier,
     autoencoder: Autoencoder,
     images: Tensor,
     held_out: Tensor,
@@ -98,7 +98,7 @@ def fit_inspector(
         answers = torch.cat([logits(part).cpu() for part in in_parts(faulty, device_of(model))])
         return float(F.cross_entropy(answers, labels))
 
-    return _fit("inspector", model, images, epochs, loss, validate, report)
+    return _fit("fault_classifier", model, images, epochs, loss, validate, report)
 
 
 def in_parts(images: Tensor, device: torch.device) -> Iterator[Tensor]:
@@ -144,7 +144,7 @@ def _fit(
         order = torch.cat([torch.randperm(len(images)) for _ in range(repeats)])
         total = 0.0
         for chosen in order.chunk(steps):
-            batch = vary(images[chosen].to(device))
+            batch = augment(images[chosen].to(device))
             with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
                 loss = loss_of(batch)
             optimiser.zero_grad()
@@ -167,8 +167,8 @@ def _fit(
     return best
 
 
-def vary(images: Tensor) -> Tensor:
-    """Vary (B, 1, H, W) images as a fixed camera does: a pixel of shake, a little drift."""
+def augment(images: Tensor) -> Tensor:
+    """Augment (B, 1, H, W) images as a fixed camera does: a pixel of shake, a little drift."""
     moved = F.pad(images, (1, 1, 1, 1), mode="replicate")
     height, width = images.shape[2:]
     top, left = (int(shift) for shift in torch.randint(0, 3, (2,)))

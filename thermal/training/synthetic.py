@@ -1,4 +1,4 @@
-"""Faults painted on normal images, for the inspector to learn from.
+"""Synthetic faults painted on normal images, from which the fault classifier learns.
 
 They look and are sized like thermal faults: a hot spot, hot cells, a string, a bypassed third of
 a module, a whole component at another level, a shade or gradient, an irregular patch (soiling,

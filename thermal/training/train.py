@@ -15,13 +15,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from thermal.decode import DecodeOptions
-from thermal.detection.bundle import Architecture, Bundle, Suspect, TrainingInfo
+from thermal.detection.bundle import Architecture, Bundle, Outlier, TrainingInfo
 from thermal.detection.detector import choose_device
 from thermal.detection.score import Scorer
+from thermal.detection.score_config import ScoreConfig
 from thermal.errors import TrainingError
 from thermal.training.calibrate import calibrate_map, calibrate_scores, held_out_distribution
 from thermal.training.dataset import TrainingImages, read_training_images
-from thermal.training.fit import EpochReport, Stage, fit_autoencoder, fit_inspector
+from thermal.training.fit import EpochReport, Stage, fit_autoencoder, fit_fault_classifier
 
 #: Fewer images than this cannot be split into a training and a calibration part.
 MIN_IMAGES = 15
@@ -32,7 +33,7 @@ FEW_IMAGES = 200
 _HELD_OUT_SHARE = 0.2
 _HELD_OUT_IMAGES = 20  # wanted of a small folder too, as long as that is at most a third of it
 _RUN_IMAGES = 16  # neighbouring files that are held out together, fewer of a small folder
-_SUSPECTS_SHARE, _SUSPECTS = 0.08, 50  # of the images, and at least
+_OUTLIERS_SHARE, _OUTLIERS = 0.08, 50  # of the images, and at least
 
 
 @dataclass(frozen=True)
@@ -82,12 +83,12 @@ def train(
             f"only {len(dataset.images)} of {len(images)} files could be read: "
             f"give at least {MIN_IMAGES} images"
         )
-    architecture = choose_architecture(dataset.preparation.height, dataset.preparation.width)
+    architecture = choose_architecture(dataset.normalization.height, dataset.normalization.width)
     held_out = choose_held_out(len(dataset.images), config.seed)
     values = torch.from_numpy(dataset.images)[:, None]  # (N, 1, H, W)
     with torch.random.fork_rng(), torch.backends.cudnn.flags(deterministic=True):
         torch.manual_seed(config.seed)
-        scorer = Scorer(architecture).to(choose_device(config.device))
+        scorer = Scorer(architecture, ScoreConfig()).to(choose_device(config.device))
         metrics = _fit(scorer, values, torch.from_numpy(held_out), config.epochs, progress)
     scores = calibrate_scores(scorer, values, torch.from_numpy(held_out), config.seed)
     return _bundle(
@@ -143,7 +144,7 @@ def _fit(
     def report(result: EpochReport) -> None:
         nonlocal run
         run += 1
-        epoch = result.epoch + (epochs if result.stage == "inspector" else 0)
+        epoch = result.epoch + (epochs if result.stage == "fault_classifier" else 0)
         elapsed_s = time.monotonic() - started
         progress(
             TrainingProgress(
@@ -158,11 +159,11 @@ def _fit(
         )
 
     training, validation = values[~held_out], values[held_out]
-    redraws = fit_autoencoder(scorer.autoencoder, training, validation, epochs, report)
+    autoencoder = fit_autoencoder(scorer.autoencoder, training, validation, epochs, report)
     scorer.eval()
     calibrate_map(scorer, validation)
-    inspects = fit_inspector(
-        scorer.inspector,
+    classifier = fit_fault_classifier(
+        scorer.fault_classifier,
         scorer.autoencoder,
         training,
         validation,
@@ -173,7 +174,7 @@ def _fit(
     scorer.eval()
     return {
         f"{best.stage}_{name}": float(getattr(best, name))
-        for best in (redraws, inspects)
+        for best in (autoencoder, classifier)
         for name in ("epoch", "loss", "validation_loss")
     }
 
@@ -188,10 +189,10 @@ def _bundle(
     held_out: NDArray[np.bool_],
     metrics: dict[str, float],
 ) -> Bundle:
-    worst = np.argsort(-scores)[: max(_SUSPECTS, round(_SUSPECTS_SHARE * len(scores)))]
+    worst = np.argsort(-scores)[: max(_OUTLIERS, round(_OUTLIERS_SHARE * len(scores)))]
     return Bundle(
         architecture=architecture,
-        preparation=dataset.preparation,
+        normalization=dataset.normalization,
         training=TrainingInfo(
             seed=config.seed,
             images=len(scores),
@@ -202,10 +203,11 @@ def _bundle(
             versions={"python": platform.python_version()}
             | {name: version(name) for name in ("numpy", "safetensors", "torch")},
             notes=_notes(dataset, int(held_out.sum())),
-            suspects=tuple(Suspect(dataset.names[i], float(scores[i])) for i in worst),
+            outliers=tuple(Outlier(dataset.names[i], float(scores[i])) for i in worst),
         ),
         weights={name: t.float().cpu().numpy() for name, t in scorer.state_dict().items()},
-        held_out_scores=held_out_distribution(scores[held_out]),
+        held_out_scores=held_out_distribution(scores[held_out], scorer.config),
+        scoring=scorer.config,
     )
 
 

@@ -126,8 +126,8 @@ def _describe(engine: Engine) -> list[dict[str, Any]]:
             {
                 "model_id": model_id,
                 "active": model_id == active,
-                "size": f"{bundle.preparation.height}x{bundle.preparation.width}",
-                "unit": bundle.preparation.unit,
+                "size": f"{bundle.normalization.height}x{bundle.normalization.width}",
+                "unit": bundle.normalization.unit,
                 "images": bundle.training.images,
                 "cameras": list(bundle.training.cameras),
             }

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 #: Training images that the summary names as worth a look.
-SHOWN_SUSPECTS = 3
+SHOWN_OUTLIERS = 3
 
 
 class SizeType(click.ParamType[tuple[int, int]]):
@@ -107,12 +107,12 @@ def train(
     )
     from thermal.detection.bundle import save_bundle
     from thermal.training.dataset import common_folder
-    from thermal.training.suspects import save_suspects
+    from thermal.training.outliers import save_outliers
 
     save_bundle(bundle, output)
-    save_suspects(
+    save_outliers(
         output,
-        bundle.training.suspects,
+        bundle.training.outliers,
         common_folder(paths),
         options=decode_options(settings, cameras),
     )
@@ -121,21 +121,21 @@ def train(
 
 def _summarise(bundle: Bundle, output: Path) -> None:
     from thermal.evaluation.evaluate import TARGET_FAR
-    from thermal.training.suspects import LIST_FILE, SHEET_FILE
+    from thermal.training.outliers import LIST_FILE, SHEET_FILE
 
     training = bundle.training
-    size = f"{bundle.preparation.height}×{bundle.preparation.width} px"
+    size = f"{bundle.normalization.height}×{bundle.normalization.width} px"
     click.echo(f"model {bundle.model_id[:12]} in {output}")
     click.echo(
         f"  {training.images} images, {training.held_out} of them held out, {size}, "
-        f"unit {bundle.preparation.unit}"
+        f"unit {bundle.normalization.unit}"
     )
     measured = training.metrics
     click.echo(
         f"  autoencoder: loss {measured['autoencoder_loss']:.4f}, "
         f"held-out {measured['autoencoder_validation_loss']:.4f}; "
-        f"inspector: loss {measured['inspector_loss']:.4f}, "
-        f"held-out {measured['inspector_validation_loss']:.4f}"
+        f"fault classifier: loss {measured['fault_classifier_loss']:.4f}, "
+        f"held-out {measured['fault_classifier_validation_loss']:.4f}"
     )
     click.echo(
         f"  threshold {bundle.threshold(TARGET_FAR):.2f} for {TARGET_FAR:.1%} false alarms, from "
@@ -143,10 +143,10 @@ def _summarise(bundle: Bundle, output: Path) -> None:
     )
     for text in training.notes:
         click.echo(f"  note: {text}")
-    if training.suspects:
+    if training.outliers:
         click.echo(
-            f"  {len(training.suspects)} oddest training images, worth a look before the model is "
+            f"  {len(training.outliers)} oddest training images, worth a look before the model is "
             f"trusted: {output / LIST_FILE}, {SHEET_FILE}"
         )
-    for suspect in training.suspects[:SHOWN_SUSPECTS]:
-        click.echo(f"    {suspect.score:6.2f}  {suspect.path}")
+    for outlier in training.outliers[:SHOWN_OUTLIERS]:
+        click.echo(f"    {outlier.score:6.2f}  {outlier.path}")

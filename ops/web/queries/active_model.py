@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from ops.config.settings import Settings
-    from thermal.detection.normalization import Preparation
+    from thermal.detection.normalization import Normalization
 
 #: Seconds for which the answer to "which model is active?" holds.
 REFRESH_S: Final = 2.0
@@ -25,7 +25,7 @@ class ModelFacts:
     """A model without its weights."""
 
     model_id: str
-    preparation: Preparation
+    normalization: Normalization
     images: int
     cameras: tuple[str, ...]
     body: float  #: what the window's body is among its held-out scores
@@ -65,7 +65,7 @@ class ActiveModel:
         scores = np.sort(np.asarray(bundle.held_out_scores, np.float64))
         return ModelFacts(
             model_id=model_id,
-            preparation=bundle.preparation,
+            normalization=bundle.normalization,
             images=bundle.training.images,
             cameras=tuple(bundle.training.cameras),
             body=quantile(scores, self._settings.threshold.body_percentile / 100),

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from ops.config.settings import Settings
     from storage.files.artifacts import ArtifactStore
-    from thermal.detection.normalization import Preparation
+    from thermal.detection.normalization import Normalization
 
 #: Thumbnails that are kept in memory: a wall of cameras that many people look at.
 THUMBNAILS: Final = 256
@@ -88,7 +88,7 @@ class FrameSource:
                 pass  # deleted since; the file may still be there
         return Measured(self._from_file(row), row.temperature_unit, "file")
 
-    def thumbnail(self, row: ResultRow, preparation: Preparation | None) -> bytes:
+    def thumbnail(self, row: ResultRow, normalization: Normalization | None) -> bytes:
         """The bare image as PNG, on the colour scale of all the camera's pictures."""
         from thermal.render.pictures import display_range, encode_png
         from thermal.render.thumbnail import draw_thumbnail
@@ -99,8 +99,8 @@ class FrameSource:
                 self._thumbnails.move_to_end(number)
                 return self._thumbnails[number]
         values = self.measured(row).values
-        if preparation is not None and preparation.unit == row.temperature_unit:
-            display = display_range(preparation, row.bit_depth)
+        if normalization is not None and normalization.unit == row.temperature_unit:
+            display = display_range(normalization, row.bit_depth)
             low, high = display.low, display.high
         else:  # another model's: its own range is better than none
             low, high = float(values.min()), float(max(values.max(), values.min() + 1))

@@ -88,9 +88,9 @@ def _model(model: ModelFacts | None) -> ModelInfo | None:
         return None
     return ModelInfo(
         model_id=model.model_id,
-        unit=model.preparation.unit,
-        width=model.preparation.width,
-        height=model.preparation.height,
+        unit=model.normalization.unit,
+        width=model.normalization.width,
+        height=model.normalization.height,
         images=model.images,
         cameras=list(model.cameras),
     )

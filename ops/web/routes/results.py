@@ -125,7 +125,7 @@ def thumbnail(result_id: ResultId, request: Request, services: ServicesDep) -> R
     if request.headers.get("if-none-match") == tag:
         return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
     model = services.model.get()
-    png = services.frames.thumbnail(row, model.preparation if model else None)
+    png = services.frames.thumbnail(row, model.normalization if model else None)
     return Response(png, media_type="image/png", headers=headers)
 
 

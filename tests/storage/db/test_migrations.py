@@ -10,13 +10,14 @@ from typing import Any
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Connection, Engine, event, inspect, update
+from sqlalchemy import Connection, Engine, event, insert, inspect, select, update
 from sqlalchemy import column as sql_column
 from sqlalchemy import table as sql_table
 
 from storage.db.database import connect, migrate, reading, writing
-from storage.db.schema import metadata
+from storage.db.schema import frames, metadata, results
 from storage.errors import SchemaError
+from tests.storage.examples import finished_frame, stored_row
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 
@@ -89,3 +90,25 @@ def test_tables_of_a_newer_release_are_left_alone(engine: Engine) -> None:
         connection.execute(update(version).values(version_num="9999"))
     with pytest.raises(SchemaError, match=r"9999.*newer"):
         migrate(engine)
+
+
+def test_reasons_of_the_previous_release_get_the_names_of_today(engine: Engine) -> None:
+    renamed = {
+        '["hotspot"]': '["residual"]',
+        '["structure", "level"]': '["structure", "density"]',
+        '["level", "hotspot"]': '["density", "residual"]',
+        '["structure"]': '["structure"]',
+        "[]": "[]",
+    }
+    version = sql_table("alembic_version", sql_column("version_num"))
+    with writing(engine) as connection:
+        for seq, old in enumerate(renamed, start=1):
+            frame_id = f"{seq:032x}"
+            connection.execute(insert(frames).values(finished_frame(frame_id)))
+            row = stored_row(frame_id, seq) | {"anomaly": old != "[]", "reasons": old}
+            connection.execute(insert(results).values(row))
+        connection.execute(update(version).values(version_num="0003"))  # 0004 changes no table
+    migrate(engine)
+    with reading(engine) as connection:
+        found = connection.scalars(select(results.c.reasons).order_by(results.c.seq)).all()
+    assert found == list(renamed.values())

@@ -114,7 +114,7 @@ def test_every_number_is_read_back_exactly(engine: Engine) -> None:
         window_n=2000,
         exceeding=3,
         learning=True,
-        reasons=("score", "hotspot"),
+        reasons=("score", "residual"),
         image_path='a\\xff"\n🌡.png',
         original_picture="2026/07/01/a.png",
         latency_s=0.25,

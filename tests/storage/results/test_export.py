@@ -176,7 +176,7 @@ def test_an_exported_cell_equals_the_field_of_its_row(engine: Engine) -> None:
                 "latency_s": None if number % 3 else 0.5,
                 "anomaly": number % 2 == 0,
                 "sheet_picture": None if number % 5 else "a/b.png",
-                "reasons": ("hotspot", "level")[: number % 3],
+                "reasons": ("residual", "density")[: number % 3],
             }
             for number in range(90)
         ),

@@ -23,7 +23,7 @@ from storage.stream.streams import Streams, read_decisions
 from storage.stream.window import Decided, RollingWindows, StreamKey
 from tests.storage.examples import new_frame, result_row
 from thermal.detection.bundle import Architecture, Bundle, TrainingInfo
-from thermal.detection.normalization import Preparation
+from thermal.detection.normalization import Normalization
 from thermal.threshold import Baseline, Decision, WindowConfig
 
 CONFIG = WindowConfig(window_size=8, learn_frames=3)
@@ -32,7 +32,7 @@ CONFIG = WindowConfig(window_size=8, learn_frames=3)
 def make_bundle(cameras: tuple[str, ...] = ()) -> Bundle:
     return Bundle(
         architecture=Architecture(height=8, width=8, channels=(4,), latent=2),
-        preparation=Preparation(height=8, width=8, level=0.0, span=1.0, unit="counts"),
+        normalization=Normalization(height=8, width=8, offset=0.0, span=1.0, unit="counts"),
         training=TrainingInfo(
             seed=0,
             images=10,

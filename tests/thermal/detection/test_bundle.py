@@ -66,14 +66,14 @@ def test_held_out_scores_are_positive_and_ascending() -> None:
     ("path", "value"),
     [
         (("training", "seed"), 7),  # well-formed but altered: the digest does not match
-        (("preparation", "level"), 1.0),
+        (("normalization", "offset"), 1.0),
         (("model_id",), "0" * 32),
         (("schema_version",), 99),
         (("architecture", "height"), "24"),
         (("architecture", "height"), 10**9),  # would allocate without limit
         (("architecture", "channels"), []),
-        (("preparation", "span"), None),
-        (("preparation", "unit"), "kelvin"),
+        (("normalization", "span"), None),
+        (("normalization", "unit"), "kelvin"),
         (("training",), []),
         (("code",), "import os"),
     ],

@@ -93,7 +93,7 @@ def test_uniform_overheating_is_found_and_named_as_level(detector: Detector) -> 
     normal = plates(20, seed=36)
     hot = np.clip(normal.astype(int) + 60, 0, 255).astype(np.uint8)
     assert scores(detector, hot).min() > scores(detector, normal).max()
-    assert all("level" in scored.drivers for scored in detector.score(frames(hot)))
+    assert all("density" in scored.drivers for scored in detector.score(frames(hot)))
 
 
 def test_the_reconstruction_is_in_the_frames_unit(detector: Detector) -> None:
@@ -104,7 +104,7 @@ def test_the_reconstruction_is_in_the_frames_unit(detector: Detector) -> None:
 
 def test_signals_are_named_and_positive(detector: Detector) -> None:
     scored = detector.score(frames(hot_cells(1, seed=38)))[0]
-    assert set(scored.signals) == {"hotspot", "structure", "level"}
+    assert set(scored.signals) == {"residual", "structure", "density"}
     assert min(scored.signals.values()) > 0
     assert set(scored.drivers) <= set(scored.signals)
     assert scored.drivers

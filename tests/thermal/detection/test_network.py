@@ -6,9 +6,8 @@ import torch
 
 from thermal.detection.bundle import Architecture
 from thermal.detection.network import (
-    FEATURES,
     Autoencoder,
-    Inspector,
+    FaultClassifier,
     fault_log_odds,
     fold_normalisation,
 )
@@ -27,12 +26,12 @@ def test_an_image_passes_through_the_code_alone() -> None:
     torch.testing.assert_close(model(image), model.decode(code))
 
 
-def test_the_inspector_sees_a_single_hot_pixel_anywhere() -> None:
+def test_the_fault_classifier_sees_a_single_hot_pixel_anywhere() -> None:
     torch.manual_seed(0)
-    model = Inspector().eval()
+    model = FaultClassifier(ARCHITECTURE).eval()
     flat = torch.zeros(1, 1, 40, 24)
     quiet = model.describe(flat, flat)
-    assert quiet.shape == (1, FEATURES)
+    assert quiet.shape == (1, ARCHITECTURE.fault_features)
     for y, x in ((0, 0), (39, 23), (20, 11)):
         spotted = flat.clone()
         spotted[0, 0, y, x] = 5
@@ -41,23 +40,23 @@ def test_the_inspector_sees_a_single_hot_pixel_anywhere() -> None:
 
 def test_a_folded_network_computes_the_same() -> None:
     torch.manual_seed(0)
-    autoencoder, inspector = Autoencoder(ARCHITECTURE), Inspector()
+    autoencoder, classifier = Autoencoder(ARCHITECTURE), FaultClassifier(ARCHITECTURE)
     images = torch.randn(16, 1, 40, 24)
     for _ in range(3):  # the normalisations learn some statistics
-        inspector(images, autoencoder(images))
+        classifier(images, autoencoder(images))
     autoencoder.eval()
-    inspector.eval()
-    redrawn, logits = autoencoder(images), inspector(images, images)
-    for network in (autoencoder, inspector):
+    classifier.eval()
+    redrawn, logits = autoencoder(images), classifier(images, images)
+    for network in (autoencoder, classifier):
         fold_normalisation(network)
         assert not any(isinstance(m, torch.nn.BatchNorm2d) for m in network.modules())
     torch.testing.assert_close(autoencoder(images), redrawn, rtol=1e-4, atol=1e-5)
-    torch.testing.assert_close(inspector(images, images), logits, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(classifier(images, images), logits, rtol=1e-4, atol=1e-5)
 
 
 def test_there_is_a_logit_for_normal_and_one_a_fault() -> None:
     image = torch.zeros(3, 1, 40, 24)
-    assert Inspector().eval()(image, image).shape == (3, 1 + len(FAULTS))
+    assert FaultClassifier(ARCHITECTURE).eval()(image, image).shape == (3, 1 + len(FAULTS))
 
 
 def test_log_odds_weigh_all_faults_against_none() -> None:

@@ -10,13 +10,14 @@ import torch
 
 from thermal.detection.bundle import Architecture
 from thermal.detection.score import SIGNALS, Scorer, drivers, gaussian_matrix, shrunk_sigma
+from thermal.detection.score_config import ScoreConfig
 
 ARCHITECTURE = Architecture(height=16, width=16, channels=(4,), latent=2)
 
 
 def calibrated(values: torch.Tensor) -> Scorer:
     """A scorer that has seen (N,) values of every signal on normal images."""
-    scorer = Scorer(ARCHITECTURE)
+    scorer = Scorer(ARCHITECTURE, ScoreConfig())
     scorer.calibrate_signals(values[:, None].expand(-1, 3))
     return scorer
 
@@ -57,18 +58,18 @@ def test_a_signal_that_never_varied_does_not_break_the_evidence() -> None:
 
 def test_the_score_is_the_quadratic_mean_of_sigmas() -> None:
     # z = 1, 2, 3 means e = z²/2; (1 + 4 + 9) / 3.
-    score = Scorer(ARCHITECTURE).combine(torch.tensor([[0.5, 2.0, 4.5]]))
+    score = Scorer(ARCHITECTURE, ScoreConfig()).combine(torch.tensor([[0.5, 2.0, 4.5]]))
     assert float(score) == pytest.approx(math.sqrt(14 / 3))
 
 
 def test_drivers_are_the_signals_with_a_third_of_the_score() -> None:
-    assert SIGNALS == ("hotspot", "structure", "level")
+    assert SIGNALS == ("residual", "structure", "density")
     evidence = torch.tensor([[8.0, 1.0, 1.0], [0.0, 2.0, 9.0], [1.0, 5.0, 5.5]])
-    assert drivers(evidence) == [("hotspot",), ("level",), ("level", "structure")]
+    assert drivers(evidence, 0.333) == [("residual",), ("density",), ("density", "structure")]
 
 
 def test_smoothing_keeps_a_flat_map_flat_up_to_the_edge() -> None:
-    matrix = gaussian_matrix(9)
+    matrix = gaussian_matrix(9, 0.7)
     torch.testing.assert_close(matrix @ torch.ones(9, 1), torch.ones(9, 1))
     assert matrix[4].argmax() == 4
 
@@ -76,8 +77,8 @@ def test_smoothing_keeps_a_flat_map_flat_up_to_the_edge() -> None:
 def test_few_images_do_not_give_a_pixel_a_sigma_of_nothing() -> None:
     values = torch.randn(6, 8, 8, generator=torch.Generator().manual_seed(0))
     values[:, 3, 3] = 0.5
-    sigma = shrunk_sigma(values)
+    sigma = shrunk_sigma(values, 10.0)
     assert sigma[3, 3] > 0.5
     many = torch.randn(4000, 8, 8, generator=torch.Generator().manual_seed(0))
     many[:, 3, 3] *= 0.1
-    assert shrunk_sigma(many)[3, 3] == pytest.approx(0.1, rel=0.25)
+    assert shrunk_sigma(many, 10.0)[3, 3] == pytest.approx(0.1, rel=0.25)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from thermal.detection.detector import Scored
-from thermal.detection.normalization import Preparation
+from thermal.detection.normalization import Normalization
 from thermal.errors import UnitMismatch
 from thermal.frame import Frame, Unit
 from thermal.hotspots import HotspotRule, measure
@@ -225,24 +225,24 @@ def test_time_is_written_in_utc() -> None:
 
 
 @pytest.mark.parametrize(
-    ("preparation", "bit_depth", "expected"),
+    ("normalization", "bit_depth", "expected"),
     [
         # 4 spans below and 6 above
-        (Preparation(8, 8, 30.0, 4.0, "celsius"), 16, DisplayRange(14.0, 54.0, "celsius")),
+        (Normalization(8, 8, 30.0, 4.0, "celsius"), 16, DisplayRange(14.0, 54.0, "celsius")),
         # but 5 below and 15 above at least
-        (Preparation(8, 8, 20.0, 0.5, "celsius"), 16, DisplayRange(15.0, 35.0, "celsius")),
+        (Normalization(8, 8, 20.0, 0.5, "celsius"), 16, DisplayRange(15.0, 35.0, "celsius")),
         # no more than 8 bits hold
-        (Preparation(8, 8, 158.0, 43.0, "counts"), 8, DisplayRange(0.0, 255.0, "counts")),
-        (Preparation(8, 8, 100.0, 10.0, "counts"), 8, DisplayRange(60.0, 160.0, "counts")),
-        (Preparation(8, 8, 158.0, 43.0, "counts"), 16, DisplayRange(0.0, 416.0, "counts")),
+        (Normalization(8, 8, 158.0, 43.0, "counts"), 8, DisplayRange(0.0, 255.0, "counts")),
+        (Normalization(8, 8, 100.0, 10.0, "counts"), 8, DisplayRange(60.0, 160.0, "counts")),
+        (Normalization(8, 8, 158.0, 43.0, "counts"), 16, DisplayRange(0.0, 416.0, "counts")),
         # a camera of other depth than the model's still has a scale
-        (Preparation(8, 8, 4600.0, 20.0, "counts"), 8, DisplayRange(4520.0, 4521.0, "counts")),
+        (Normalization(8, 8, 4600.0, 20.0, "counts"), 8, DisplayRange(4520.0, 4521.0, "counts")),
     ],
 )
 def test_display_range_by_hand(
-    preparation: Preparation, bit_depth: int, expected: DisplayRange
+    normalization: Normalization, bit_depth: int, expected: DisplayRange
 ) -> None:
-    assert display_range(preparation, bit_depth) == expected
+    assert display_range(normalization, bit_depth) == expected
 
 
 @pytest.mark.parametrize(

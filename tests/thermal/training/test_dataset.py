@@ -11,8 +11,8 @@ from tests.thermal.plates import plates, write_images
 from thermal.decode import DecodeOptions
 from thermal.errors import DatasetError, TrainingError
 from thermal.training.dataset import (
-    level_and_span,
     list_images,
+    offset_and_span,
     read_test_set,
     read_training_images,
     training_folder,
@@ -52,26 +52,26 @@ def test_a_test_set_without_defects_is_refused(tmp_path: Path) -> None:
         read_test_set(tmp_path)
 
 
-def test_training_images_share_one_level_and_span(tmp_path: Path) -> None:
+def test_training_images_share_one_offset_and_span(tmp_path: Path) -> None:
     paths = write_images(tmp_path, plates(50, seed=4))
     dataset = read_training_images(paths, None, DecodeOptions())
     assert dataset.images.shape == (50, 24, 16)
-    assert dataset.preparation.level == pytest.approx(120, abs=3)
+    assert dataset.normalization.offset == pytest.approx(120, abs=3)
     assert np.median(dataset.images) == pytest.approx(0, abs=1e-6)
     assert dataset.names[0] == "000.png"
 
 
-def test_level_and_span_are_not_moved_by_hot_outliers() -> None:
+def test_offset_and_span_are_not_moved_by_hot_outliers() -> None:
     values = np.random.default_rng(0).normal(30, 2, (100, 8, 8)).astype(np.float32)
     values[0] = 500
-    level, span = level_and_span(values)
-    assert level == pytest.approx(30, abs=0.2)
+    offset, span = offset_and_span(values)
+    assert offset == pytest.approx(30, abs=0.2)
     assert span == pytest.approx(2, abs=0.1)
 
 
 def test_images_of_one_constant_value_teach_nothing() -> None:
     with pytest.raises(TrainingError, match="nothing to learn"):
-        level_and_span(np.full((3, 8, 8), 7, np.float32))
+        offset_and_span(np.full((3, 8, 8), 7, np.float32))
 
 
 def test_the_fingerprint_follows_names_and_content(tmp_path: Path) -> None:

@@ -73,7 +73,7 @@ def test_progress_counts_up_to_the_last_epoch(tmp_path: Path) -> None:
     paths = write_images(tmp_path, plates(20, seed=46))
     train(paths, config, options=DecodeOptions(), progress=seen.append)
     assert [step.epoch for step in seen] == [1, 2, 3, 4, 5, 6]
-    assert [step.stage for step in seen] == ["autoencoder"] * 3 + ["inspector"] * 3
+    assert [step.stage for step in seen] == ["autoencoder"] * 3 + ["fault_classifier"] * 3
     assert {step.epochs for step in seen} == {6}
     assert seen[-1].remaining_s == 0
     assert seen[0].remaining_s > 0
@@ -94,7 +94,7 @@ def test_the_size_that_is_asked_for_is_taken(tmp_path: Path) -> None:
     paths = write_images(tmp_path, plates(20, seed=48))
     config = TrainingConfig(epochs=1, device="cpu", size=(32, 48))
     bundle = train(paths, config, options=DecodeOptions(), progress=lambda _: None)
-    assert (bundle.preparation.height, bundle.preparation.width) == (32, 48)
+    assert (bundle.normalization.height, bundle.normalization.width) == (32, 48)
     with pytest.raises(TrainingError, match="multiples of 8"):
         choose_architecture(30, 48)
 
@@ -103,9 +103,9 @@ def test_faulty_images_among_the_normal_ones_are_named(tmp_path: Path) -> None:
     write_images(tmp_path / "a", plates(150, seed=49))
     write_images(tmp_path / "b", hot_cells(4, seed=50))
     bundle = train_on(list_images(tmp_path), epochs=6)
-    suspects = [suspect.path for suspect in bundle.training.suspects]
-    assert {f"b/{i:03d}.png" for i in range(4)} <= set(suspects[:8])
-    worst = [suspect.score for suspect in bundle.training.suspects]
+    outliers = [outlier.path for outlier in bundle.training.outliers]
+    assert {f"b/{i:03d}.png" for i in range(4)} <= set(outliers[:8])
+    worst = [outlier.score for outlier in bundle.training.outliers]
     assert worst == sorted(worst, reverse=True)
 
 

@@ -1,7 +1,7 @@
 // Machine words of the rows in plain words, with what to do where there is something to do.
 
 const REASONS = {
-  hotspot: [
+  residual: [
     "Local heat",
     "A spot is warmer or colder than the model expects at this place.",
   ],
@@ -9,11 +9,15 @@ const REASONS = {
     "Fault-like pattern",
     "The difference between picture and expectation has the shape that faults have.",
   ],
-  level: [
+  density: [
     "Unusual as a whole",
     "The image lies away from everything that was seen in normal operation.",
   ],
 };
+
+// Workers of the previous release, which may run beside new ones, still write these.
+REASONS.hotspot = REASONS.residual;
+REASONS.level = REASONS.density;
 
 const QUARANTINE = {
   empty: "The file has no content. Look at the camera's upload.",

@@ -12,38 +12,38 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from thermal.decode import DecodeOptions, decode
-from thermal.detection.bundle import Suspect
+from thermal.detection.bundle import Outlier
 
-SHEET_FILE = "suspects.png"
-LIST_FILE = "suspects.csv"
+SHEET_FILE = "outliers.png"
+LIST_FILE = "outliers.csv"
 
 _COLUMNS = 10
-#: Suspects that the sheet shows; the list holds them all.
+#: Outliers that the sheet shows; the list holds them all.
 _SHOWN = 60
 
 
-def save_suspects(
-    output: Path, suspects: Sequence[Suspect], root: Path, *, options: DecodeOptions
+def save_outliers(
+    output: Path, outliers: Sequence[Outlier], root: Path, *, options: DecodeOptions
 ) -> None:
-    """Write a list and a sheet of `suspects`, worst first, into the folder `output`.
+    """Write a list and a sheet of `outliers`, worst first, into the folder `output`.
 
     Their paths are relative to `root`. Raises `OSError` if something cannot be read or written.
     """
     with (output / LIST_FILE).open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(["image_path", "score"])
-        writer.writerows([suspect.path, f"{suspect.score:.3f}"] for suspect in suspects)
-    if suspects:
-        _draw(output / SHEET_FILE, suspects[:_SHOWN], root, options)
+        writer.writerows([outlier.path, f"{outlier.score:.3f}"] for outlier in outliers)
+    if outliers:
+        _draw(output / SHEET_FILE, outliers[:_SHOWN], root, options)
 
 
-def _draw(path: Path, suspects: Sequence[Suspect], root: Path, options: DecodeOptions) -> None:
+def _draw(path: Path, outliers: Sequence[Outlier], root: Path, options: DecodeOptions) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     frames = [
         decode((root / s.path).read_bytes(), suffix=Path(s.path).suffix, options=options)
-        for s in suspects
+        for s in outliers
     ]
     low = min(float(frame.values.min()) for frame in frames)
     high = max(float(frame.values.max()) for frame in frames)
@@ -54,8 +54,8 @@ def _draw(path: Path, suspects: Sequence[Suspect], root: Path, options: DecodeOp
     axes = figure.subplots(rows, _COLUMNS, squeeze=False)
     for place in axes.flat:
         place.axis("off")
-    for place, suspect, frame in zip(axes.flat, suspects, frames, strict=False):
+    for place, outlier, frame in zip(axes.flat, outliers, frames, strict=False):
         place.imshow(frame.values, cmap="inferno", vmin=low, vmax=high)
-        place.set_title(f"{Path(suspect.path).name}\n{suspect.score:.2f} σ", fontsize=8)
+        place.set_title(f"{Path(outlier.path).name}\n{outlier.score:.2f} σ", fontsize=8)
     figure.suptitle("Oddest training images: remove what shows a fault, and train again")
     figure.savefig(path, dpi=80)
