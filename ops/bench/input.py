@@ -73,9 +73,8 @@ def image_files(kind: ImageKind, count: int, *, seed: int = 0) -> Iterator[bytes
 
 def _encoded(values: NDArray[np.floating[Any]], suffix: str) -> bytes:
     if suffix == ".jpg":
-        values = (
-            values - 26_000
-        ) / 20  # 256 levels, from about 20 K below air temperature to 30 K above
+        # 256 levels, from about 20 K below air temperature to 30 K above
+        values = (values - 26_000) / 20
         pixels: NDArray[np.unsignedinteger[Any]] = values.clip(0, 255).astype(np.uint8)
     else:
         pixels = values.clip(0, 65_535).astype(np.uint16)

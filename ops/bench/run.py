@@ -138,9 +138,8 @@ def _run_size(
                 contender.measure()
         say(f"{kind.described}: latency")
         latencies = [field.site.latency(QUIET_IMAGES_PER_S, plan.latency_s)]
-        capacity = field.site.burst(
-            field.site_contender.images
-        )  # measured now, because other load may have changed
+        # measured again, because other load may have changed
+        capacity = field.site.burst(field.site_contender.images)
         latencies.append(field.site.latency(BUSY_SHARE * capacity, plan.latency_s))
     stages = per_image_ms(field.site.stage_seconds(), field.site.uploaded)
     return SizeReport(size, kind, paths[0].stat().st_size, field.contenders, latencies, stages)
