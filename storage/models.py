@@ -1,4 +1,4 @@
-"""Models live in the database, so that every worker machine finds the one that is active."""
+"""Models in the database, where every worker machine finds the active one."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from thermal.detection.bundle import Bundle, bundle_from_bytes, bundle_to_bytes
 
 
 def save_model(engine: Engine, bundle: Bundle, *, now: float, activate: bool) -> None:
-    """Store a model, if it is not there yet; with `activate`, make it the one workers use."""
+    """Store a model unless it is stored already; with `activate`, make it the active one."""
     metadata, weights = bundle_to_bytes(bundle)
     with writing(engine) as connection:
         take_turns(connection, "thermalwatch models")
@@ -37,7 +37,7 @@ def load_model(engine: Engine, model_id: str) -> Bundle:
 
     Raises:
         ModelNotFound: it is not stored.
-        thermal.errors.BundleError: what is stored is damaged or of another release's schema.
+        thermal.errors.BundleError: the stored model is damaged, or of an unsupported schema.
     """
     query = select(models.c.metadata, models.c.weights).where(models.c.model_id == model_id)
     with reading(engine) as connection:
@@ -51,13 +51,13 @@ def load_model(engine: Engine, model_id: str) -> Bundle:
 
 
 def active_model_id(engine: Engine) -> str | None:
-    """Id of the model that workers use; None before the first was activated."""
+    """Id of the model that workers use; None if none was ever activated."""
     with reading(engine) as connection:
         return connection.scalar(select(models.c.model_id).where(is_active))
 
 
 def known_model_ids(engine: Engine) -> list[str]:
-    """Ids of all stored models, in the order in which they were stored."""
+    """Ids of all stored models, oldest first."""
     with reading(engine) as connection:
         oldest_first = select(models.c.model_id).order_by(models.c.created_at, models.c.model_id)
         return list(connection.scalars(oldest_first))

@@ -1,8 +1,8 @@
 """The queue's contract: its name, its message, its retry policy. The ledger is the truth.
 
-A job carries frame ids and nothing else. Where a frame lies on disk is read from the ledger, so a
-message that somebody forged can at most ask for work that is due anyway. Messages are JSON, and a
-worker runs one function whatever the message says, so nothing on Redis can run code.
+A job carries only frame ids. Workers look up paths in the ledger, so a forged message can at most
+request work that is due anyway. Messages are JSON, and a worker runs one function whatever the
+message says, so nothing in Redis can run code.
 """
 
 from __future__ import annotations
@@ -25,20 +25,20 @@ from storage.errors import InvalidMessage
 QUEUE_NAME = "thermalwatch"
 #: The one function name that a worker accepts in a job.
 JOB_FUNCTION = "thermalwatch.score_frames"
-#: Version of the message that this code writes and reads.
+#: Version of the message format.
 MESSAGE_VERSION = 1
 #: Most frames that a message may carry.
 MAX_FRAMES = 1024
-#: Seconds after which a job that is still running is given up: so many, and so many for each frame.
+#: Time limit of a job in seconds: a fixed part, plus a part per frame.
 JOB_TIMEOUT_S = 60
 FRAME_TIMEOUT_S = 1
-#: Attempts that RQ adds to a job that failed. They follow at once: a worker that lost a service
-#: waits for it before it takes work again, and what fails for good comes back from the ledger.
+#: Retries of a failed job, without delay: a worker that lost a service waits for it before it takes
+#: another job, and frames of a job that failed for good come back from the ledger.
 RETRIES = 3
-#: Seconds for which the record of a failed job is kept; its frames stay in the ledger.
+#: Seconds for which Redis keeps a failed job; its frames stay in the ledger.
 FAILURE_TTL_S = 3600
 
-#: Most bytes that a job's function and arguments may unpack to: twice a full message.
+#: Most bytes that a job's data may decompress to: twice a full message.
 MAX_DATA_BYTES = 80 * MAX_FRAMES
 
 _JOB_KEY = Job.redis_job_namespace_prefix.encode()
@@ -57,10 +57,10 @@ class FrameBatch:
 
     @classmethod
     def decode(cls, message: object) -> FrameBatch:
-        """Read a message that may come from anybody.
+        """Read an untrusted message.
 
         Raises:
-            InvalidMessage: it is not exactly a message of this version.
+            InvalidMessage: it is not a valid message of this version.
         """
         if not isinstance(message, Mapping) or set(message) != {"v", "frames"}:
             raise InvalidMessage("a job's message must have the keys 'v' and 'frames'")
@@ -78,7 +78,7 @@ class FrameBatch:
 
 
 class FrameQueue:
-    """The queue as producers see it."""
+    """The queue of jobs, for those who fill and watch it."""
 
     def __init__(self, redis: Redis, *, name: str = QUEUE_NAME):
         self.redis = redis
@@ -101,27 +101,27 @@ class FrameQueue:
         )
 
     def check_writes(self) -> None:
-        """Write something that is gone at once: one that only answers may be full, or a replica.
+        """Write a key that expires at once: a Redis that answers may still be full or read-only.
 
         Raises:
-            redis.RedisError: Redis takes no writes now.
+            redis.RedisError: Redis does not accept writes.
         """
         self.redis.set("thermalwatch:probe", b"", px=1)
 
     def depth(self) -> int:
-        """Number of jobs that wait."""
+        """Number of waiting jobs."""
         return int(self.rq.count)
 
     def workers(self) -> int:
-        """Number of workers that are registered; a dead one counts until its registration ends."""
+        """Number of registered workers; a dead one counts until its registration expires."""
         return int(Worker.count(queue=self.rq))
 
     def in_flight(self, *, now: float) -> set[str]:
-        """Ids of the frames in jobs that wait, or that run under a worker with a heartbeat.
+        """Ids of the frames in waiting jobs, and in running jobs whose worker is alive.
 
-        `now` is in Unix seconds. Costs one round trip a job, so it suits a bounded queue.
+        `now` is in Unix s. Reads every job, so it suits a bounded queue.
         """
-        # first: a job may be taken up between the two questions
+        # waiting jobs first: a job may start between the two reads
         waiting = cast("list[bytes]", self.redis.lrange(self.rq.key, 0, -1))
         started = self.redis.zrangebyscore(self.rq.started_job_registry.key, now, "+inf")
         running = [entry.partition(b":")[0] for entry in cast("list[bytes]", started)]
@@ -133,16 +133,16 @@ class FrameQueue:
 
 
 def address(redis: Redis) -> str:
-    """Where a client connects to, for people: never with a password."""
+    """The address that a client connects to, for messages; never with a password."""
     kwargs = redis.get_connection_kwargs()
     return str(kwargs["path"]) if "path" in kwargs else f"{kwargs['host']}:{kwargs['port']}"
 
 
 def _frames_of(data: object) -> tuple[str, ...]:
-    """The frames that a job carries; RQ keeps function and arguments as compressed JSON."""
+    """The frames of a job; RQ stores function and arguments as compressed JSON."""
     try:
         text = zlib.decompressobj().decompress(cast("bytes", data), MAX_DATA_BYTES)
         _function, _instance, args, _named = json.loads(text)
         return FrameBatch.decode(args[0]).frame_ids
     except (InvalidMessage, zlib.error, ValueError, LookupError, TypeError, RecursionError):
-        return ()  # not a job of ours; the worker refuses it with its reason
+        return ()  # not our job; a worker refuses it and logs the reason

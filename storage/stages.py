@@ -1,9 +1,8 @@
-"""How long the stages of a batch take, added up in Redis over all workers on all machines.
+"""Durations of the stages of a batch, summed in Redis over all workers on all machines.
 
-One hash holds counts by bucket, sums and numbers of observations; every worker adds to it once a
-batch, and whoever serves metrics reads it whole. So no worker needs a port of its own that a
-monitoring system would have to find, and what a worker did outlives it. A Redis that was lost
-begins again at zero, as counters may.
+One hash holds the bucket counts, sums and totals. Each worker adds to it once per batch, and the
+metrics endpoint reads it whole. So workers need no port for a monitoring system to discover, and
+their numbers outlive them. If Redis is lost the counters restart at zero, which Prometheus expects.
 """
 
 from __future__ import annotations
@@ -17,23 +16,23 @@ from redis import Redis
 
 #: The hash; fields are ``STAGE:BUCKET``, ``STAGE:sum`` and ``STAGE:count``.
 KEY: Final = "thermalwatch:stage-seconds"
-#: Upper bounds of the buckets, s; longer ones count in none of them.
+#: Upper bounds of the buckets, s; longer durations count only in the total.
 BUCKETS_S: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 
 @dataclass(frozen=True)
 class StageHistogram:
-    """Durations of one stage."""
+    """Histogram of one stage's durations."""
 
-    buckets: tuple[int, ...]  #: durations up to each of `BUCKETS_S`, and of all: cumulative
+    buckets: tuple[int, ...]  #: cumulative, for each of `BUCKETS_S`, then the total
     sum_s: float
 
 
 def add_durations(redis: Redis, durations_s: Mapping[str, Sequence[float]]) -> None:
-    """Add what a batch took, by stage, in one round trip.
+    """Add a batch's durations, by stage, in one round trip.
 
     Raises:
-        redis.RedisError: Redis cannot be reached; nothing depends on it.
+        redis.RedisError: Redis cannot be reached; only metrics are lost.
     """
     with redis.pipeline(transaction=False) as pipeline:
         for stage, observed in durations_s.items():
@@ -47,7 +46,7 @@ def add_durations(redis: Redis, durations_s: Mapping[str, Sequence[float]]) -> N
 
 
 def read_durations(redis: Redis) -> dict[str, StageHistogram]:
-    """What was added, by stage.
+    """All durations so far, by stage.
 
     Raises:
         redis.RedisError: Redis cannot be reached.
@@ -63,6 +62,6 @@ def _histogram(stage: str, found: Mapping[str, float]) -> StageHistogram:
     for bucket in range(len(BUCKETS_S)):
         total += int(found.get(f"{stage}:{bucket}", 0))
         cumulative.append(total)
-    # a scrape between two commands of a worker's pipeline may see a bucket without its count
+    # read between two commands of a worker's pipeline, a bucket may be ahead of the count
     count = max(int(found.get(f"{stage}:count", 0)), total)
     return StageHistogram((*cumulative, count), found.get(f"{stage}:sum", 0.0))

@@ -5,9 +5,9 @@
 >>> detector = Detector.load(Path("model"))                             # doctest: +SKIP
 >>> detector.score([decode(Path("a.png").read_bytes())])[0].score       # doctest: +SKIP
 
-The types below are loaded when first used: `import thermal` alone loads neither torch nor OpenCV.
-The verbs are functions of the module that is called like them (`thermal.decode.decode`,
-`thermal.training.train.train`, `thermal.evaluation.evaluate.evaluate`).
+The names below are loaded on first use, so `import thermal` alone imports neither torch nor
+OpenCV. Other functions are imported from their modules: `thermal.decode.decode`,
+`thermal.training.train.train`, `thermal.evaluation.evaluate.evaluate`.
 """
 
 from __future__ import annotations
@@ -44,10 +44,10 @@ __all__ = [
 
 _HOME = {
     "Bundle": "thermal.detection.bundle",
+    "Content": "thermal.inspection",
     "DecodeOptions": "thermal.decode",
     "Detector": "thermal.detection.detector",
     "Evaluation": "thermal.evaluation.evaluate",
-    "Content": "thermal.inspection",
     "Frame": "thermal.frame",
     "Inspected": "thermal.inspection",
     "LinearScale": "thermal.frame",

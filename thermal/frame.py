@@ -1,4 +1,4 @@
-"""One decoded image: values with their unit, and what the file said about itself."""
+"""One decoded image: values with their unit, and metadata from the file."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-#: What the numbers of a frame mean. `counts` is whatever the sensor or file held.
+#: The unit of a frame's values. `counts` are values without a temperature scale.
 Unit = Literal["celsius", "counts"]
 
 #: (H, W) float32 values of a frame.
@@ -42,9 +42,9 @@ class LinearScale:
 class Frame:
     """One image as values.
 
-    `values` is (H, W) float32 in `unit`; 16-bit counts are held exactly. `radiometric` says
-    whether temperatures come from the file itself or a declared scale (then `unit` is
-    ``celsius``). `metadata` holds what the file says about the measurement (emissivity,
+    `values` is (H, W) float32 in `unit`, exact for 16-bit counts. `radiometric` is true if
+    temperatures come from the file itself or from a declared scale (then `unit` is
+    ``celsius``). `metadata` is what the file states about the measurement (emissivity,
     object_distance_m, reflected_apparent_temperature_c, atmospheric_temperature_c,
     relative_humidity, camera_model, …).
     """

@@ -1,4 +1,4 @@
-"""Hotspots: connected regions that are hotter than a threshold, and the numbers about them."""
+"""Hotspots: connected regions hotter than a threshold, and their measurements."""
 
 from __future__ import annotations
 
@@ -12,34 +12,34 @@ from numpy.typing import NDArray
 
 from thermal.frame import Frame, Unit, Values
 
-#: Hotspots listed one by one in a report, hottest first; count and area always cover all of them.
+#: Most hotspots listed in a report, hottest first; count and area cover all of them.
 MAX_LISTED = 100
 
-#: Normal distribution: standard deviation over median absolute deviation.
+#: Standard deviation divided by median absolute deviation (MAD), of a normal distribution.
 _SIGMA_PER_MAD = 1.4826
 
-#: Least robust σ that is believed, in the unit of the frame: the noise of an uncooled sensor
-#: (NETD ≈ 50 mK) and one quantisation step. A flat background has a spread of zero otherwise.
+#: Lower limit of the robust σ, in the unit of the frame: the noise of an uncooled sensor
+#: (NETD ≈ 50 mK), and one quantization step. The MAD of a flat background is 0.
 _LEAST_SIGMA: dict[Unit, float] = {"celsius": 0.05, "counts": 1.0}
 
-#: Levels of the histogram in which Otsu's threshold is searched.
+#: Highest level of the histogram on which Otsu's threshold is computed.
 _OTSU_LEVELS = 65535
 
 
 @dataclass(frozen=True)
 class HotspotRule:
-    """How the threshold of a frame is found, and which regions count.
+    """How a frame's threshold is computed, and which regions count.
 
     =============  ===================================================================
     method         threshold
     =============  ===================================================================
     ``absolute``   `value`, in the unit of the frame
-    ``delta``      `value`, in the unit of the frame, over the frame's `reference`
-    ``robust``     `value` robust σ over the frame's median, σ = 1.4826 MAD (Iglewicz and
+    ``delta``      `value`, in the unit of the frame, above the frame's `reference`
+    ``robust``     `value` robust σ above the frame's median, σ = 1.4826 MAD (Iglewicz and
                    Hoaglin, How to Detect and Handle Outliers, 1993)
-    ``percentile`` the `value`-th percentile of the frame, linear interpolation
-    ``otsu``       the best split in two classes (Otsu, 1979); it always finds a split, so it
-                   suits scenes that always hold a hot object
+    ``percentile`` the `value`-th percentile of the frame, linearly interpolated
+    ``otsu``       the best split into two classes (Otsu, 1979); it always finds one, so it
+                   suits scenes that always contain a hot object
     =============  ===================================================================
     """
 
@@ -53,7 +53,7 @@ class HotspotRule:
     min_area_px: int = 1
 
     def __post_init__(self) -> None:
-        """Raises `ValueError` if the value does not fit the method."""
+        """Raise `ValueError` if the value does not fit the method."""
         if self.method == "otsu":
             if self.value is not None:
                 raise ValueError("value: method 'otsu' takes no value")
@@ -69,11 +69,11 @@ class HotspotRule:
 
 @dataclass(frozen=True)
 class Hotspot:
-    """One region, 8-connected. Temperatures are in the unit of the frame."""
+    """One 8-connected region. `max`, `mean` and `std` are in the unit of the frame."""
 
     area_px: int
     bbox: tuple[int, int, int, int]  #: x, y, width, height in px
-    centroid: tuple[float, float]  #: x, y in px; pixel centres are whole numbers
+    centroid: tuple[float, float]  #: x, y in px; the centre of the first pixel is (0, 0)
     peak: tuple[int, int]  #: x, y of the hottest pixel
     max: float
     mean: float
@@ -82,7 +82,7 @@ class Hotspot:
 
 @dataclass(frozen=True)
 class FrameStatistics:
-    """Over all pixels, in the unit of the frame; std is the population standard deviation."""
+    """Of all pixels, in the unit of the frame; `std` is the population standard deviation."""
 
     max: float
     mean: float
@@ -92,22 +92,22 @@ class FrameStatistics:
 
 @dataclass(frozen=True, eq=False)
 class HotspotReport:
-    """What was measured on one frame."""
+    """The measurements of one frame."""
 
-    threshold: float  #: a pixel is hot when it is above, in the unit of the frame
+    threshold: float  #: pixels above it are hot; in the unit of the frame
     hotspots: tuple[Hotspot, ...]  #: highest max first, at most `MAX_LISTED`
     hotspot_count: int  #: all hotspots, listed or not
     area_px: int  #: of all hotspots
     statistics: FrameStatistics
-    mask: NDArray[np.bool_]  #: (H, W), true within hotspots
+    mask: NDArray[np.bool_]  #: (H, W), true in hotspots
 
 
 def default_rule(unit: Unit, bit_depth: int) -> HotspotRule:
-    """Return the rule for a camera that has none of its own.
+    """Return the rule for a camera without one of its own.
 
-    °C: 10 °C over the median. 8-bit counts: 40 counts over the median, a sixth of what the
-    format holds. Deeper counts say nothing about the range that the camera really uses, so there
-    the frame's own spread is the measure: 6 robust σ over the median.
+    °C: 10 °C above the median. 8-bit counts: 40 counts above the median, a sixth of the range.
+    With more bits, the range that a camera really uses is unknown, so the limit follows the
+    frame's own spread: 6 robust σ above the median.
     """
     if unit == "celsius":
         return HotspotRule("delta", 10.0)
@@ -117,16 +117,16 @@ def default_rule(unit: Unit, bit_depth: int) -> HotspotRule:
 
 
 def measure(frame: Frame, rule: HotspotRule) -> HotspotReport:
-    """Find and measure the hotspots of a frame without NaN.
+    """Find and measure the hotspots of a frame, which must not contain NaN.
 
-    The work is done per array, not per pixel or region: noise with twenty thousand regions costs
-    little more than a frame without any.
+    Works on whole arrays, so noise with twenty thousand regions takes little longer than a frame
+    without any.
     """
     values = frame.values
     threshold = _threshold(values, frame.unit, rule)
     hot = hotspot_mask(values, threshold)
     statistics = _statistics(values)
-    if statistics.max <= threshold:  # most frames of most cameras
+    if statistics.max <= threshold:  # true of most frames
         return HotspotReport(threshold, (), 0, 0, statistics, hot)
     top, left, within = _crop(hot)
     _, found, boxes, centroids = cv2.connectedComponentsWithStats(
@@ -155,7 +155,7 @@ def measure(frame: Frame, rule: HotspotRule) -> HotspotReport:
 
 
 def _crop(hot: NDArray[np.bool_]) -> tuple[int, int, tuple[slice, slice]]:
-    """The first row and column that hold anything hot, and the part of the frame that does."""
+    """The first row and column with a hot pixel, and the slices that contain all of them."""
     rows, columns = np.flatnonzero(hot.any(1)), np.flatnonzero(hot.any(0))
     top, left = int(rows[0]), int(columns[0])
     return top, left, (slice(top, int(rows[-1]) + 1), slice(left, int(columns[-1]) + 1))
@@ -192,9 +192,9 @@ def _threshold(values: Values, unit: Unit, rule: HotspotRule) -> float:
 
 
 def _median_and_deviation(values: Values, *, deviates: bool) -> tuple[float, float]:
-    """Median and, if it is asked for, median absolute deviation from it.
+    """Median and, with `deviates`, median absolute deviation (otherwise 0).
 
-    Those of many 16-bit counts are read off a histogram, which is a third of the work.
+    Large frames of 16-bit counts use a histogram, which takes a third of the time.
     """
     is_large = values.size > 65_536 and values.min() >= 0 and values.max() <= 65_535
     counts = values.astype(np.uint16) if is_large else None
@@ -206,12 +206,12 @@ def _median_and_deviation(values: Values, *, deviates: bool) -> tuple[float, flo
     median = _median_of(at, histogram)
     if not deviates:
         return median, 0.0
-    distance = np.abs(2 * at - round(2 * median))  # in half counts: the median may lie between two
+    distance = np.abs(2 * at - round(2 * median))  # in half counts, as the median may be
     return median, _median_of(np.arange(distance.max() + 1), np.bincount(distance, histogram)) / 2
 
 
 def _median_of(at: NDArray[np.int64], histogram: NDArray[Any]) -> float:
-    """The median of whole numbers, each `at` present as often as the histogram says."""
+    """The median of a histogram: `histogram[i]` is how often the number `at[i]` occurs."""
     reached = np.cumsum(histogram)
     n = int(reached[-1])
     low, high = np.searchsorted(reached, [(n - 1) // 2, n // 2], side="right")
@@ -219,9 +219,9 @@ def _median_of(at: NDArray[np.int64], histogram: NDArray[Any]) -> float:
 
 
 def _otsu(values: Values) -> float:
-    """Return the hottest value of the colder of Otsu's two classes.
+    """Return the hottest value of the colder one of Otsu's two classes.
 
-    The histogram has 65,536 levels over the value range, so it is exact for 8-bit counts.
+    The histogram has 65,536 levels over the range of values, so it is exact for 8-bit counts.
     """
     low, high = float(values.min()), float(values.max())
     if low == high:
@@ -234,12 +234,12 @@ def _otsu(values: Values) -> float:
 
 @dataclass(frozen=True, eq=False)
 class _Regions:
-    """Per label, (count,) each; label 0 is the background and holds nothing of use."""
+    """Arrays with one entry per label; the entry of label 0, the background, is meaningless."""
 
     max: NDArray[np.float64]
     mean: NDArray[np.float64]
     std: NDArray[np.float64]
-    peak: NDArray[np.int64]  #: (count, 2) x, y of the first pixel that holds the maximum
+    peak: NDArray[np.int64]  #: (count, 2): x, y of the first pixel with the maximum
 
 
 def _measure_regions(

@@ -1,7 +1,7 @@
-"""The one path of an image: decode ▸ refuse a foreign unit ▸ score ▸ measure.
+"""The one path of an image: decode ▸ check the unit ▸ score ▸ measure hotspots.
 
-Workers, `thermalwatch score` and the benchmark all come through `inspect`, so an image gets the
-same score, the same hotspots and the same refusal wherever it is looked at.
+Workers, `thermalwatch score` and the benchmark all call `inspect`, so an image gets the same score,
+the same hotspots or the same refusal everywhere.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from thermal.hotspots import HotspotReport, HotspotRule, default_rule, measure
 if TYPE_CHECKING:
     from thermal.detection.detector import Detector, Scored
 
-#: Reasons that an upload still in progress can cause as well.
+#: Reasons that an unfinished upload can cause too.
 _INCOMPLETE: Final = frozenset({"empty", "corrupt", "unsupported"})
 
 
@@ -28,14 +28,14 @@ class Content:
     """The bytes of an image file, and how to read and measure them."""
 
     data: bytes
-    suffix: str = ""  #: of the file's name, such as ``.png``; a hint for formats without signature
+    suffix: str = ""  #: of the file name, such as ``.csv``: identifies formats without a signature
     options: DecodeOptions = field(default_factory=DecodeOptions)
     hotspot: HotspotRule | None = None  #: None: the default rule for the frame's unit and depth
 
 
 @dataclass(frozen=True, eq=False)
 class Inspected:
-    """What was found in one image."""
+    """The values of one image, its score and its hotspots."""
 
     frame: Frame
     scored: Scored
@@ -47,11 +47,11 @@ class Refusal:
     """Why an image cannot be scored."""
 
     reason: str  #: one word: empty, corrupt, unsupported, too_large or unit_mismatch
-    detail: str  #: a sentence for people
+    detail: str  #: a sentence for the user
 
     @property
     def may_be_incomplete(self) -> bool:
-        """Whether the rest of the file may still be on its way."""
+        """Whether an upload still in progress could be the cause."""
         return self.reason in _INCOMPLETE
 
 
@@ -61,17 +61,16 @@ def inspect(
     *,
     progress: Callable[[], None] = lambda: None,
 ) -> list[Inspected | Refusal]:
-    """Inspect images; one answer each, in their order.
+    """Decode, score and measure images; returns one result per image, in the same order.
 
-    `contents` is consumed one by one, so a generator can read file after file and only one file's
-    bytes are held at a time. All frames go through the network together: hand over at most
-    `detector.images_a_pass` for one forward pass. `progress` is called after each step of each
-    image. Threads may inspect at once.
+    `contents` is consumed one at a time, so a generator can read file after file without holding
+    all their bytes. Pass at most `detector.images_a_pass` images to score them in one forward pass.
+    `progress` is called after each step. Thread-safe.
 
     Raises:
         FloatingPointError: a score is not a number; the model or its device is at fault, because
-            frames hold finite numbers only.
-        RuntimeError: torch's, when the device fails.
+            frames hold only finite numbers.
+        RuntimeError: raised by torch when the device fails.
     """
     decoded: list[tuple[Frame, HotspotRule | None] | Refusal] = []
     for content in contents:

@@ -1,4 +1,4 @@
-"""The worker process: takes batches from the queue until it is told to stop."""
+"""The worker process: scores batches from the queue until it is told to stop."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ from worker.rq_worker import WarmWorker
 
 log = logging.getLogger(__name__)
 
-#: Shortest and longest wait in seconds between two looks whether a lost service is back.
+#: Shortest and longest wait between two attempts to reach a lost service, in seconds.
 FIRST_PAUSE_S: Final = 0.5
 MAX_WAIT_S: Final = 5.0
 
 
 @dataclass
 class Totals:
-    """What a worker did since it started."""
+    """What a worker has done since it started."""
 
     batches: int = 0
     scored: int = 0
@@ -49,7 +49,7 @@ class Totals:
 
 
 class Worker:
-    """One worker: wires a `BatchScorer` to RQ and outlives every outage of what it depends on."""
+    """One worker: connects a `BatchScorer` to RQ and survives outages of the services it needs."""
 
     def __init__(
         self,
@@ -79,8 +79,8 @@ class Worker:
         Must run in the main thread, where signals arrive.
 
         Raises:
-            ModelNotFound, BundleError: there is no model to work with at the start.
-            DeviceFailed: the device fails; a new process may find it well.
+            ModelNotFound, BundleError: no usable model at the start.
+            DeviceFailed: the device failed; restart the process to try it again.
         """
         _one_core_a_thread()
         keep_freed_memory()
@@ -91,7 +91,7 @@ class Worker:
                 time.sleep(wait_s)
                 wait_s = min(wait_s * 2, MAX_WAIT_S)
         except StopRequested:
-            pass  # the signal came between two lives of the RQ worker
+            pass  # the signal came while no RQ worker was running
         finally:
             self._score.close()
         if self._device_failure is not None:
@@ -99,10 +99,10 @@ class Worker:
         return self.totals
 
     def _work(self, *, burst: bool) -> bool:
-        """One life of an RQ worker, which ends when Redis fails it; True if it ended as it should.
+        """Run an RQ worker until it stops (True) or Redis fails (False: run it again).
 
-        RQ's worker gives up on some of Redis' failures, so a new one takes its place, under a new
-        name: the old name may still be registered.
+        RQ's worker gives up on some Redis errors, so each run is a new worker. It gets a new name,
+        because the old one may still be registered.
         """
         name = f"{self.config.name}.{uuid.uuid4().hex[:8]}"
         self._rq = None
@@ -116,7 +116,7 @@ class Worker:
             )
             self._rq.work(burst=burst, logging_level="WARNING")
         except RedisError as error:
-            log.warning("Redis at %s failed (%s), starting again", address(self.redis), error)
+            log.warning("Redis at %s failed (%s), reconnecting", address(self.redis), error)
             return self._must_end()
         return burst or self._must_end()
 
@@ -139,10 +139,10 @@ class Worker:
         self.totals.scored += report.scored
         self.totals.anomalies += report.anomalies
         self.totals.quarantined += report.quarantined
-        with suppress(RedisError):  # a metric less; the work goes on
+        with suppress(RedisError):  # only a metric is lost
             add_durations(self.redis, self._score.stages.take())
         log.info(
-            "batch of %d: %d scored, %d anomalies, %d quarantined, %d superseded, %d later",
+            "batch of %d: %d scored, %d anomalies, %d quarantined, %d superseded, %d postponed",
             len(batch.frame_ids),
             report.scored,
             report.anomalies,
@@ -153,8 +153,8 @@ class Worker:
         )
 
     def _wait_for_services(self) -> None:
-        # A worker that took the next job at once would fail all of them within a second. Whether a
-        # disk has room again only the next batch can tell, so the pause grows from job to job.
+        # A worker that took the next job at once would fail every queued job within a second.
+        # Only the next batch shows whether a full disk has room again: the pause grows per job.
         while not self._must_end():
             time.sleep(self._pause_s)
             self._pause_s = min(self._pause_s * 2, MAX_WAIT_S)
@@ -162,10 +162,10 @@ class Worker:
             try:
                 return check_writes(self.engine)
             except DatabaseUnavailable as error:
-                log.warning("%s; looking again in %.0f s", error, self._pause_s)
+                log.warning("%s; trying again in %.0f s", error, self._pause_s)
 
 
 def _one_core_a_thread() -> None:
-    """Let libraries start no threads of their own: the frames of a batch keep all cores busy."""
+    """Limit torch and OpenCV to one thread: the frames of a batch keep all cores busy."""
     cv2.setNumThreads(1)
     torch.set_num_threads(1)

@@ -1,7 +1,8 @@
 """The main path: frame ids in, committed rows and pictures out.
 
-Every stage can die and be done again: reading and scoring have no effects, a decision is kept by
-the window, pictures are replaced by the same pictures, and the rows are one transaction.
+Every stage can be repeated after a crash: reading and scoring have no side effects, the window
+remembers each frame's decision, pictures are overwritten with the same content, and all rows are
+committed in one transaction.
 """
 
 from __future__ import annotations
@@ -35,12 +36,12 @@ from worker.stages import Stages
 
 log = logging.getLogger(__name__)
 
-#: Most frames, and bytes of their files, that are decided about and committed together.
+#: Most frames, and most bytes of their files, that are decided and committed together.
 PART_FRAMES = 64
 PART_BYTES = 64 * 1024 * 1024
-#: Parts that are inspected while another one is committed.
+#: Parts inspected ahead while another one is committed.
 PARTS_AHEAD = 1
-#: Times a part is decided anew because its window was replaced meanwhile.
+#: Attempts to decide a part whose window is rebuilt in the meantime.
 DECIDE_ATTEMPTS = 5
 
 Part = Sequence[LedgerFrame]
@@ -48,7 +49,7 @@ Part = Sequence[LedgerFrame]
 
 @dataclass(frozen=True)
 class BatchReport:
-    """What became of a batch's frames."""
+    """Number of frames of a batch, by outcome."""
 
     scored: int = 0
     anomalies: int = 0
@@ -57,7 +58,7 @@ class BatchReport:
     postponed: int = 0
 
     def __add__(self, other: BatchReport) -> BatchReport:
-        """What became of two batches."""
+        """The counts of two batches together."""
         return BatchReport(
             *(mine + its for mine, its in zip(astuple(self), astuple(other), strict=True))
         )
@@ -65,7 +66,7 @@ class BatchReport:
 
 @dataclass(frozen=True)
 class _Begun:
-    """A part whose inspection has begun, under one model."""
+    """A part whose inspection has started, with the model it uses."""
 
     part: Part
     detector: Detector
@@ -95,17 +96,17 @@ class BatchScorer:
         self._inspecting = ThreadPoolExecutor(config.threads, thread_name_prefix="inspect")
         self._drawing = ThreadPoolExecutor(config.threads, thread_name_prefix="draw")
         self._inspections = InspectionPool(config, clock, progress, self._inspecting)
-        #: How long the stages took; whoever runs batches takes it.
+        #: Durations of the stages; the caller takes them after each batch.
         self.stages = Stages()
 
     def __call__(self, batch: FrameBatch) -> BatchReport:
-        """Bring the batch's frames that are still pending to their outcome, part by part.
+        """Give each frame of the batch that is still pending its outcome, part by part.
 
-        While one part is decided about, drawn and committed, threads inspect the next.
+        While one part is decided, drawn and committed, threads inspect the next.
 
         Raises:
             storage.errors.StorageError, redis.RedisError, OSError, DeviceFailed: a service or the
-                device failed; nothing is lost, the batch may be run again.
+                device failed; nothing is lost and the batch can be run again.
         """
         with self.progress.waiting(), self.stages.timed("load"):
             entries = load_pending(self.engine, batch.frame_ids)
@@ -134,7 +135,7 @@ class BatchScorer:
 
     def _finish(self, begun: _Begun) -> BatchReport:
         """Give the frames of one part their outcome."""
-        with self.stages.timed("inspect"):  # as long as it is not ready when it is wanted
+        with self.stages.timed("inspect"):  # only the time spent waiting for it
             found = self._inspected(begun)
         with self.progress.waiting():
             rows = self._decide_and_commit(begun.detector, found)
@@ -161,16 +162,16 @@ class BatchScorer:
         )
 
     def _inspected(self, begun: _Begun) -> Inspection:
-        """What was found out; if that fails, it is tried with the model loaded anew."""
+        """The part's inspection, repeated with a reloaded model if it fails."""
         try:
             return begun.inspection.result()
-        except (RuntimeError, FloatingPointError) as error:  # RuntimeError: torch's for devices
+        except (RuntimeError, FloatingPointError) as error:  # torch raises RuntimeError for devices
             begun.inspection.cancel()
             if is_out_of_memory(error):
                 raise
             device = begun.detector.device
-            log.warning("scoring failed on %s, loading the model anew: %s", device, error)
-        # here the first attempt's tensors, which the error held, are free
+            log.warning("scoring failed on %s, reloading the model: %s", device, error)
+        # outside the except block: the error held the first attempt's tensors in memory
         return self._inspections.start(self.models.renewed(begun.detector), begun.part).result()
 
     def _decide_and_commit(self, detector: Detector, found: Inspection) -> list[ResultRow]:
@@ -202,7 +203,7 @@ class BatchScorer:
                 for camera in stale.streams:
                     stream = StreamKey(camera, detector.model_id)
                     self.streams.windows.drop(stream, decided[stream].epoch)
-                # a frame that another worker has committed meanwhile has its number for good
+                # skip frames that another worker has committed in the meantime
                 ids = [item.id for item in inspected]
                 pending = {entry.id for entry in load_pending(self.engine, ids)}
                 inspected = [item for item in inspected if item.id in pending]
@@ -226,7 +227,7 @@ class BatchScorer:
         inspected: Sequence[InspectedFrame],
         decided: Mapping[StreamKey, Decided],
     ) -> list[ResultRow]:
-        """The row of each frame, once its pictures are stored if it keeps any."""
+        """Store the pictures of frames that keep them, then make each frame's row."""
         decisions = {
             frame_id: decision
             for answer in decided.values()
@@ -253,7 +254,7 @@ class BatchScorer:
         inspected: Sequence[InspectedFrame],
         decisions: Mapping[str, Decision],
     ) -> dict[str, StoredArtifacts]:
-        """Draw and store what is kept, by frame."""
+        """Draw and store the pictures of frames that keep them; by frame id."""
 
         def draw(item: InspectedFrame) -> StoredArtifacts:
             stored = store_pictures(self.store, detector.bundle, item, decisions[item.id])
@@ -265,7 +266,7 @@ class BatchScorer:
         return {item.id: one for item, one in zip(kept, drawn, strict=True)}
 
     def _confirm(self, rows: Sequence[ResultRow], decided: Mapping[StreamKey, Decided]) -> None:
-        """Tell the windows which of their decisions are in the database."""
+        """Tell the windows which decisions are now in the database."""
         committed = {stream: list(answer.open_decisions) for stream, answer in decided.items()}
         for row in rows:
             committed[StreamKey(row.camera, row.model_id)].append(row.frame_id)
@@ -273,7 +274,10 @@ class BatchScorer:
 
 
 def parts_of(entries: Sequence[LedgerFrame]) -> Iterator[Part]:
-    """Parts of at most `PART_FRAMES` frames and, but for a single one, `PART_BYTES` of files."""
+    """Split entries into parts of at most `PART_FRAMES` frames and `PART_BYTES` of files.
+
+    A single larger file is a part of its own.
+    """
     part: list[LedgerFrame] = []
     size = 0
     for entry in entries:

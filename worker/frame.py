@@ -1,4 +1,4 @@
-"""A ledger frame with all that is known of it before the decision."""
+"""A pending frame with everything known about it before the decision."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class InspectedFrame:
 
     @property
     def captured_at(self) -> float:
-        """Unix s: the camera's clock if the file names its time zone, else the file's mtime."""
+        """Unix s: the time in the file if it has a time zone, else the file's mtime."""
         stated = self.frame.captured_at
         if stated is not None and stated.tzinfo is not None:
             return stated.timestamp()

@@ -1,8 +1,8 @@
-"""From ledger entries to scored and measured frames. This stage has no effects, so it runs ahead.
+"""From ledger entries to scored and measured frames. No side effects, so this stage runs ahead.
 
-Threads share the frames of a part. Each of them takes some through all steps (read, decode,
-forward pass, hotspots), because on a CPU that beats threads inside the forward pass: those wait
-for one another at every layer, and also whenever a neighbouring process uses a core.
+Threads share the frames of a part, and each takes its share through all steps (read, decode,
+forward pass, hotspots). On a CPU this is faster than threads inside the forward pass, which wait
+for one another at every layer, and longer when another process takes a core.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from worker.frame import InspectedFrame
 from worker.progress import Progress
 from worker.reading import FileContent, Postponed, Refused, Superseded, read_frame, refuse
 
-#: What becomes of a frame that was inspected.
+#: The possible results of inspecting a pending frame.
 Outcome = InspectedFrame | Refused | Superseded | Postponed
 
 
 @dataclass(frozen=True)
 class Inspection:
-    """What was found out about some frames, each list in the order of the entries."""
+    """Inspected frames by result, each list in the order of the entries."""
 
     inspected: list[InspectedFrame]
     refused: list[Refused]
@@ -51,7 +51,7 @@ class InspectionPool:
         self._pool = pool
 
     def start(self, detector: Detector, entries: Sequence[LedgerFrame]) -> InspectionAhead:
-        """Begin to inspect `entries`."""
+        """Start inspecting `entries`."""
         share = math.ceil(len(entries) / self._config.threads)
         size = max(1, min(share, detector.images_a_pass))
         now = self._clock()
@@ -71,13 +71,13 @@ class InspectionPool:
 
 
 class InspectionAhead:
-    """An inspection that goes on in other threads."""
+    """An inspection that runs in other threads."""
 
     def __init__(self, shares: Sequence[Future[list[Outcome]]]):
         self._shares = shares
 
     def result(self) -> Inspection:
-        """Wait for it. Raises what a thread raised."""
+        """Wait for the inspection. Raises whatever a thread raised."""
         found = [item for share in self._shares for item in share.result()]
         return Inspection(
             inspected=[item for item in found if isinstance(item, InspectedFrame)],
@@ -87,10 +87,10 @@ class InspectionAhead:
         )
 
     def cancel(self) -> None:
-        """Drop what has not begun. What has begun may end: it has no effects."""
+        """Cancel shares that have not started; running ones may finish, without side effects."""
         for share in self._shares:
             share.cancel()
-        self._shares = ()  # a failed future keeps its traceback, and with it the batch, in memory
+        self._shares = ()  # a failed future's traceback would keep the batch in memory
 
 
 def inspect_files(
@@ -107,7 +107,7 @@ def inspect_files(
         FloatingPointError, RuntimeError: the model or its device failed.
     """
     outcomes: dict[str, Outcome] = {}
-    read: list[tuple[LedgerFrame, str]] = []  # with the SHA-256; the bytes are not kept
+    read: list[tuple[LedgerFrame, str]] = []  # with SHA-256, without the bytes
 
     def contents() -> Iterator[Content]:
         for entry in entries:

@@ -1,15 +1,15 @@
-"""Around the main path: a frame that makes batches fail ends up alone, and then in quarantine.
+"""Wraps the main path: isolates frames that make batches fail, then quarantines them.
 
-A batch can fail in two ways that may be the fault of one of its frames:
+A batch can fail in two ways that one of its frames may have caused:
 
-- It raises what nobody expects, or there is no memory for it. Then each half of it is tried as a
-  batch of its own, and so on; what has to be decided again gets the same decisions.
-- Its worker does not live to tell: the process was killed, crashed or got stuck. Another worker
-  notices, and from then on each of the frames gets a job of its own.
+- It raises an unexpected error, or runs out of memory. Then each half is tried as a batch of its
+  own, and so on. Frames that were already decided get the same decisions.
+- Its worker was killed, crashed or got stuck. Another worker notices, and each of the frames gets
+  a job of its own.
 
-A frame that fails alone is tried again later, and is quarantined after `MAX_FAILURES`. Failures of
-the database, of Redis, of a disk or of the device are no frame's fault and count for nothing here;
-nor does a failure after which no other frame was scored: what fails for all is no frame's fault.
+A frame that fails alone is tried again later, and quarantined after `MAX_FAILURES`. Failures of the
+database, Redis, a disk or the device are not blamed on a frame. Nor are failures while no other
+frame can be scored: a fault that affects every frame is not one frame's fault.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ from worker.reading import RETRY_S
 
 log = logging.getLogger(__name__)
 
-#: Times that working on a frame alone may fail before the frame is given up.
+#: Failures of a frame on its own after which it is quarantined.
 MAX_FAILURES: Final = 3
-#: Failures of what a batch needs, rather than of a frame in it.
+#: Failures of something a batch depends on, rather than of a frame in it.
 INFRASTRUCTURE: Final = (
     StorageError,
     RedisError,
-    StreamMissing,  # Redis does not keep what it is given
+    StreamMissing,  # Redis loses what was just written
     OSError,
     BundleError,
     DeviceFailed,
@@ -51,14 +51,14 @@ INFRASTRUCTURE: Final = (
 
 @dataclass(frozen=True)
 class _Failure:
-    """What went wrong, without the traceback, which would keep all of the batch in memory."""
+    """An error without its traceback, which would keep the whole batch in memory."""
 
     text: str
     out_of_memory: bool
 
 
 class Isolation:
-    """Runs batches through `score`, and finds the frames that must not be in one."""
+    """Runs batches through `score` and isolates the frames that make them fail."""
 
     def __init__(
         self,
@@ -74,14 +74,14 @@ class Isolation:
         self._progress = progress
         self._poison = PoisonFrames(redis)
         self._queue = FrameQueue(redis)
-        self._works = False  # whether a frame was scored since a failure was last blamed on one
+        self._works = False  # whether a frame was scored since a frame was last blamed
 
     def __call__(self, batch: FrameBatch) -> BatchReport:
-        """Bring the batch's frames to their outcome, except for those that must be alone.
+        """Give the batch's frames their outcome; poison frames get jobs of their own.
 
         Raises:
             StorageError, RedisError, OSError, BundleError, DeviceFailed: the frames are not to
-                blame; nothing is lost, the batch may be run again.
+                blame; nothing is lost and the batch can be run again.
         """
         failures = self._poison.failures(batch.frame_ids)
         try:
@@ -89,7 +89,7 @@ class Isolation:
                 return self._give_up(
                     batch.frame_ids[0],
                     "failed",
-                    f"its worker died, got stuck or failed {MAX_FAILURES} times with it alone",
+                    f"its worker died, got stuck or failed {MAX_FAILURES} times on it alone",
                 )
             if len(batch.frame_ids) > 1:
                 for frame_id in failures:
@@ -102,7 +102,7 @@ class Isolation:
             raise
 
     def abandoned(self, batch: FrameBatch) -> None:
-        """Note that a worker did not come to an end with this batch.
+        """Note that a worker did not finish this batch.
 
         Raises:
             redis.RedisError: Redis cannot be reached.
@@ -149,7 +149,7 @@ class Isolation:
             postpone(self._engine, [frame_id], until=self._clock() + RETRY_S)
             return BatchReport(postponed=1)
         if failure.out_of_memory:
-            detail = f"there is not enough memory to score it ({failure.text})"
+            detail = f"not enough memory to score it ({failure.text})"
             return self._give_up(frame_id, "too_large", detail)
         return self._give_up(frame_id, "failed", failure.text)
 

@@ -1,4 +1,4 @@
-"""What the C library does with memory that is given back."""
+"""Keeps freed memory in the process for the next image."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from typing import Final
 #: Parameters of mallopt(3).
 _M_TRIM_THRESHOLD: Final = -1
 _M_MMAP_THRESHOLD: Final = -3
-#: Bytes of free memory that a heap keeps at its end.
+#: Bytes of free memory that a heap keeps at its end before it is trimmed.
 KEPT_BYTES: Final = 512 * 1024 * 1024
-#: Bytes from which a block is mapped for itself, and unmapped when it is given back; glibc's limit.
+#: Blocks of this many bytes or more get their own mapping, unmapped when freed; glibc's maximum.
 MAPPED_BYTES: Final = 32 * 1024 * 1024
 
 
 def keep_freed_memory() -> bool:
-    """Keep memory that is given back for the next image; False where the C library cannot.
+    """Reuse freed memory for the next image; False if the C library is not glibc.
 
-    A worker allocates the same megabytes for each image. glibc gives them back to the kernel in
-    between, which then hands them out page by page, cleared: many page faults an image or none,
+    A worker allocates the same megabytes for each image. By default glibc may return them to the
+    kernel in between, which hands them out again page by page, zeroed: many page faults per image,
     depending on what lies at the end of the heap.
     """
     try:

@@ -1,4 +1,4 @@
-"""The model in use, warm on its device, and swapped when another one is made active."""
+"""The active model, loaded on its device and replaced when another one is activated."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ from thermal.frame import Frame
 
 log = logging.getLogger(__name__)
 
-#: Seconds for which a worker goes on with its model before it asks which one is active.
+#: Seconds after which a worker asks again which model is active.
 REFRESH_S: Final = 2.0
-#: How torch, OpenCV and NumPy say that there is no memory; only NumPy has the error for it.
+#: How torch, OpenCV and NumPy report a lack of memory; only NumPy raises MemoryError.
 _NO_MEMORY: Final = ("out of memory", "can't allocate memory", "insufficient memory")
 
 
 class DeviceFailed(ThermalError):
-    """The device does not score any more; as a rule, a new process can use it again."""
+    """The device no longer works; usually a new process can use it again."""
 
 
 def is_out_of_memory(error: Exception) -> bool:
-    """Whether an error says that there was not enough memory, on the host or on the device."""
+    """Whether an error means that memory ran out, on the host or on the device."""
     return isinstance(error, MemoryError) or any(
         words in str(error).lower() for words in _NO_MEMORY
     )
 
 
 class ModelSource:
-    """Loads the active model from the database, and keeps it."""
+    """Loads the active model from the database and keeps it in memory."""
 
     def __init__(self, engine: Engine, device: str, clock: Callable[[], float]):
         self._engine = engine
@@ -68,25 +68,25 @@ class ModelSource:
         return self._detector
 
     def renewed(self, detector: Detector) -> Detector:
-        """Load a detector's model anew after it failed, and see whether its device works.
+        """Reload a detector's model after a failure, and test its device on a uniform image.
 
         Raises:
-            DeviceFailed: it does not, even for an image that cannot be the reason.
+            DeviceFailed: the device fails on that image too.
         """
         bundle, self._detector = detector.bundle, None
         try:
             self._detector = Detector.from_bundle(bundle, self._device)
-            [scored] = self._detector.score([_even_image(bundle.normalization)])
+            [scored] = self._detector.score([_uniform_image(bundle.normalization)])
         except RuntimeError as error:
             raise DeviceFailed(
-                f"the device {detector.device!r} fails, with the model loaded anew too: {error}"
+                f"the device {detector.device!r} still fails after reloading the model: {error}"
             ) from error
         if not math.isfinite(scored.score):
-            raise DeviceFailed(f"the device {detector.device!r} computes no numbers any more")
+            raise DeviceFailed(f"the device {detector.device!r} gives scores that are not numbers")
         return self._detector
 
 
-def _even_image(normalization: Normalization) -> Frame:
+def _uniform_image(normalization: Normalization) -> Frame:
     shape = (normalization.height, normalization.width)
     values = np.full(shape, normalization.offset, np.float32)
     return Frame(values, normalization.unit, radiometric=False, bit_depth=8)

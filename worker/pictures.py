@@ -1,4 +1,4 @@
-"""Which frames keep pictures, and how these get from values to files."""
+"""Decides which frames keep pictures, draws them and stores them."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ _KINDS: Final[tuple[PictureKind, ...]] = (
     "overlay",
     "sheet",
 )
-#: Frame ids are 128-bit hashes, so their first 32 bits are a fair draw.
+#: Frame ids are 128-bit hashes: their first 32 bits are a uniform random number.
 _DRAW_DIGITS: Final = 8
 
 
 def keeps_pictures(config: WorkerConfig, frame_id: str, decision: Decision) -> bool:
-    """Whether the policy keeps this frame's pictures; the same answer whenever it is asked."""
+    """Whether the policy keeps this frame's pictures; always the same answer for a frame."""
     policy = config.pictures
     if policy.keep == "none":
         return False
@@ -39,10 +39,10 @@ def keeps_pictures(config: WorkerConfig, frame_id: str, decision: Decision) -> b
 def store_pictures(
     store: ArtifactStore, bundle: Bundle, item: InspectedFrame, decision: Decision
 ) -> StoredArtifacts:
-    """Draw a frame's pictures and store them with the numbers behind them.
+    """Draw a frame's pictures and store them with its values and anomaly map.
 
     Raises:
-        OSError: the disk is full, or away; what was stored is replaced by the next attempt.
+        OSError: the disk is full or unreachable; the next attempt overwrites what was stored.
     """
     entry, frame = item.entry, item.frame
     caption = Caption(

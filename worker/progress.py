@@ -1,4 +1,4 @@
-"""Whether the work of a process goes on: what tells a slow batch from a stuck one."""
+"""Whether a worker makes progress, to tell a slow batch from a stuck one."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from contextlib import contextmanager
 
 
 class Progress:
-    """Counts the steps of a worker's batches. Threads share it."""
+    """Counts the steps of a worker's batches. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._waiting = 0
-        self._interrupted = False  # in what was waited for last
-        self.steps = 0  #: rises with every step; its value means nothing else
+        self._interrupted = False  # the last wait ended with an exception
+        self.steps = 0  #: increases with every step; only a change is meaningful
 
     def step(self) -> None:
-        """Say that a part of the work is done."""
+        """Record progress."""
         with self._lock:
             self.steps += 1
             self._interrupted = False
 
     @contextmanager
     def waiting(self) -> Iterator[None]:
-        """Do what depends on a disk or a service: if it sticks, no frame is to blame."""
+        """Mark a wait for a disk or a service: if it hangs, no frame is to blame."""
         with self._lock:
             self._waiting += 1
         try:
@@ -40,5 +40,5 @@ class Progress:
 
     @property
     def is_waiting(self) -> bool:
-        """Whether a thread waits for a disk or a service, or was interrupted while it did."""
+        """Whether a thread waits for a disk or a service, or its wait was interrupted."""
         return self._waiting > 0 or self._interrupted

@@ -1,4 +1,4 @@
-"""From a ledger entry to the bytes of its file, or to the reason why there are none."""
+"""From a ledger entry to the content of its file, or to the reason why it cannot be read."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from thermal.errors import ImageTooLarge
 from thermal.inspection import Refusal
 from worker.progress import Progress
 
-#: Attempts after which a file that cannot be read is given up, whatever the clocks say.
+#: Attempts after which an unreadable file is refused, even if clocks say it is new.
 MAX_ATTEMPTS: Final = 20
-#: Seconds until a file that could not be reached is tried again.
+#: Seconds before a file that could not be read is tried again.
 RETRY_S: Final = 5.0
 #: Bytes read from a file at a time.
 _CHUNK: Final = 1 << 20
@@ -29,7 +29,7 @@ _CHUNK: Final = 1 << 20
 
 @dataclass(frozen=True, eq=False)
 class FileContent:
-    """A file whose content is the one that the ledger knows."""
+    """The content of a file that has not changed since the ledger recorded it."""
 
     entry: LedgerFrame
     data: bytes
@@ -38,7 +38,7 @@ class FileContent:
 
 @dataclass(frozen=True)
 class Refused:
-    """A file that will never be scored: goes to quarantine."""
+    """A file that cannot be scored: goes to quarantine."""
 
     entry: LedgerFrame
     reason: str  #: one machine word
@@ -47,7 +47,7 @@ class Refused:
 
 @dataclass(frozen=True)
 class Superseded:
-    """The file was overwritten: it no longer holds the content that the ledger knows."""
+    """The file was overwritten since the ledger recorded it."""
 
     entry: LedgerFrame
 
@@ -63,7 +63,7 @@ class Postponed:
 def read_frame(
     entry: LedgerFrame, *, max_bytes: int, grace_s: float, now: float, progress: Progress
 ) -> FileContent | Refused | Superseded | Postponed:
-    """Read the file of a pending frame. Never raises for what a file may be.
+    """Read the file of a pending frame. Never raises, whatever the file is.
 
     Files over `max_bytes` are refused unread. For `grace_s` seconds after it was first seen, a
     file that cannot be opened is postponed, not refused. `now` is in Unix s.
@@ -85,7 +85,7 @@ def read_frame(
             return Refused(entry, "unreadable", f"no permission to read it: {error.strerror}")
         return Refused(entry, "missing", "the file was deleted or moved before it was read")
     except OSError:
-        return Postponed(entry, now + RETRY_S)  # the disk or the network, not the file
+        return Postponed(entry, now + RETRY_S)  # a fault of the disk or the network
     if data is None:
         return Superseded(entry)
     return FileContent(entry, data, hashlib.sha256(data).hexdigest())
@@ -94,14 +94,14 @@ def read_frame(
 def refuse(
     entry: LedgerFrame, refusal: Refusal, *, grace_s: float, now: float
 ) -> Refused | Postponed:
-    """What follows from content that cannot be scored: a file may still be uploading."""
+    """Refuse a file whose content cannot be scored, or postpone it while it may be uploading."""
     if refusal.may_be_incomplete and _may_still_be_uploaded(entry, grace_s, now):
         return Postponed(entry, min(entry.seen_at + grace_s, now + RETRY_S))
     return Refused(entry, refusal.reason, refusal.detail)
 
 
 def _read_unchanged(entry: LedgerFrame, limit: int, progress: Progress) -> bytes | None:
-    """The file's content, or None if it is not the file that the ledger knows."""
+    """The file's content, or None if the file has changed since the ledger recorded it."""
     descriptor = open_beneath(text_to_path(entry.root), text_to_path(entry.path))
     try:
         if _identity(descriptor) != (entry.mtime_ns, entry.size):
@@ -125,9 +125,9 @@ def _identity(descriptor: int) -> tuple[int, int]:
 
 
 def _may_still_be_uploaded(entry: LedgerFrame, grace_s: float, now: float) -> bool:
-    # Any change would have made it another frame, so the file has not changed since it was seen.
-    # Its mtime does not count: another machine's clock set it, or it was copied with the file.
-    # Our clock may go back, which must not keep a file for ever.
+    # A changed file is another frame, so this one has been unchanged since `seen_at`. Its mtime
+    # says little: another machine's clock may have set it, or a copy preserved it. MAX_ATTEMPTS
+    # ends the wait if our own clock was set back.
     return now - entry.seen_at < grace_s and entry.attempts < MAX_ATTEMPTS
 
 

@@ -1,4 +1,4 @@
-"""All that was found out about a frame, as the row that is stored."""
+"""Builds the result row of a scored frame."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from worker.frame import InspectedFrame
 
 @dataclass(frozen=True)
 class StoredArtifacts:
-    """What was stored of a frame: paths relative to the artifact store."""
+    """Paths of a frame's stored files, relative to the artifact store."""
 
     pictures: Mapping[PictureKind, str] = field(default_factory=dict)
     map: str | None = None  #: values and anomaly map
 
 
 def reasons_for(item: InspectedFrame, decision: Decision) -> tuple[str, ...]:
-    """Machine words for all that speaks for an anomaly; empty for a normal frame."""
+    """The signals that drove an anomaly's score; empty for a normal frame."""
     return item.scored.drivers if decision.anomaly else ()
 
 

@@ -1,4 +1,4 @@
-"""An RQ worker that keeps the model warm: it does not fork, and it runs one function only."""
+"""An RQ worker that keeps the model in memory: it does not fork, and runs only one function."""
 
 from __future__ import annotations
 
@@ -23,33 +23,33 @@ from worker.progress import Progress
 
 log = logging.getLogger(__name__)
 
-#: Seconds between the signs of life of a running job.
+#: Seconds between two heartbeats of a running job.
 HEARTBEAT_S: Final = 5
-#: Seconds without a sign of life after which a job counts as abandoned.
+#: Seconds without a heartbeat after which a job counts as abandoned.
 ABANDONED_AFTER_S: Final = 20
-#: Seconds between two looks for abandoned jobs.
+#: Seconds between two checks for abandoned jobs.
 MAINTENANCE_S: Final = 10
-#: Seconds that an idle worker waits for a job before it shows that it lives, and looks again.
+#: Seconds that an idle worker waits for a job before it sends a heartbeat and waits again.
 IDLE_TURN_S: Final = 5
-#: Seconds without progress after which a job counts as stuck. Longer than the database may keep a
-#: worker waiting (30 s), short enough that another worker has the job back within a minute.
+#: Seconds without progress after which a job counts as stuck: longer than a database call may take
+#: (30 s), short enough for another worker to have the job within a minute.
 STUCK_AFTER_S: Final = 35
-#: Exit status of a process that could not get out of a job in another way.
+#: Exit status of a process that ended itself because its job was stuck.
 EXIT_STUCK: Final = 70
 
 BatchHandler = Callable[[FrameBatch], None]
 
 
 class FrameJob(Job):
-    """A job that can call nothing but the handler of its worker."""
+    """A job that can only call its worker's handler."""
 
     handler: BatchHandler | None = None
 
     @property
     def func(self) -> Callable[..., None]:
-        """The handler, whatever else the job may name."""
+        """The handler, whatever function the job names."""
         if self.func_name != JOB_FUNCTION or self.instance is not None or self.handler is None:
-            raise InvalidMessage(f"a job asks for {self.func_name!r}, which no worker runs")
+            raise InvalidMessage(f"a job asks for {self.func_name!r}, which workers do not run")
         handler = self.handler
 
         def score_frames(message: object) -> None:
@@ -58,37 +58,37 @@ class FrameJob(Job):
         return score_frames
 
     def batch(self) -> FrameBatch | None:
-        """The job's message; None if it is none of ours."""
+        """The job's message; None if it is not ours."""
         try:
             return FrameBatch.decode(self.args[0])
         except (InvalidMessage, DeserializationError, IndexError, TypeError):
             return None
 
-    # RQ imports whatever these name, and calls it; a job of ours names nothing
+    # disabled: RQ would import and call whatever function the job payload names
     success_callback = None
     failure_callback = None
     stopped_callback = None
 
     def send_webhooks(self, status: str | JobStatus, *, exc_string: str | None = None) -> None:
-        """Send nothing: where to is in the job, so whoever wrote it would choose the address."""
+        """Disabled: the URL comes from the job payload (SSRF)."""
 
 
 class WarmWorker(SimpleWorker):
-    """Runs batches in this process, with a heartbeat beside them.
+    """Runs batches in this process while a thread sends heartbeats.
 
-    RQ's own `SimpleWorker` shows no life while it works, so a dead one would go unnoticed for as
-    long as a job may take. Here a thread renews the job every `HEARTBEAT_S`; when it stops, the
-    job returns to the queue within `ABANDONED_AFTER_S + MAINTENANCE_S`. The same thread ends the
-    process when the job makes no progress any more: in a call into a driver or a dead file system
-    no alarm interrupts it.
+    RQ's own `SimpleWorker` sends none while it works, so a dead worker would go unnoticed until
+    its job times out. Here a thread renews the job every `HEARTBEAT_S`; when that stops, the job
+    returns to the queue within `ABANDONED_AFTER_S + MAINTENANCE_S`. The same thread ends the
+    process when the job no longer makes progress, because no alarm interrupts a call that hangs in
+    a driver or a dead file system.
 
-    `abandoned` is told of batches whose worker, this one or another, did not come to an end; it
+    `abandoned` is called with every batch that its worker, this one or another, did not finish; it
     may raise `redis.RedisError`.
     """
 
     job_class = FrameJob
     log_result_lifespan = False
-    # RQ doubles its wait while Redis is away; half a minute more would break our promise
+    # RQ doubles its wait while Redis is down, up to a minute; reconnect sooner
     max_connection_wait_time = 5.0
 
     def __init__(
@@ -117,21 +117,21 @@ class WarmWorker(SimpleWorker):
 
     @property
     def must_end(self) -> bool:
-        """Whether a signal, or `end_after_this_job`, asked this worker to stop."""
+        """Whether a signal or `end_after_this_job` asked this worker to stop."""
         return self._stop_requested or self._shutdown_requested_date is not None
 
     def end_after_this_job(self) -> None:
-        """Take no other job."""
+        """Stop once the current job is done."""
         self._stop_requested = True
 
     def subscribe(self) -> None:
-        """Take no commands over Redis: whoever reaches it could end this worker."""
+        """Disabled: anyone with access to Redis could stop this worker by a command."""
 
     def unsubscribe(self) -> None:
-        """There is nothing to end; RQ's listening thread would outlive its worker's Redis."""
+        """Nothing to do: `subscribe` starts no thread."""
 
     def heartbeat(self, timeout: int | None = None, pipeline: Pipeline | None = None) -> None:
-        """Show that this worker lives, also to a Redis that has forgotten it."""
+        """Send a heartbeat; register again if Redis has lost this worker."""
         super().heartbeat(timeout, pipeline)
         if pipeline is None and not self.connection.sismember(self.redis_workers_keys, self.key):
             with self.connection.pipeline() as again:
@@ -141,11 +141,11 @@ class WarmWorker(SimpleWorker):
                 again.execute()
 
     def get_heartbeat_ttl(self, job: Job, working_time: float = 0.0) -> int:
-        """Seconds for which a running job counts as alive after a sign of life."""
+        """Seconds for which a running job counts as alive after a heartbeat."""
         return ABANDONED_AFTER_S
 
     def perform_job(self, job: Job, queue: Queue, execution: Execution) -> bool:
-        """Run one job under its heartbeat."""
+        """Run one job while a thread sends its heartbeats."""
         cast(FrameJob, job).handler = self._handler
         ended = threading.Event()
         beat = threading.Thread(
@@ -161,7 +161,7 @@ class WarmWorker(SimpleWorker):
     def _beat(
         self, job: FrameJob, queue: Queue, execution: Execution, ended: threading.Event
     ) -> None:
-        # Beats are counted, not seconds: a process that was stopped for a while is not stuck.
+        # Count heartbeats, not seconds: a process that was suspended for a while is not stuck.
         steps, beats_since_step = self._progress.steps, 0
         while not ended.wait(HEARTBEAT_S):
             beats_since_step += 1
@@ -176,23 +176,23 @@ class WarmWorker(SimpleWorker):
                 log.warning("no heartbeat for job %s: %s", job.id, error)
 
     def _leave_to_others(self, job: FrameJob, queue: Queue, execution: Execution) -> NoReturn:
-        """Put a stuck job back on the queue and end the process; not before Redis takes it."""
+        """Put a stuck job back on the queue, then end the process."""
         if not self._progress.is_waiting and (batch := job.batch()):
             self._abandoned(batch)
         self.handle_job_failure(job, queue, exc_string="stuck", execution=execution)
         log.critical(
-            "job %s made no progress for %d s: left to others, this process ends",
+            "job %s made no progress for %d s: back on the queue, this process ends",
             job.id,
             STUCK_AFTER_S,
         )
         os._exit(EXIT_STUCK)
 
     def _handle_abandoned(self, job: FrameJob, error: type[Exception], *_: object) -> None:
-        # called by RQ's maintenance, once for every job that lost its worker
+        # called by RQ's maintenance once for each job whose worker died
         if error is AbandonedJobError and (batch := job.batch()):
             log.warning("job %s lost its worker", job.id)
             self._abandoned(batch)
 
     def handle_exception(self, job: Job, *exc_info: Any) -> None:
-        """Log a failed job in one line; RQ keeps its traceback."""
+        """Log a failed job in one line; RQ stores the traceback."""
         log.error("job %s failed: %s: %s", job.id, exc_info[0].__name__, exc_info[1])

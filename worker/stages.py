@@ -1,4 +1,4 @@
-"""A stopwatch for the stages of a batch."""
+"""Times the stages of a batch."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 
 class Stages:
-    """Durations in seconds, by stage, since they were last taken."""
+    """Durations in seconds, by stage, since the last `take`."""
 
     def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
         self._clock = clock
@@ -16,12 +16,12 @@ class Stages:
 
     @contextmanager
     def timed(self, stage: str) -> Iterator[None]:
-        """Time the block; one that fails does not count."""
+        """Time the block; a block that raises is not counted."""
         begun = self._clock()
         yield
         self._durations_s.setdefault(stage, []).append(self._clock() - begun)
 
     def take(self) -> dict[str, list[float]]:
-        """What was timed, which is forgotten."""
+        """Return the durations and start again with none."""
         taken, self._durations_s = self._durations_s, {}
         return taken

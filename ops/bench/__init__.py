@@ -1,1 +1,1 @@
-"""The benchmark: this machine, its ceiling, and the alternatives."""
+"""The benchmark: this machine, its upper limit, and the usual alternatives."""

@@ -1,12 +1,12 @@
 """Contenders of the benchmark that are one process: ``python -m ops.bench.child NAME …``.
 
-Each is ready when it prints a line; for every number of images on its standard input it works
-through so many, and prints the seconds that took.
+Each prints a line when it is ready. For every number that it reads from standard input it processes
+that many images and prints how many seconds it took.
 
-- ``ceiling``: the images are in memory, threads decode, score and measure them. No program that
-  uses this decoder and this model on these cores can be quicker.
-- ``script``: what people write first: load the model, go through the images one by one, write a
-  CSV file at the end.
+- ``ceiling``: the images are in memory; threads decode, score and measure them. No program that
+  uses this decoder and this model on these cores can be faster.
+- ``script``: what people write first: load the model, process the images one by one, write a CSV
+  file at the end.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from thermal.detection.detector import Detector
 from thermal.inspection import Content, Inspected, inspect
 from worker.memory import keep_freed_memory
 
-#: Images that are worked on together, as in a worker.
+#: Images per part, as in a worker.
 BATCH = 64
 
 
@@ -53,7 +53,7 @@ def ceiling(paths: Sequence[Path], detector: Detector, threads: int) -> Callable
 
 
 def inspected(images: Sequence[bytes], detector: Detector) -> list[Inspected]:
-    """Decode, score and measure images that are all good. Raises `RuntimeError` for a bad one."""
+    """Decode, score and measure images. Raises `RuntimeError` if one is refused."""
     found = inspect(map(Content, images), detector)
     good = [item for item in found if isinstance(item, Inspected)]
     if len(good) != len(found):
@@ -62,7 +62,7 @@ def inspected(images: Sequence[bytes], detector: Detector) -> list[Inspected]:
 
 
 def script(paths: Sequence[Path], detector: Detector, output: Path) -> Callable[[int], None]:
-    """One image after the other, with what threads the libraries were given."""
+    """Process one image after the other, with as many library threads as the environment sets."""
 
     def run(count: int) -> None:
         rows = []
@@ -77,7 +77,7 @@ def script(paths: Sequence[Path], detector: Detector, output: Path) -> Callable[
 
 
 def main(name: str, model: str, images: str, device: str, threads: str) -> None:
-    """Be one of the contenders until standard input ends."""
+    """Run as a contender until standard input ends."""
     if name == "ceiling":
         keep_freed_memory()  # as a worker does
     detector = Detector.load(Path(model), device)
@@ -86,7 +86,7 @@ def main(name: str, model: str, images: str, device: str, threads: str) -> None:
         run = ceiling(paths, detector, int(threads))
     else:
         run = script(paths, detector, Path(os.devnull))
-    run(2 * BATCH)  # warm
+    run(2 * BATCH)  # warm up
     print("ready", flush=True)
     for line in sys.stdin:
         begun = time.perf_counter()

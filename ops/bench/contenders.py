@@ -1,4 +1,4 @@
-"""Who takes part in the benchmark, and how each is measured."""
+"""The contenders of the benchmark, and how each is measured."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ SCRIPT: Final = "script"
 WARM_RQ: Final = "warm RQ"
 TEXTBOOK_RQ: Final = "textbook RQ"
 
-#: Images of the first runs, which tell how many make one of the length wanted.
+#: Images of the first run, from which the number for a full round is estimated.
 PILOT = 128
 
 
 @dataclass
 class Contender:
-    """One way to score images, and what it came to."""
+    """One way to score images, and its measurements."""
 
     name: str
     run: Callable[[int], float] = field(repr=False)  #: images → images/s
@@ -37,32 +37,32 @@ class Contender:
     workers: int = 1
     threads: int = 1  #: of each worker
     database: str | None = None
-    images: int = 0  #: in a round
+    images: int = 0  #: per round
     rounds: list[float] = field(default_factory=list)  #: images/s
-    cpu_ms_rounds: list[float] = field(default_factory=list)  #: of all its processes, an image
+    cpu_ms_rounds: list[float] = field(default_factory=list)  #: per image, of all its processes
 
     @property
     def images_per_s(self) -> float:
-        """The median of the rounds."""
+        """Median of the rounds."""
         return median(self.rounds)
 
     @property
     def cpu_ms(self) -> float:
-        """Milliseconds of one core for an image, the median of the rounds."""
+        """Milliseconds of one core per image; median of the rounds."""
         return median(self.cpu_ms_rounds)
 
     def over(self, other: Contender) -> float:
-        """How many times as fast as the other one: the median of the rounds' ratios."""
+        """Speed relative to another contender: median of the ratios within each round."""
         pairs = zip(self.rounds, other.rounds, strict=True)
         return median(mine / its for mine, its in pairs)
 
     def choose_images(self, run_s: float) -> None:
-        """Let a round take about `run_s`; also warms it up."""
+        """Choose the number of images so that a round takes about `run_s`; also warms up."""
         if self.images > 0:
             return
         self.run(PILOT)
         self.images, took_s = PILOT, 0.0
-        while took_s < run_s / 2:  # by the clock: the rate of a few images may be anything
+        while took_s < run_s / 2:  # by the clock, because the rate of a few images is unreliable
             self.images = round(self.images * min(4.0, run_s / took_s if took_s else 1.0))
             begun = time.monotonic()
             self.run(self.images)
@@ -70,7 +70,7 @@ class Contender:
         self.images = max(PILOT, round(self.images * run_s / took_s))
 
     def measure(self) -> None:
-        """Add a round."""
+        """Run and record a round."""
         before = cpu_s(self.pids)
         self.rounds.append(self.run(self.images))
         self.cpu_ms_rounds.append(1000 * (cpu_s(self.pids) - before) / self.images)
@@ -78,7 +78,7 @@ class Contender:
 
 @dataclass(frozen=True)
 class Inputs:
-    """What all contenders of an image size work on."""
+    """Images and model that all contenders of an image size use."""
 
     folder: Path
     model: Path
@@ -89,7 +89,7 @@ class Inputs:
 
 @dataclass(frozen=True)
 class Field:
-    """All contenders of an image size, running; `site` is the system with one worker."""
+    """All running contenders of an image size; `site` is the system with one worker."""
 
     contenders: list[Contender]
     site: Site
@@ -104,7 +104,7 @@ def start(
     databases: Mapping[str, NewDatabase],
     cold_jobs: int,
 ) -> Field:
-    """Start everybody; they end with `stack`."""
+    """Start all contenders; they end with `stack`."""
     cores = available_cores()
     shares = sorted({(number, max(1, cores // number)) for number in workers} | {(1, 1)})
     threads = sorted({of_each for _, of_each in shares})
@@ -115,7 +115,7 @@ def start(
             site = _site(stack, inputs, database, new, number, of_each)
             sites.setdefault(f"{database} {number} {of_each}", site)
             contenders.append(site[1])
-    # with one thread each: for a single image, more of them cost more than they help
+    # one thread each: for single images, more threads make it slower
     contenders.append(_child(stack, inputs, SCRIPT, 1))
     contenders.append(_jobs(stack, inputs, "warm"))
     contenders.append(_jobs(stack, inputs, "fork", images=cold_jobs))

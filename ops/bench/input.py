@@ -1,8 +1,8 @@
-"""What the benchmark runs on: images of the simulated plant, and a model for them.
+"""Input of the benchmark: images of the simulated plant, and a model for them.
 
-The model is not trained, which takes minutes and changes nothing about speed: its architecture is
-the one that training would choose, its weights are random, and it is calibrated on such images, so
-that scores, windows and rows are ordinary ones.
+The model is not trained, because training takes minutes and does not change the speed. It has the
+architecture that training would choose, random weights, and a calibration on such images, so that
+scores, windows and rows are realistic.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ from thermal.detection.score_config import ScoreConfig
 from thermal.training.calibrate import calibrate_map, calibrate_scores, held_out_distribution
 from thermal.training.train import choose_architecture
 
-#: Images that differ; a run over more of them starts again with the first.
+#: Number of distinct images; a longer run repeats them.
 DISTINCT: Final = 256
-#: Images that the model is calibrated on: as many references as a small training set gives.
+#: Images that the model is calibrated on; also its reference images for the density.
 CALIBRATION: Final = 256
-#: Standard deviation of the noise that every image gets, counts of 0.01 K.
+#: Standard deviation of the noise added to each image, in counts of 0.01 K.
 _NOISE: Final = 5.0
 
 
@@ -45,7 +45,7 @@ class ImageKind:
 
     @property
     def described(self) -> str:
-        """Size and format, for people."""
+        """Size and format, for display."""
         return (
             f"{self.width}×{self.height} {'8' if self.suffix == '.jpg' else '16'}-bit "
             + {
@@ -65,7 +65,7 @@ KINDS: Final[Mapping[str, ImageKind]] = {
 
 
 def image_files(kind: ImageKind, count: int, *, seed: int = 0) -> Iterator[bytes]:
-    """The bytes of `count` different image files."""
+    """The bytes of `count` distinct image files."""
     rng = np.random.default_rng(seed)
     for counts in islice(Plant(seed).training_frames(CAMERAS[0], count), count):
         scene = cv2.resize(counts.astype(np.float32), (kind.width, kind.height))
@@ -74,7 +74,8 @@ def image_files(kind: ImageKind, count: int, *, seed: int = 0) -> Iterator[bytes
 
 def _encoded(values: NDArray[np.floating[Any]], suffix: str) -> bytes:
     if suffix == ".jpg":
-        values = (values - 26_000) / 20  # about 20 K below the air to 30 K above are 256 levels
+        # 256 levels, from about 20 K below air temperature to 30 K above
+        values = (values - 26_000) / 20
         pixels: NDArray[np.unsignedinteger[Any]] = values.clip(0, 255).astype(np.uint8)
     else:
         pixels = values.clip(0, 65_535).astype(np.uint16)
@@ -84,7 +85,7 @@ def _encoded(values: NDArray[np.floating[Any]], suffix: str) -> bytes:
 
 
 def write_images(kind: ImageKind, folder: Path) -> list[Path]:
-    """`DISTINCT` image files in `folder`."""
+    """Write `DISTINCT` image files into `folder`."""
     folder.mkdir(parents=True)
     paths = []
     for number, data in enumerate(image_files(kind, DISTINCT)):
@@ -94,7 +95,7 @@ def write_images(kind: ImageKind, folder: Path) -> list[Path]:
 
 
 def calibrated_bundle(kind: ImageKind, *, images: int = CALIBRATION) -> Bundle:
-    """A model of the architecture that training chooses for these images, without its training."""
+    """A calibrated, untrained model of the architecture that training would choose."""
     frames = [decode(data) for data in image_files(kind, images, seed=1)]
     height, width = choose_size([frame.shape for frame in frames])
     values = np.stack([frame.values for frame in frames])

@@ -1,4 +1,4 @@
-"""The workers of `ops.bench.rq` as contenders."""
+"""Starts the workers of `ops.bench.rq` and measures them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ops.bench.rq import make_table
 
 @dataclass
 class Jobs:
-    """A queue with one job an image, and its worker."""
+    """A queue with one job per image, and its worker."""
 
     kind: Literal["fork", "warm"]
     redis: Redis
@@ -32,7 +32,7 @@ class Jobs:
     _enqueued: int = field(default=0)
 
     def run(self, count: int) -> float:
-        """Images per second of `count` jobs."""
+        """Run `count` jobs; returns images per second."""
         queue = Queue(self.kind, connection=self.redis)
         function = f"ops.bench.rq.score_{'cold' if self.kind == 'fork' else 'warm'}"
         begun = time.monotonic()
@@ -62,7 +62,7 @@ def running_jobs(
     threads: int,
     device: str,
 ) -> Iterator[Jobs]:
-    """A queue and its worker that waits for jobs, until the end of the block."""
+    """A queue with a waiting worker, until the end of the block."""
     (folder / "run").mkdir(parents=True)
     database, log = folder / "results.db", folder / "worker.log"
     make_table(database)

@@ -1,4 +1,4 @@
-"""Processes of the benchmark: started so that none outlives it, waited for, ended in order."""
+"""Processes of the benchmark: start them, wait for them, and end them in order."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ from ops.local import embedded_redis
 from ops.local.parent_death import bound_to_this_process
 from ops.local.up import child_environment
 
-#: Seconds that a process may take to be ready, and that a contender may take for its images.
+#: Time limits in seconds: for a process to get ready, and for a contender to finish its images.
 START_S = 120.0
 RUN_S = 900.0
-#: Seconds that a process gets to end.
+#: Seconds that a process may take to end before it is killed.
 STOP_S = 60.0
 
 
 class BenchError(OpsError):
-    """A contender did not start, or did not come to an end."""
+    """A contender did not start or did not finish."""
 
 
 @contextmanager
 def process(
     argv: Sequence[str], *, log: Path, threads: int, environment: Mapping[str, str] | None = None
 ) -> Iterator[subprocess.Popen[str]]:
-    """A child process with so many threads, until the end of the block."""
+    """A child process with that many threads, until the end of the block."""
     plain = {
         name: value
         for name, value in os.environ.items()
@@ -50,7 +50,7 @@ def process(
             stderr=output,
             text=True,
             env={**plain, **(environment or {})},
-            start_new_session=True,  # Ctrl-C ends the benchmark, which ends its processes in order
+            start_new_session=True,  # Ctrl-C must reach only the benchmark, which ends its children
         )
     try:
         yield child
@@ -64,12 +64,12 @@ def process(
 
 
 def python(module: str, *words: str | Path | int) -> tuple[str, ...]:
-    """Argument list that runs a module of this package."""
+    """The argument list that runs a module of this project."""
     return (sys.executable, "-P", "-m", module, *map(str, words))
 
 
 def ask(child: subprocess.Popen[str], count: int) -> float:
-    """Seconds that a process of `ops.bench.child` needs for so many images."""
+    """Let a process of `ops.bench.child` process `count` images; returns seconds."""
     requests, answers = cast("IO[str]", child.stdin), cast("IO[str]", child.stdout)
     requests.write(f"{count}\n")
     requests.flush()
@@ -77,14 +77,14 @@ def ask(child: subprocess.Popen[str], count: int) -> float:
 
 
 def await_ready(child: subprocess.Popen[str], log: Path) -> None:
-    """Wait for the first line that a process prints. Raises `BenchError` if there is none."""
+    """Wait for the first line of output. Raises `BenchError` if the process ends without one."""
     if not cast("IO[str]", child.stdout).readline():
-        raise BenchError(f"a contender did not start; {log} says:\n{tail(log)}")
+        raise BenchError(f"a contender did not start; end of {log}:\n{tail(log)}")
 
 
 @contextmanager
 def redis_server(state: Path) -> Iterator[tuple[str, int]]:
-    """The embedded Redis of a state directory, as `up` runs it; its URL and process id."""
+    """The embedded Redis of a state directory, as in `up`; yields its URL and process id."""
     embedded_redis.prepare(state)
     log = state / "redis.log"
     with process(embedded_redis.redis_command(state), log=log, threads=1) as server:
@@ -93,7 +93,7 @@ def redis_server(state: Path) -> Iterator[tuple[str, int]]:
 
 
 def cpu_s(pids: Sequence[int]) -> float:
-    """Seconds that processes have spent on cores, ended children included; NaN if unknown."""
+    """CPU seconds of processes, including their ended children; NaN if unknown."""
     ticks = 0
     for pid in pids:
         try:
@@ -110,10 +110,10 @@ def until(condition: Callable[[], bool], timeout_s: float, what: str, log: Path)
     deadline = time.monotonic() + timeout_s
     while not condition():
         if time.monotonic() > deadline:
-            raise BenchError(f"no {what} within {timeout_s:.0f} s; {log} says:\n{tail(log)}")
+            raise BenchError(f"no {what} within {timeout_s:.0f} s; end of {log}:\n{tail(log)}")
         time.sleep(0.02)
 
 
 def tail(log: Path, lines: int = 8) -> str:
-    """The end of a log."""
+    """The last lines of a log."""
     return "\n".join(log.read_text(errors="replace").splitlines()[-lines:])

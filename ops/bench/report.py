@@ -1,4 +1,4 @@
-"""What the benchmark measured, as a table for people and as JSON for programs."""
+"""The benchmark's results as a table and as JSON."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from dataclasses import asdict
 from ops.bench.contenders import CEILING, SCRIPT, TEXTBOOK_RQ, THERMALWATCH, WARM_RQ, Contender
 from ops.bench.run import Report, SizeReport
 
-#: What a Postgres that is not there is called in the table.
+#: Shown in the table if there is no Postgres to measure.
 NOT_INSTALLED = "not installed"
 
 
 def as_json(report: Report) -> dict[str, object]:
-    """The keys are stable; rates are images per second, times milliseconds."""
+    """The report as JSON values with stable keys; rates in images per second, times in ms."""
     return {
         "machine": asdict(report.machine),
         "rounds": report.plan.rounds,
@@ -47,14 +47,14 @@ def _size_as_json(size: SizeReport) -> dict[str, object]:
 
 
 def of_ceiling(size: SizeReport, contender: Contender) -> float:
-    """Share of the speed of the ceiling with as many threads in all."""
+    """Speed relative to the ceiling with the same total number of threads."""
     threads = contender.workers * contender.threads
     ceilings = {c.threads: c for c in size.contenders if c.name == CEILING}
     return contender.over(ceilings.get(threads) or ceilings[max(ceilings)])
 
 
 def ratios(size: SizeReport) -> dict[str, float]:
-    """The product with one worker on all cores over each alternative; and two workers over one."""
+    """Speed of one worker on all cores relative to each alternative, and of two workers to one."""
     ours = {(c.workers, c.threads): c for c in reversed(size.contenders) if c.name == THERMALWATCH}
     first = ours[max((key for key in ours if key[0] == 1), default=max(ours))]
     found = {
@@ -69,7 +69,7 @@ def ratios(size: SizeReport) -> dict[str, float]:
 
 
 def as_text(report: Report) -> Iterator[str]:
-    """The table, line by line; Markdown, so that it can be pasted."""
+    """The report as lines of Markdown."""
     machine = report.machine
     yield (
         f"{machine.processor}, {machine.cores} cores, {machine.device}, torch {machine.torch}, "

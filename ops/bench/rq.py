@@ -1,8 +1,8 @@
-"""The usual ways to score images with RQ, to compare with: one job an image.
+"""The usual ways to score images with RQ, for comparison: one job per image.
 
-``python -m ops.bench.rq REDIS_URL fork|warm`` is the worker: RQ's default one, which forks a
-process for every job and so loads the model in it, or one that does not fork and keeps the model.
-Jobs commit their row to SQLite, as they must if nothing may be lost.
+``python -m ops.bench.rq REDIS_URL fork|warm`` is the worker: RQ's default, which forks for every
+job and so loads the model each time, or one that does not fork and keeps the model. Jobs commit
+their row to SQLite, as they must to lose nothing.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 
 
 def score_cold(image: str, model: str, database: str, device: str) -> None:
-    """Load the model, score one image, commit its row."""
+    """Job: load the model, score one image, commit its row."""
     _score(image, _load(model, device), database)
 
 
 def score_warm(image: str, model: str, database: str, device: str) -> None:
-    """Score one image with the model that the process keeps, commit its row."""
-    _score(image, _kept(model, device), database)
+    """Job: score one image with the model kept in memory, commit its row."""
+    _score(image, _cached(model, device), database)
 
 
 def _load(model: str, device: str) -> Detector:
@@ -36,7 +36,7 @@ def _load(model: str, device: str) -> Detector:
     return Detector.load(Path(model), device)
 
 
-_kept = lru_cache(maxsize=1)(_load)
+_cached = lru_cache(maxsize=1)(_load)
 
 
 def _score(image: str, detector: Detector, database: str) -> None:
@@ -56,7 +56,7 @@ def _score(image: str, detector: Detector, database: str) -> None:
 
 
 def make_table(database: Path) -> None:
-    """The file that the jobs write to, as quick as SQLite commits safely."""
+    """Make the database that the jobs write to, with SQLite's fastest safe settings."""
     connection = sqlite3.connect(database)
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("CREATE TABLE results (image TEXT, score REAL, hotspot_area INTEGER)")
@@ -64,7 +64,7 @@ def make_table(database: Path) -> None:
 
 
 def main(redis_url: str, kind: str) -> None:
-    """Be the worker."""
+    """Run the worker."""
     from redis import Redis
     from rq import Queue, SimpleWorker, Worker
 

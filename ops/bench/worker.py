@@ -1,7 +1,7 @@
-"""A worker that notes how long each stage takes: ``python -m ops.bench.worker FILE work …``.
+"""A worker that times its stages: ``python -m ops.bench.worker FILE work …``.
 
-The product knows nothing of this: the function of each stage is wrapped before the verb runs, which
-costs a microsecond an image. When the verb ends, the times are in FILE, as seconds by stage.
+The worker's own code is unchanged: the function of each stage is wrapped before the command runs,
+which costs a microsecond per image. When the command ends, FILE has the seconds by stage, as JSON.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
 
-#: Stage → the function that is it. `score` has the two before it inside, `read` is the file alone.
+#: Stage → its function. `score` includes the two stages before it; `read` is only the file.
 STAGES: Final = {
     "read": "worker.reading._read_unchanged",
     "decode": "thermal.inspection.decode",
@@ -31,14 +31,14 @@ STAGES: Final = {
 
 
 class StageTimes:
-    """Seconds that threads spent in each stage."""
+    """Seconds spent in each stage, summed over threads."""
 
     def __init__(self) -> None:
         self.seconds = dict.fromkeys(STAGES, 0.0)
         self._lock = threading.Lock()
 
     def wrap(self, stage: str, dotted: str) -> None:
-        """Replace the function by one that takes its time."""
+        """Replace the function by one that times it."""
         owner, attribute = _locate(dotted)
         function: Callable[..., Any] = getattr(owner, attribute)
 
@@ -55,7 +55,7 @@ class StageTimes:
         setattr(owner, attribute, timed)
 
     def exclusive(self) -> dict[str, float]:
-        """Seconds by stage, each without the others."""
+        """Seconds by stage, where no stage includes another."""
         seconds = dict(self.seconds)
         seconds["score"] -= seconds["prepare"] + seconds["forward"]
         return seconds
@@ -70,7 +70,7 @@ def _locate(dotted: str) -> tuple[Any, str]:
 
 
 def main(file: str, *words: str) -> None:
-    """Run the verb."""
+    """Run the command."""
     from ops.cli.main import cli
 
     times = StageTimes()

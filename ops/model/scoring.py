@@ -1,8 +1,7 @@
-"""A folder of images scored without any service: the same steps as a worker, in memory.
+"""Scores a folder of images without any service: a worker's steps, in memory.
 
-Cameras are the first-level directories of the folder. Each one's rolling threshold starts from the
-model's held-out scores, as in the running system, and follows the images in the order of their
-paths.
+Cameras are the first-level directories of the folder. As in the running system, each one's rolling
+threshold starts from the model's held-out scores; it takes the images in the order of their paths.
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ from worker.progress import Progress
 from worker.reading import MAX_ATTEMPTS, Postponed, Refused, Superseded
 from worker.rows import StoredArtifacts, make_row
 
-#: Images that are read and scored together.
+#: Images read and inspected at a time.
 BATCH = 64
 
 #: The columns of quarantine.csv.
@@ -48,7 +47,7 @@ QUARANTINE = pa.schema(
 
 @dataclass(frozen=True)
 class FolderReport:
-    """How many images had which outcome."""
+    """Number of images, by outcome."""
 
     scored: int
     anomalies: int
@@ -96,9 +95,9 @@ def score_images(
 
 
 def image_root(images: Path, *, camera: str | None) -> tuple[WatchRoot, list[str]]:
-    """The folder as if it were watched, and its images' paths in order, relative to it.
+    """The folder as a watch root, and the paths of its images relative to it, in order.
 
-    With `camera`, all images are that camera's. A single file stands for itself. Raises
+    With `camera`, all images are that camera's. `images` may also be a single file. Raises
     `DatasetError` for a folder without images.
     """
     from thermal.training.dataset import list_images
@@ -128,7 +127,7 @@ class _FolderScorer:
         return make_row(
             item,
             decision,
-            epoch="",  # no window that others share
+            epoch="",  # there is no shared window
             stored=stored,
             model_id=self._detector.model_id,
             worker=self._config.name,
@@ -150,7 +149,7 @@ def _inspect(
     config: WorkerConfig,
     pool: ThreadPoolExecutor,
 ) -> list[Outcome]:
-    """Read and inspect images in threads, in their order."""
+    """Read and inspect images in threads; outcomes in the order of `paths`."""
     now = time.time()
     entries = [_entry(root, path, now) for path in paths]
     size = max(1, min(math.ceil(len(entries) / config.threads), detector.images_a_pass))
@@ -166,7 +165,7 @@ def _inspect(
 def _entry(root: WatchRoot, path: str, now: float) -> LedgerFrame:
     frame = root.frame_at(path)
     if frame is None:
-        raise DatasetError(f"{root.join(path)} went away while the folder was scored")
+        raise DatasetError(f"{root.join(path)} vanished while the folder was scored")
     return LedgerFrame(
         id=frame.frame_id,
         camera=frame.camera,
@@ -174,17 +173,17 @@ def _entry(root: WatchRoot, path: str, now: float) -> LedgerFrame:
         path=frame.path,
         mtime_ns=frame.mtime_ns,
         size=frame.size,
-        attempts=MAX_ATTEMPTS,  # nobody is uploading: what cannot be read now is not read
+        attempts=MAX_ATTEMPTS,  # no upload is in progress: never postpone
         seen_at=now,
     )
 
 
 def _refusal(outcome: Refused | Superseded | Postponed) -> Refused:
-    """Why an image is not scored; here nothing is tried later."""
+    """Why an image is not scored; nothing is postponed here."""
     if isinstance(outcome, Refused):
         return outcome
     return Refused(
-        outcome.entry, "unreadable", "the file changed, or could not be read, while it was scored"
+        outcome.entry, "unreadable", "the file changed or could not be read while it was scored"
     )
 
 
@@ -200,7 +199,7 @@ def _quarantine_batch(refused: Sequence[Refused]) -> Any:
 
 @contextmanager
 def _replacing(path: Path) -> Iterator[BinaryIO]:
-    """A file that takes its name when it is complete."""
+    """Write a temporary file that is renamed to `path` once complete."""
     temporary = path.with_name(f".{path.name}.tmp")
     with temporary.open("wb") as file:
         yield file

@@ -1,1 +1,1 @@
-"""The rolling window of each camera and model, and its replay."""
+"""The rolling window of each camera and model, and the replay of its decisions."""

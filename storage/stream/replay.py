@@ -1,4 +1,4 @@
-"""Decide again what was decided: every decision of every stream, from the database alone."""
+"""Recompute every decision of every stream from the database alone."""
 
 from __future__ import annotations
 
@@ -15,31 +15,31 @@ from storage.stream.window import StreamKey, config_from_text
 from thermal.detection.bundle import Bundle
 from thermal.threshold import HOLD_FRAMES, Baseline, Decision, RollingThreshold
 
-#: Mismatches that a report describes; it counts them all.
+#: Mismatches described in a report; all are counted.
 MAX_DESCRIBED = 20
 
 
 @dataclass
 class ReplayReport:
-    """What deciding again has shown."""
+    """The result of a replay."""
 
     streams: int = 0
-    decisions: int = 0  #: decided again
-    mismatches: int = 0  #: that came out differently
-    missing: int = 0  #: sequence numbers that no decision on record has
-    unchecked: int = 0  #: whose window is not known, since retention deleted what was before
-    described: list[str] = field(default_factory=list)  #: the first mismatches, for people
+    decisions: int = 0  #: recomputed
+    mismatches: int = 0  #: recomputed decisions that differ from the record
+    missing: int = 0  #: sequence numbers without a decision on record
+    unchecked: int = 0  #: not recomputed, because retention deleted part of their window
+    described: list[str] = field(default_factory=list)  #: the first mismatches, as text
 
     @property
     def consistent(self) -> bool:
-        """Whether every decision on record follows from those before it."""
+        """Whether every checked decision follows from those before it and none is missing."""
         return self.mismatches == 0 and self.missing == 0
 
 
 def replay_all(engine: Engine) -> ReplayReport:
-    """Decide again, in sequence order, all decisions of all cameras and models.
+    """Recompute, in sequence order, all decisions of all cameras and models.
 
-    Reads in constant memory; decisions that arrive meanwhile may or may not be looked at.
+    Uses constant memory. Decisions committed during the replay may or may not be included.
 
     Raises:
         DatabaseUnavailable: the database cannot be read.
@@ -58,7 +58,7 @@ def replay_all(engine: Engine) -> ReplayReport:
 
 
 class _Replay:
-    """One stream's history, decided again."""
+    """The replay of one stream."""
 
     def __init__(self, engine: Engine, key: StreamKey, bundle: Bundle, report: ReplayReport):
         self.engine = engine
@@ -67,11 +67,11 @@ class _Replay:
         self.report = report
         self.state: RollingThreshold | None = None
         self.config_text = ""
-        #: all decisions from this number on are there
+        #: no decision from this sequence number on was deleted
         self.complete_from = 1
-        #: the number that comes next
+        #: the next sequence number
         self.expected = 0
-        #: scores that must still enter the window, and frames that must pass, until it is known
+        #: scores that must enter, and frames that must pass, before the window is known
         self.unknown_scores = 0
         self.unknown_frames = 0
 
@@ -79,8 +79,8 @@ class _Replay:
         coming = self._epochs()
         for row in stream_rows(self.engine, self.key.camera, self.key.model_id):
             if not self.expected:
-                # Read after the first row, for retention may go on meanwhile: what the query
-                # still sees of deleted rows does no harm, a gap that nothing explains would.
+                # Read after the first row, because retention may run meanwhile: rows deleted since
+                # then do no harm, but a gap that `complete_from` does not explain would count.
                 with reading(self.engine) as connection:
                     self.complete_from = complete_from(connection, self.key)
                 self.expected = self.complete_from
@@ -105,7 +105,7 @@ class _Replay:
             return [(row[0], row[1], row[2]) for row in connection.execute(query)]
 
     def _enter_epoch(self, first_seq: int, config_text: str, accepted: bool) -> None:
-        """Go on as before, unless the settings changed or an operator accepted a new level."""
+        """Apply changed settings, or a new level that an operator accepted."""
         if config_text != self.config_text:
             self._restore(first_seq, config_text)
         if accepted and self.state is not None and first_seq >= self.complete_from:
@@ -113,7 +113,7 @@ class _Replay:
             self.unknown_scores = self.unknown_frames = 0
 
     def _restore(self, first_seq: int, config_text: str) -> None:
-        """Build the window as workers do."""
+        """Build the window from the decisions before `first_seq`, as workers do."""
         config = config_from_text(config_text)
         baseline = Baseline.from_scores(self.bundle.held_out_scores, config)
         state = start_state(config, baseline, self.bundle, self.key.camera)
@@ -160,7 +160,7 @@ class _Replay:
 
 def _differences(recorded: Decision, again: Decision) -> str:
     return ", ".join(
-        f"{name} is recorded as {value!r} and comes out as {getattr(again, name)!r}"
+        f"{name} is recorded as {value!r} and recomputed as {getattr(again, name)!r}"
         for name, value in vars(recorded).items()
         if getattr(again, name) != value
     )

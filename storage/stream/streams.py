@@ -1,7 +1,7 @@
-"""The rolling threshold of every stream: Redis decides, the database remembers.
+"""The rolling threshold of every stream: decided in Redis, recorded in the database.
 
-A stream that Redis does not hold (a new camera, a lost Redis, other settings) is restored from the
-database: from its rows and from the decisions that `commit_results` recorded for other batches.
+A stream that Redis does not hold (new camera, lost Redis, changed settings) is restored from its
+rows and from the open decisions that `commit_results` recorded for other batches.
 """
 
 from __future__ import annotations
@@ -37,14 +37,14 @@ from thermal.threshold import (
 
 log = logging.getLogger(__name__)
 
-#: Restores of one stream in a row after which something else must be wrong.
+#: Attempts to decide, with a restore of the stream between two of them.
 RESTORE_ATTEMPTS = 3
-#: Decisions read from the database at a time.
+#: Decisions read from the database per query.
 _PAGE = 4096
 
 
 class Streams:
-    """Decides about scores, and restores what Redis has lost."""
+    """Decides scores, and restores streams that Redis has lost."""
 
     def __init__(self, engine: Engine, windows: RollingWindows, clock: Callable[[], float]):
         self.engine = engine
@@ -55,10 +55,11 @@ class Streams:
     def decide(
         self, stream: StreamKey, bundle: Bundle, frames: Sequence[tuple[str, float]]
     ) -> Decided:
-        """Decide about (frame id, score) pairs of one stream, in this order.
+        """Decide (frame id, score) pairs of one stream, in this order.
 
         Raises:
-            DatabaseUnavailable: the stream had to be restored and could not be.
+            DatabaseUnavailable: the stream had to be restored, and the database failed.
+            StreamMissing: Redis lost the stream again right after each restore.
             redis.RedisError: Redis cannot be reached.
         """
         baseline = self._baseline(bundle)
@@ -72,7 +73,7 @@ class Streams:
     def decide_all(
         self, frames: Mapping[StreamKey, Sequence[tuple[str, float]]], bundle: Bundle
     ) -> dict[StreamKey, Decided]:
-        """`decide` for several streams, in one round trip as far as Redis holds them."""
+        """`decide` for several streams, in one round trip for those that Redis holds."""
         held = self.windows.decide_all(frames, self._baseline(bundle))
         return {
             stream: held[stream] if stream in held else self.decide(stream, bundle, batch)
@@ -86,9 +87,9 @@ class Streams:
         return self._baselines[bundle.model_id]
 
     def accept(self, stream: StreamKey, bundle: Bundle) -> int:
-        """Let a camera learn its level anew, because an operator says that it is normal.
+        """Make a stream learn its level again, because an operator accepts the new one as normal.
 
-        Returns the sequence number from which on it learns.
+        Returns the sequence number of the first frame it learns from.
 
         Raises:
             DatabaseUnavailable, redis.RedisError: nothing was accepted.
@@ -105,8 +106,8 @@ class Streams:
         camera, model_id = stream.camera, stream.model_id
         epoch, config = new_epoch(), config_to_text(self.windows.config)
         before = current_epoch(self.engine, camera, model_id)
-        # The new epoch is on record before the rows are read: from here on no decision of the old
-        # window can be committed, so what is read stays all there is.
+        # Write the new epoch before reading the rows: from here on no decision of the old window
+        # can be committed, so nothing is added to what is read below.
         open_epoch(self.engine, camera, model_id, epoch, config=config, now=self.clock())
         state = start_state(self.windows.config, self._baseline(bundle), bundle, camera)
         with writing(self.engine) as connection:
@@ -127,7 +128,7 @@ class Streams:
         if accepted:
             state.start_learning()
         elif before is not None and before.config != config:
-            state.settled = False  # the new settings count at once, not after a window
+            state.settled = False  # new settings apply at once, not gradually
         self.windows.install(stream, state, epoch, waiting)
         log.info("restored the window of camera %s at frame %d", camera, state.seq)
         return first_seq
@@ -138,8 +139,8 @@ def start_state(
 ) -> RollingThreshold:
     """The state of a stream before its first frame.
 
-    A camera that training has seen starts with the held-out scores; so does any camera if the
-    training images named no cameras, for then they stand for all of them.
+    A camera in the training set starts from the held-out scores, and so does every camera if the
+    training set names none. Other cameras start by learning their level.
     """
     known = not bundle.training.cameras or camera in bundle.training.cameras
     return RollingThreshold(config, baseline, learning=not known)
@@ -148,7 +149,7 @@ def start_state(
 def read_decisions(
     connection: Connection, stream: StreamKey, *, before_seq: int | None = None
 ) -> Iterator[Decision]:
-    """All decisions of a stream, latest first: of its rows, and recorded without one."""
+    """All decisions of a stream, latest first: those of its rows and its open decisions."""
     while page := _page(connection, stream, before_seq):
         yield from page
         before_seq = page[-1].seq
@@ -175,12 +176,12 @@ class Recent:
     """The last decisions of a stream, oldest first."""
 
     decisions: tuple[Decision, ...]
-    complete: bool  #: whether to absorb them makes the stream what it was
-    members: int  #: how many of their scores entered the window
+    complete: bool  #: whether absorbing them restores the window exactly
+    members: int  #: number of their scores that entered the window
 
 
 def complete_from(connection: Connection, stream: StreamKey) -> int:
-    """The first sequence number from which on no decision of the stream was deleted."""
+    """The sequence number from which on no decision of the stream was deleted."""
     query = select(streams_table.c.complete_from).where(
         streams_table.c.camera == stream.camera, streams_table.c.model_id == stream.model_id
     )
@@ -195,9 +196,9 @@ def recent_decisions(
     from_seq: int = 1,
     before_seq: int | None = None,
 ) -> Recent:
-    """What a stream must absorb to be as it was (`before_seq`), as far as it is there.
+    """The decisions that restore a stream's window, as it was before `before_seq`.
 
-    `from_seq` is where the stream is `complete_from`.
+    Decisions before `from_seq`, the stream's `complete_from`, are left out.
     """
     recent: list[Decision] = []
     members, complete = 0, from_seq == 1
@@ -214,7 +215,7 @@ def recent_decisions(
 
 
 def _waiting(connection: Connection, stream: StreamKey) -> dict[str, Decision]:
-    """Recorded decisions, by frame, of those frames that will be delivered again."""
+    """Open decisions, by frame id, of frames that are pending and will be delivered again."""
     query = (
         select(open_decisions.c.frame_id, *(open_decisions.c[name] for name in DECISION_NAMES))
         .join(frames, frames.c.id == open_decisions.c.frame_id)

@@ -1,17 +1,17 @@
--- The rolling threshold of thermal/threshold.py, decided atomically for a batch of one stream.
--- Numbers travel as text with 17 significant digits, so that every double arrives unchanged.
+-- The rule of thermal/threshold.py, applied atomically to a batch of one stream.
+-- Numbers are passed as text with 17 significant digits, which preserves every double.
 --
 -- KEYS  1 state (hash)   2 window by sequence (zset)   3 window by score (zset)
 --       4 decisions by frame (hash)   5 decided frames by sequence (zset)
---       6 open: decided frames that the database may not hold yet, by sequence (zset)
---       7 flagged: sequence numbers of the last flagged frames (zset)
+--       6 open: decided frames that may not be in the database yet, by sequence (zset)
+--       7 flagged: sequence numbers of recent anomalies (zset)
 -- ARGV  1 config fingerprint   2 size   3 steady quantile   4 learning quantile   5 tail
 --       6 step factor   7 learn_frames   8 first threshold   9 decisions kept   10 ttl in s
---       11 frames looked at for a hold   12 number of flagged ones that are still no reason
+--       11 frames considered for a hold   12 most of them that may be flagged without one
 --       then, for every frame: id, score
 -- Returns {} if the stream must be restored first, else {epoch, {decision, ...}, {frame, decision,
--- ...}}: the last list holds the open decisions of other batches.
-local unpack = unpack or table.unpack -- Lua 5.1 in Redis, later ones in its doubles
+-- ...}}; the last list holds the open decisions of other batches.
+local unpack = unpack or table.unpack -- Redis has Lua 5.1, fakeredis a later version
 local state, by_seq, by_score, decisions, order, open, flagged = unpack(KEYS)
 local size, steady_q, learning_q = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local tail, step, learn_frames = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])

@@ -1,15 +1,15 @@
 """The rolling window in Redis: one atomic script call decides a batch of one stream.
 
 Redis holds the window because many workers share it; the rows in the database hold its history.
-Three rules make the two agree whatever dies in between:
+Three rules keep the two consistent whichever process dies:
 
-- A frame that was decided keeps its decision (`decisions`), so a batch that is done again gets the
-  same answers.
-- A batch commits, with its rows, the decisions of other batches that came before its own and are
-  not known to be committed (`open_decisions`). So for every row in the database all earlier
-  decisions of its stream are there too, and the window can be rebuilt and replayed from it.
-- A window that is rebuilt gets a new epoch, which is written to the database first. A row that was
-  decided in an older epoch is refused there (`StaleEpoch`) and its frame decided anew.
+- A decided frame keeps its decision (`decisions`), so a batch that is repeated gets the same
+  answers.
+- With its own rows, a batch commits the earlier decisions of other batches that may not be in the
+  database yet (`open_decisions`). So for every row in the database all earlier decisions of its
+  stream are there too, and the window can be rebuilt and replayed from it.
+- A rebuilt window gets a new epoch, which is written to the database first. Rows decided in an
+  older epoch are refused there (`StaleEpoch`) and their frames decided again.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ from thermal.threshold import (
     WindowConfig,
 )
 
-#: Number of decisions a stream remembers for frames that are delivered again.
+#: Decisions that a stream remembers for frames that are delivered again.
 DECISIONS_KEPT = 2048
-#: Seconds after which Redis forgets a stream without frames; its rows bring it back.
+#: Seconds after which Redis forgets an idle stream; it is then restored from its rows.
 STREAM_TTL_S = 7 * 24 * 3600
-#: Seconds for which one worker may take to rebuild a stream before another tries.
+#: Seconds that a worker may take to rebuild a stream before another one tries.
 REBUILD_LOCK_S = 60
 
-#: Forgets a stream, unless it was rebuilt since.
+#: Deletes a stream unless its epoch has changed.
 _DROP = """
 local unpack = unpack or table.unpack
 if redis.call('HGET', KEYS[1], 'epoch') == ARGV[1] then redis.call('DEL', unpack(KEYS)) end
@@ -67,23 +67,23 @@ class StreamKey:
 
 @dataclass(frozen=True)
 class Decided:
-    """The answer to one script call."""
+    """The decisions of one call for one stream."""
 
     epoch: str
-    decisions: Mapping[str, Decision]  #: by frame, in the order asked for
-    open_decisions: Mapping[str, Decision]  #: by frame: of other batches, perhaps not committed
+    decisions: Mapping[str, Decision]  #: by frame id, in the order of the request
+    open_decisions: Mapping[str, Decision]  #: of other batches, perhaps not committed
 
 
 @dataclass(frozen=True)
 class WindowView:
-    """A stream's window for people to look at."""
+    """A stream's window, for display."""
 
     scores: tuple[float, ...]  #: ascending
     threshold: float | None  #: None if Redis does not hold the stream
 
 
 class StreamMissing(Exception):
-    """Redis does not hold the stream (any more): restore it from the rows, then ask again."""
+    """Redis does not hold the stream: restore it from the rows, then decide again."""
 
 
 class RollingWindows:
@@ -100,10 +100,10 @@ class RollingWindows:
     def decide(
         self, stream: StreamKey, baseline: Baseline, frames: Sequence[tuple[str, float]]
     ) -> Decided:
-        """Decide about (frame id, score) pairs, in this order, in one atomic call.
+        """Decide (frame id, score) pairs, in this order, in one atomic call.
 
         Raises:
-            StreamMissing: Redis does not hold the stream, or holds it under other settings.
+            StreamMissing: Redis does not hold the stream under these settings.
             redis.RedisError: Redis cannot be reached.
         """
         decided = self.decide_all({stream: frames}, baseline)
@@ -114,10 +114,12 @@ class RollingWindows:
     def decide_all(
         self, frames: Mapping[StreamKey, Sequence[tuple[str, float]]], baseline: Baseline
     ) -> dict[StreamKey, Decided]:
-        """`decide` for streams that Redis holds; all in one round trip, each atomically.
+        """`decide` for several streams in one round trip, each atomically.
+
+        Streams that Redis does not hold are missing from the answer.
 
         Raises:
-            redis.RedisError: Redis cannot be reached; streams before may be decided.
+            redis.RedisError: Redis cannot be reached; some streams may have been decided.
         """
         with self.redis.pipeline(transaction=False) as pipeline:
             for stream, batch in frames.items():
@@ -150,7 +152,7 @@ class RollingWindows:
         ]
 
     def confirm_all(self, frame_ids: Mapping[StreamKey, Sequence[str]]) -> None:
-        """Say that the decisions of these frames are in the database; one round trip."""
+        """Mark the decisions of these frames as committed to the database; one round trip."""
         with self.redis.pipeline(transaction=False) as pipeline:
             for stream, ids in frame_ids.items():
                 if ids:
@@ -158,16 +160,16 @@ class RollingWindows:
             pipeline.execute()
 
     def drop(self, stream: StreamKey, epoch: str) -> None:
-        """Forget the stream if it is still in this epoch, so that it is rebuilt from its rows."""
+        """Delete the stream if it is still in this epoch, so that it is rebuilt from its rows."""
         self._drop(keys=stream.redis_keys(), args=[epoch])
 
     def holds(self, stream: StreamKey) -> bool:
-        """Whether Redis holds the stream, under these settings."""
+        """Whether Redis holds the stream under these settings."""
         held = cast("bytes | None", self.redis.hget(stream.redis_keys()[0], "config"))
         return held == self._fingerprint.encode()
 
     def rebuild_lock(self, stream: StreamKey) -> Lock:
-        """A lock, as context manager, that lets one worker at a time rebuild the stream."""
+        """A lock, for `with`, that lets one worker at a time rebuild the stream."""
         return Lock(
             self.redis,
             stream.redis_keys()[0] + ":rebuild",
@@ -182,10 +184,10 @@ class RollingWindows:
         epoch: str,
         open_decisions: Mapping[str, Decision],
     ) -> None:
-        """Put a restored stream into Redis in place of what is there.
+        """Replace the stream in Redis by a restored one.
 
-        `open_decisions` are those, by frame, that rows mention but whose own rows are missing:
-        their frames will be delivered again and must get the same answers.
+        `open_decisions`, by frame id, are recorded decisions without a row: their frames will be
+        delivered again and must get the same answers.
         """
         keys = stream.redis_keys()
         first = state.seq - len(state.window) + 1
@@ -236,7 +238,7 @@ def _from_reply(frame_ids: Sequence[str], reply: tuple[bytes, list[bytes], list[
 
 
 def look_at_window(redis: Redis, stream: StreamKey) -> WindowView:
-    """The window as it is; empty for a stream that Redis does not hold.
+    """The current window; empty for a stream that Redis does not hold.
 
     Raises:
         redis.RedisError: Redis cannot be reached.
@@ -253,17 +255,17 @@ def look_at_window(redis: Redis, stream: StreamKey) -> WindowView:
 
 
 def new_epoch() -> str:
-    """A name for the time from one rebuild of a stream to the next."""
+    """A unique name for the period between two rebuilds of a stream."""
     return uuid.uuid4().hex
 
 
 def config_to_text(config: WindowConfig) -> str:
-    """The settings as text that tells them apart and can be read back."""
+    """The settings as text: a fingerprint that `config_from_text` can read."""
     return json.dumps(astuple(config))
 
 
 def config_from_text(text: str) -> WindowConfig:
-    """Read `config_to_text` back."""
+    """The inverse of `config_to_text`."""
     return WindowConfig(*json.loads(text))
 
 

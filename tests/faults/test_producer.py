@@ -141,7 +141,7 @@ def test_frames_that_wait_while_their_directory_is_away_are_scored_when_it_is_ba
     site.watch.rename(site.directory / "away")
     site.start_worker()
     # the first time they may be postponed as unfinished uploads
-    wait_until(lambda: site.log("worker-1").count("20 later") > 1, START_S, "their postponement")
+    wait_until(lambda: site.log("worker-1").count("20 postponed") > 1, START_S, "a postponement")
     wait_until(
         lambda: "cannot watch" in site.log("producer"), START_S, "a log line about the outage"
     )

@@ -130,7 +130,7 @@ def test_a_stuck_batch_is_taken_over_by_another_worker(make_site: MakeSite) -> N
     ("fault", "answer"),
     [
         ("out_of_memory", "trying its halves"),
-        ("device_error", "loading the model anew"),
+        ("device_error", "reloading the model"),
         ("bug", "trying its halves"),
     ],
 )

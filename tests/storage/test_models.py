@@ -18,7 +18,7 @@ from thermal.errors import BundleError
 
 
 def bundle(seed: int) -> Bundle:
-    """A small model; each seed gives another one."""
+    """A small model; different for each seed."""
     random = np.random.default_rng(seed)
     return Bundle(
         architecture=Architecture(height=8, width=8, channels=(2,), latent=2),
@@ -37,7 +37,7 @@ def bundle(seed: int) -> Bundle:
     )
 
 
-def test_a_stored_model_is_loaded_as_it_was(engine: Engine) -> None:
+def test_a_stored_model_is_loaded_unchanged(engine: Engine) -> None:
     model = bundle(1)
     save_model(engine, model, now=1.0, activate=False)
     loaded = load_model(engine, model.model_id)
@@ -46,12 +46,12 @@ def test_a_stored_model_is_loaded_as_it_was(engine: Engine) -> None:
     assert np.array_equal(loaded.held_out_scores, model.held_out_scores)
 
 
-def test_a_model_that_is_not_stored_is_said_to_be_missing(engine: Engine) -> None:
+def test_loading_an_unknown_model_raises_model_not_found(engine: Engine) -> None:
     with pytest.raises(ModelNotFound, match="abc"):
         load_model(engine, "abc")
 
 
-def test_a_stored_model_that_was_damaged_is_refused(engine: Engine) -> None:
+def test_a_damaged_model_is_refused(engine: Engine) -> None:
     model = bundle(1)
     save_model(engine, model, now=1.0, activate=True)
     with writing(engine) as connection:
@@ -60,7 +60,7 @@ def test_a_stored_model_that_was_damaged_is_refused(engine: Engine) -> None:
         load_model(engine, model.model_id)
 
 
-def test_one_model_is_active_at_a_time(engine: Engine) -> None:
+def test_only_one_model_is_active_at_a_time(engine: Engine) -> None:
     old, new = bundle(1), bundle(2)
     assert active_model_id(engine) is None
     save_model(engine, old, now=1.0, activate=True)
@@ -68,12 +68,12 @@ def test_one_model_is_active_at_a_time(engine: Engine) -> None:
     assert active_model_id(engine) == old.model_id
     save_model(engine, new, now=3.0, activate=True)
     assert active_model_id(engine) == new.model_id
-    save_model(engine, new, now=4.0, activate=False)  # storing it again deactivates nothing
+    save_model(engine, new, now=4.0, activate=False)  # storing it again does not deactivate it
     assert active_model_id(engine) == new.model_id
     assert known_model_ids(engine) == [old.model_id, new.model_id]
 
 
-def test_models_that_are_activated_at_once_leave_one_active(engine: Engine) -> None:
+def test_concurrent_activations_leave_one_model_active(engine: Engine) -> None:
     candidates = [bundle(seed) for seed in range(4)]
     errors: list[Exception] = []
     barrier = threading.Barrier(len(candidates))

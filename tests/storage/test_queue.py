@@ -1,4 +1,4 @@
-"""The queue's contract: its message, and what producers can ask about it."""
+"""The queue's contract: its message, and the state that producers read."""
 
 import json
 import time
@@ -36,13 +36,13 @@ def frame_id(number: int) -> str:
 
 
 @given(IDS)
-def test_a_message_survives_its_json(ids: list[str]) -> None:
+def test_a_message_survives_the_conversion_to_json(ids: list[str]) -> None:
     batch = FrameBatch(tuple(ids))
     assert FrameBatch.decode(json.loads(json.dumps(batch.encode()))) == batch
 
 
 @given(JSON)
-def test_any_other_message_is_refused_and_nothing_else_happens(message: Any) -> None:
+def test_a_foreign_message_only_raises_invalid_message(message: Any) -> None:
     try:
         batch = FrameBatch.decode(message)
     except InvalidMessage:
@@ -62,7 +62,7 @@ def test_any_other_message_is_refused_and_nothing_else_happens(message: Any) -> 
         [1, [frame_id(1)]],
     ],
 )
-def test_messages_that_look_nearly_right_are_refused(message: Any) -> None:
+def test_nearly_valid_messages_are_refused(message: Any) -> None:
     with pytest.raises(InvalidMessage):
         FrameBatch.decode(message)
 
@@ -75,7 +75,7 @@ def test_waiting_frames_are_in_flight(redis: Redis) -> None:
     assert queue.in_flight(now=time.time()) == {frame_id(1), frame_id(2), frame_id(3)}
 
 
-def test_running_frames_are_in_flight_only_while_their_worker_shows_life(redis: Redis) -> None:
+def test_running_frames_are_in_flight_only_while_their_worker_is_alive(redis: Redis) -> None:
     queue = FrameQueue(redis)
     queue.enqueue([frame_id(1)])
     [job_id] = queue.rq.get_job_ids()
@@ -85,16 +85,16 @@ def test_running_frames_are_in_flight_only_while_their_worker_shows_life(redis: 
     assert queue.in_flight(now=1001.0) == set()
 
 
-def test_jobs_of_others_on_our_queue_do_not_disturb(redis: Redis) -> None:
-    Queue(QUEUE_NAME, connection=redis).enqueue("os.getcwd")  # pickled, as RQ does by itself
+def test_foreign_jobs_on_the_queue_are_skipped(redis: Redis) -> None:
+    Queue(QUEUE_NAME, connection=redis).enqueue("os.getcwd")  # pickled, RQ's default
     Queue(QUEUE_NAME, connection=redis, serializer=JSONSerializer).enqueue(JOB_FUNCTION)
     queue = FrameQueue(redis)
     queue.enqueue([frame_id(1)])
     assert queue.in_flight(now=time.time()) == {frame_id(1)}
 
 
-def test_what_is_no_job_at_all_does_not_disturb(redis: Redis) -> None:
-    deep = b"[" * 30_000  # more than a decoder goes into
+def test_entries_that_are_not_jobs_are_skipped(redis: Redis) -> None:
+    deep = b"[" * 30_000  # deeper than the JSON decoder recurses
     bomb = zlib.compress(json.dumps([JOB_FUNCTION, None, ["0" * 10_000_000], {}]).encode())
     for number, data in enumerate([b"\xff\xfe", b"", b"{}", deep, zlib.compress(deep), bomb]):
         redis.hset(f"rq:job:{number}", "data", data)

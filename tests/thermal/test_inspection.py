@@ -1,4 +1,4 @@
-"""The one path of an image: what is refused, and that all callers get the same answer."""
+"""The one path of an image: scores, hotspots and refusals."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_an_image_is_scored_and_measured(detector: Detector) -> None:
     assert found.report.statistics.max == found.frame.values.max()
 
 
-def test_answers_come_in_the_order_of_the_images(detector: Detector) -> None:
+def test_results_come_in_the_order_of_the_images(detector: Detector) -> None:
     found = inspect([Content(picture(1)), Content(b""), Content(picture(2))], detector)
     assert [type(item) for item in found] == [Inspected, Refusal, Inspected]
     assert isinstance(found[2], Inspected)
@@ -47,7 +47,7 @@ def test_answers_come_in_the_order_of_the_images(detector: Detector) -> None:
         (Content(b"20.5,21.0\n20.7,21.2\n", suffix=".csv"), "unit_mismatch"),
     ],
 )
-def test_what_cannot_be_scored_is_refused_with_the_reason(
+def test_an_image_that_cannot_be_scored_is_refused_with_a_reason(
     detector: Detector, content: Content, reason: str
 ) -> None:
     [found] = inspect([content], detector)
@@ -56,14 +56,14 @@ def test_what_cannot_be_scored_is_refused_with_the_reason(
     assert found.detail
 
 
-def test_a_foreign_unit_is_refused_before_it_is_scored(detector: Detector) -> None:
+def test_a_unit_mismatch_is_never_blamed_on_an_unfinished_upload(detector: Detector) -> None:
     scaled = DecodeOptions(scale=LinearScale(0.1, -20.0))
     [found] = inspect([Content(picture(1), options=scaled)], detector)
     assert isinstance(found, Refusal) and found.reason == "unit_mismatch"
     assert not found.may_be_incomplete
 
 
-def test_a_camera_s_hotspot_rule_takes_the_place_of_the_default(detector: Detector) -> None:
+def test_a_given_hotspot_rule_replaces_the_default(detector: Detector) -> None:
     [found] = inspect([Content(picture(1), hotspot=HotspotRule("absolute", 1.0))], detector)
     assert isinstance(found, Inspected)
     assert found.report.threshold == 1.0
@@ -81,7 +81,7 @@ def test_files_are_read_one_by_one_and_each_step_is_reported(detector: Detector)
     assert events[:4] == ["read", "step", "read", "step"]
 
 
-def test_a_score_that_is_no_number_is_the_model_s_fault(bundle: Bundle) -> None:
+def test_a_score_that_is_not_a_number_raises(bundle: Bundle) -> None:
     weights = {
         name: np.full_like(array, np.nan) if array.dtype == np.float32 else array
         for name, array in bundle.weights.items()

@@ -1,4 +1,4 @@
-"""A small trained model and a deployment to work in."""
+"""A deployment with a small trained model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The main path: pending frames in; rows, pictures and outcomes out, whatever is delivered."""
+"""The main path: pending frames in; rows, pictures and outcomes out, even when delivered twice."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def outcomes(deployment: Deployment) -> dict[str, tuple[str, str | None]]:
         return {row.path: (row.state, row.reason) for row in connection.execute(query)}
 
 
-def test_a_batch_of_two_cameras_becomes_rows_with_everything_in_them(
+def test_a_batch_of_two_cameras_becomes_complete_rows(
     deployment: Deployment, bundle: Bundle
 ) -> None:
     ids = [
@@ -94,7 +94,7 @@ def test_the_picture_policy_decides_what_is_kept(
 
 
 def test_one_bad_frame_in_a_batch_is_quarantined_alone(deployment: Deployment) -> None:
-    # to see it fail: let read_frame raise what decode raises
+    # to see it fail: let thermal.inspect raise DecodeError
     ids = [
         deployment.upload("cam-a/1.png", picture(100)),
         deployment.upload("cam-a/2.png", picture(101)[:200]),
@@ -117,7 +117,7 @@ def test_a_frame_in_another_unit_than_the_models_is_quarantined(deployment: Depl
     assert outcomes(deployment) == {"cam-a/matrix.csv": ("quarantined", "unit_mismatch")}
 
 
-def test_a_young_bad_file_stays_pending_for_later(deployment: Deployment) -> None:
+def test_a_bad_file_that_is_new_is_postponed(deployment: Deployment) -> None:
     ids = [deployment.upload("cam-a/1.png", picture(100)[:200])]
     report = deployment.scorer(grace_s=600)(batch_of(ids))
     assert report.postponed == 1
@@ -134,7 +134,7 @@ def test_an_overwritten_file_is_superseded_and_its_new_content_scored(
     assert [row.frame_id for row in rows(deployment)] == [new]
 
 
-def test_a_batch_that_is_delivered_twice_has_its_effects_once(deployment: Deployment) -> None:
+def test_a_batch_delivered_twice_takes_effect_once(deployment: Deployment) -> None:
     ids = [deployment.upload(f"cam-a/{n}.png", picture(n)) for n in range(5)]
     scorer = deployment.scorer()
     scorer(batch_of(ids))
@@ -143,7 +143,7 @@ def test_a_batch_that_is_delivered_twice_has_its_effects_once(deployment: Deploy
     assert rows(deployment) == before
 
 
-def test_workers_with_the_same_batch_at_once_make_one_row_a_frame(deployment: Deployment) -> None:
+def test_workers_that_share_a_batch_make_one_row_per_frame(deployment: Deployment) -> None:
     ids = [deployment.upload(f"cam-a/{n}.png", picture(n, hot=n % 3 == 0)) for n in range(12)]
     workers = [deployment.scorer() for _ in range(4)]
     threads = [threading.Thread(target=worker, args=(batch_of(ids),)) for worker in workers]
@@ -156,12 +156,12 @@ def test_workers_with_the_same_batch_at_once_make_one_row_a_frame(deployment: De
     assert [row.seq for row in found] == list(range(1, 13))
 
 
-def test_ids_that_the_ledger_does_not_know_are_ignored(deployment: Deployment) -> None:
+def test_ids_missing_from_the_ledger_are_ignored(deployment: Deployment) -> None:
     report = deployment.scorer()(batch_of(["f" * 32]))
     assert (report.scored, report.quarantined) == (0, 0)
 
 
-def test_a_lost_redis_between_two_batches_changes_no_decision(deployment: Deployment) -> None:
+def test_losing_redis_between_two_batches_changes_no_decision(deployment: Deployment) -> None:
     # to see it fail: install an empty state in Streams._restore
     ids = [deployment.upload(f"cam-a/{n}.png", picture(n)) for n in range(6)]
     scorer = deployment.scorer()
@@ -174,7 +174,7 @@ def test_a_lost_redis_between_two_batches_changes_no_decision(deployment: Deploy
     assert found[3].epoch != found[2].epoch
 
 
-def test_a_decision_of_a_window_that_was_replaced_meanwhile_is_made_again(
+def test_a_part_is_decided_again_when_its_window_was_rebuilt_in_the_meantime(
     deployment: Deployment, bundle: Bundle
 ) -> None:
     ids = [deployment.upload(f"cam-a/{n}.png", picture(n)) for n in range(4)]
@@ -201,7 +201,7 @@ def test_a_decision_of_a_window_that_was_replaced_meanwhile_is_made_again(
     assert len({row.epoch for row in found}) == 1
 
 
-def test_another_active_model_is_taken_up_without_a_restart(
+def test_workers_switch_to_a_newly_activated_model_without_a_restart(
     deployment: Deployment, bundle: Bundle
 ) -> None:
     from dataclasses import replace
@@ -220,7 +220,7 @@ def test_another_active_model_is_taken_up_without_a_restart(
     assert second.threshold == pytest.approx(2 * first.threshold, rel=0.01)
 
 
-def test_streams_are_named_so_that_no_camera_name_can_reach_into_another(
+def test_no_camera_name_can_reach_another_camera_s_stream(
     deployment: Deployment, bundle: Bundle
 ) -> None:
     names = ["cam", "cam:state", "'; DROP TABLE results; --", "{cam}"]
@@ -231,7 +231,7 @@ def test_streams_are_named_so_that_no_camera_name_can_reach_into_another(
     assert len(set(keys)) == len(names)
 
 
-def test_a_full_disk_for_pictures_fails_the_batch_and_loses_nothing(
+def test_a_failing_picture_disk_fails_the_batch_and_loses_nothing(
     deployment: Deployment, tmp_path: Path
 ) -> None:
     (tmp_path / "pictures").write_text("a file where the directory should be")
@@ -247,14 +247,14 @@ def test_a_full_disk_for_pictures_fails_the_batch_and_loses_nothing(
 def test_a_large_batch_is_committed_part_by_part(
     deployment: Deployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # to see it fail: let PART_FRAMES be 1024; nothing is scored then when the disk fails
+    # to see it fail: set PART_FRAMES to 1024; then nothing is scored when the disk fails
     ids = [deployment.upload(f"cam-a/{n:03}.png", picture(n)) for n in range(PART_FRAMES + 5)]
-    kept = type(deployment.store).put
+    put = type(deployment.store).put
 
     def fail_on_last(store: ArtifactStore, relative: str, data: bytes) -> None:
         if ids[-1] in relative:
             raise OSError("the disk is full")
-        kept(store, relative, data)
+        put(store, relative, data)
 
     monkeypatch.setattr(type(deployment.store), "put", fail_on_last)
     with pytest.raises(OSError):

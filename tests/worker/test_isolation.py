@@ -1,4 +1,4 @@
-"""Frames that make batches fail end up alone, and then in quarantine."""
+"""Frames that make batches fail are isolated, then quarantined."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from worker.progress import Progress
 
 
 class Failing:
-    """A batch function that fails for batches with some frames in them."""
+    """A batch function that fails for every batch with a poison frame in it."""
 
     def __init__(self, score: BatchScorer, error: Exception, poison: Collection[str]):
         self.score, self.error, self.poison = score, error, poison
@@ -57,7 +57,7 @@ def queued(redis: Redis) -> list[tuple[str, ...]]:
 
 
 def test_the_frame_that_makes_a_batch_fail_is_found_by_halving(deployment: Deployment) -> None:
-    # to see it fail: give the whole batch up, or raise, in Isolation._in_parts
+    # to see it fail: give up the whole batch, or raise, in Isolation._in_parts
     ids = upload(deployment, 8)
     failing = Failing(deployment.scorer(), ValueError("a bug"), [ids[5]])
     report = isolation(deployment, failing)(batch_of(ids))
@@ -79,8 +79,8 @@ def test_a_frame_that_keeps_failing_is_quarantined_with_the_error(deployment: De
     assert outcomes(deployment)[ids[0]] == ("quarantined", "failed", "ValueError: a bug")
 
 
-def test_what_fails_for_every_frame_is_blamed_on_none(deployment: Deployment) -> None:
-    # to see it fail: take `works` for true in Isolation._failed_alone
+def test_a_failure_of_every_frame_is_blamed_on_none(deployment: Deployment) -> None:
+    # to see it fail: treat `works` as true in Isolation._failed_alone
     ids = upload(deployment, 4)
     failing = Failing(deployment.scorer(), ValueError("a bug"), ids)
     isolated = isolation(deployment, failing)
@@ -94,7 +94,7 @@ def test_what_fails_for_every_frame_is_blamed_on_none(deployment: Deployment) ->
     "error",
     [MemoryError("Unable to allocate"), RuntimeError("DefaultCPUAllocator: can't allocate memory")],
 )
-def test_a_frame_that_memory_never_suffices_for_is_too_large(
+def test_a_frame_that_always_exhausts_memory_is_too_large(
     deployment: Deployment, error: Exception
 ) -> None:
     [large, *others] = upload(deployment, MAX_FAILURES + 1)
@@ -110,10 +110,10 @@ def test_a_frame_that_memory_never_suffices_for_is_too_large(
 @pytest.mark.parametrize(
     "error", [DatabaseUnavailable("down"), RedisAway("down"), OSError(28, "no space left")]
 )
-def test_what_a_batch_needs_is_never_blamed_on_a_frame(
+def test_a_failing_service_is_never_blamed_on_a_frame(
     deployment: Deployment, error: Exception
 ) -> None:
-    # to see it fail: leave the kind of error out of INFRASTRUCTURE
+    # to see it fail: remove the error's class from INFRASTRUCTURE
     ids = upload(deployment, 2)
     failing = Failing(deployment.scorer(), error, ids)
     for _ in range(MAX_FAILURES + 1):
@@ -123,7 +123,7 @@ def test_what_a_batch_needs_is_never_blamed_on_a_frame(
     assert {state for state, *_ in outcomes(deployment).values()} == {"pending"}
 
 
-def test_frames_of_a_batch_that_took_its_worker_along_get_jobs_of_their_own(
+def test_frames_of_a_batch_that_killed_its_worker_get_jobs_of_their_own(
     deployment: Deployment,
 ) -> None:
     # to see it fail: leave poison frames in their batch in Isolation.__call__
@@ -136,12 +136,12 @@ def test_frames_of_a_batch_that_took_its_worker_along_get_jobs_of_their_own(
         assert isolated(batch_of(job)).scored == 1
 
 
-def test_a_frame_that_takes_its_workers_along_is_quarantined_untried(
+def test_a_frame_that_keeps_killing_workers_is_quarantined_untried(
     deployment: Deployment,
 ) -> None:
     # to see it fail: never give up in Isolation.__call__
     ids = upload(deployment, 2)
-    failing = Failing(deployment.scorer(), ValueError("not to be tried"), ids[:1])
+    failing = Failing(deployment.scorer(), ValueError("must not be tried"), ids[:1])
     isolated = isolation(deployment, failing)
     isolated.abandoned(batch_of(ids))
     for _ in range(MAX_FAILURES):
@@ -154,7 +154,7 @@ def test_a_frame_that_takes_its_workers_along_is_quarantined_untried(
 
 
 def test_a_job_that_takes_too_long_is_split_unless_it_only_waited(deployment: Deployment) -> None:
-    # to see it fail: note no job that ran out of time, or every one, in Isolation.__call__
+    # to see it fail: note no job that timed out, or every one, in Isolation.__call__
     ids = upload(deployment, 2)
     progress = Progress()
 
@@ -185,7 +185,7 @@ def test_a_requeued_frame_starts_with_a_clean_record(deployment: Deployment) -> 
     assert isolated(batch_of(ids)).scored == 1
 
 
-def test_notes_do_not_stay_for_ever(redis_url: str) -> None:
+def test_notes_expire(redis_url: str) -> None:
     with Redis.from_url(redis_url) as redis:
         PoisonFrames(redis).note_batch(["f" * 32])
         assert 0 < cast(int, redis.ttl(KEY)) <= 24 * 3600

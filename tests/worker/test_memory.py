@@ -1,4 +1,4 @@
-"""Memory that is given back stays with the process."""
+"""Freed memory stays in the process."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-#: Prints how many pages the kernel hands out when a thread gives 16 MB back and takes them again.
+#: Prints the number of page faults while a thread frees and allocates 16 MB again and again.
 PROGRAM = """
 import resource, sys, threading
 import numpy as np
@@ -39,6 +39,6 @@ def faults(word: str) -> int:
     return int(answer.stdout)
 
 
-def test_memory_that_is_given_back_is_not_taken_from_the_kernel_again() -> None:
-    # to see it fail: leave either mallopt out of keep_freed_memory
+def test_freed_memory_is_reused_without_page_faults() -> None:
+    # to see it fail: remove either mallopt call from keep_freed_memory
     assert faults("keep") < 100 < faults("by itself")

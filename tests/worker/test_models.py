@@ -1,4 +1,4 @@
-"""A model or a device that does not work is told from frames that cannot be scored."""
+"""A broken model or device is not mistaken for a bad frame."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from thermal.detection.bundle import Bundle
 from worker.models import DeviceFailed, ModelSource
 
 
-def test_scores_that_are_no_numbers_are_the_devices_fault(
+def test_scores_that_are_not_numbers_are_blamed_on_the_device(
     deployment: Deployment, bundle: Bundle
 ) -> None:
-    # to see it fail: return what Detector.score returned in BatchScorer._score
+    # to see it fail: remove the check from thermal.inspection._finite
     huge = {name: array * np.float32(1e30) for name, array in bundle.weights.items()}
     save_model(deployment.engine, replace(bundle, weights=huge), now=1.0, activate=True)
     ids = [deployment.upload("cam-a/1.png", picture(1))]
-    with pytest.raises(DeviceFailed, match="no numbers"):
+    with pytest.raises(DeviceFailed, match="not numbers"):
         deployment.scorer()(batch_of(ids))
     assert ledger_counts(deployment.engine).pending == 1
 
 
-def test_a_model_that_is_loaded_anew_is_the_same(deployment: Deployment, bundle: Bundle) -> None:
+def test_a_reloaded_model_is_the_same(deployment: Deployment, bundle: Bundle) -> None:
     models = ModelSource(deployment.engine, "cpu", time.time)
     first = models.current()
     renewed = models.renewed(first)

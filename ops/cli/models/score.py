@@ -1,4 +1,4 @@
-"""`score`: a folder of images, without Redis, database or state."""
+"""`score`: scores a folder of images, without Redis, database or state."""
 
 from __future__ import annotations
 
@@ -42,12 +42,12 @@ Examples:
 @click.option(
     "--pictures",
     type=click.Choice(["anomalies", "all", "none"]),
-    help="Images whose pictures are drawn; the anomalies where it is not given.",
+    help="Images whose pictures are drawn; default: anomalies.",
 )
 @click.option(
     "--camera",
     metavar="NAME",
-    help="All images are this camera's, and are read as it is configured in thermalwatch.toml.",
+    help="Treat all images as this camera's, with its settings from thermalwatch.toml.",
 )
 @target_far_option
 @json_option
@@ -66,8 +66,8 @@ def score(
 ) -> None:
     """Score IMAGES, a folder or one file, without any service.
 
-    Without --camera, folders directly in IMAGES are cameras. The rolling threshold of each
-    follows the order of the paths. Files that cannot be read are listed in quarantine.csv.
+    Without --camera, each folder directly in IMAGES is a camera. Its rolling threshold takes the
+    images in the order of their paths. Files that cannot be scored are listed in quarantine.csv.
     """
     settings = settings_from(config, device=device)
     from ops.config.wiring import worker_config

@@ -17,7 +17,7 @@ REMOVALS = (
             Edit(
                 "worker/rq_worker.py",
                 '            raise InvalidMessage(f"a job asks for {self.func_name!r}, '
-                'which no worker runs")\n',
+                'which workers do not run")\n',
                 "            return super().func\n",
             ),
         ),

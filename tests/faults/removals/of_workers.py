@@ -144,7 +144,7 @@ REMOVALS = (
     ),
     Removal(
         "the-model-is-loaded-anew",
-        (f"{_ONCE}[device_error-loading the model anew]",),
+        (f"{_ONCE}[device_error-reloading the model]",),
         (
             Edit(
                 "worker/batch.py",

@@ -22,7 +22,7 @@ CONTENDER_KEYS = {
 STAGES = ["read", "decode", "prepare", "forward", "score", "hotspots", "decide", "draw", "commit"]
 
 
-def test_a_quick_run_measures_everybody() -> None:
+def test_a_quick_run_measures_every_contender() -> None:
     done = command("bench", "--quick", "--json")
     assert done.returncode == 0, done.stderr
     report = json.loads(done.stdout)
@@ -39,7 +39,9 @@ def test_a_quick_run_measures_everybody() -> None:
     assert ratios <= set(size["ratios"])
     assert list(size["stages_ms"]) == STAGES
     measured = [stage for stage, took_ms in size["stages_ms"].items() if took_ms > 0]
-    assert measured == [stage for stage in STAGES if stage != "draw"]  # no pictures are kept
+    assert measured == [
+        stage for stage in STAGES if stage != "draw"
+    ]  # the benchmark keeps no pictures
     assert len(size["latency"]) == 2
     for latency in size["latency"]:
         assert set(latency) == {"images_per_s", "images", "p50_ms", "p99_ms", "max_ms"}
@@ -50,7 +52,7 @@ def test_a_quick_run_measures_everybody() -> None:
     ("option", "value"),
     [("--sizes", "24x40,17x4"), ("--workers", "none"), ("--workers", "0"), ("--database", "mysql")],
 )
-def test_what_cannot_be_measured_is_refused(option: str, value: str) -> None:
+def test_invalid_options_are_refused(option: str, value: str) -> None:
     result = run("bench", option, value)
     assert result.exit_code == 2
     assert option in result.output

@@ -100,10 +100,10 @@ def test_without_replay_nothing_is_decided_again(books: Engine) -> None:
 @pytest.mark.parametrize(
     ("changes", "named"),
     [
-        ({"anomaly": False}, "anomaly is recorded as False and comes out as True"),
-        ({"threshold": 1e9}, "threshold is recorded as 1000000000.0 and comes out as "),
-        ({"window_n": 3}, "window_n is recorded as 3 and comes out as 20"),
-        ({"score": 1e-9}, "anomaly is recorded as True and comes out as False"),
+        ({"anomaly": False}, "anomaly is recorded as False and recomputed as True"),
+        ({"threshold": 1e9}, "threshold is recorded as 1000000000.0 and recomputed as "),
+        ({"window_n": 3}, "window_n is recorded as 3 and recomputed as 20"),
+        ({"score": 1e-9}, "anomaly is recorded as True and recomputed as False"),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )

@@ -1,4 +1,4 @@
-"""Redis decides, the database remembers: whatever is lost in between, the decisions replay."""
+"""Decisions are made in Redis and recorded in the database, and replay whatever is lost."""
 
 from __future__ import annotations
 
@@ -53,14 +53,14 @@ STREAM = StreamKey("cam-a", BUNDLE.model_id)
 
 @dataclass
 class Batch:
-    """A batch in the hands of a worker, decided and not yet committed."""
+    """A batch that a worker has decided but not committed."""
 
     frames: list[NewFrame]
     decided: Decided
 
 
 class Workers:
-    """Workers that take, decide, commit and die in any order, on a Redis that forgets."""
+    """Workers that decide, commit and die in any order, on a Redis that loses data."""
 
     def __init__(self, engine: Engine, redis: Redis, seed: int):
         self.engine = engine
@@ -86,7 +86,7 @@ class Workers:
             self.held.append(Batch(frames, self._decide(frames)))
 
     def _decide(self, frames: list[NewFrame]) -> Decided:
-        # the score follows from the frame, as it does in a real worker
+        # the score is a function of the frame, as in a real worker
         scored = [(f.frame_id, 0.5 + int(f.frame_id[:4], 16) / 30_000) for f in frames]
         return self.streams.decide(STREAM, BUNDLE, scored)
 
@@ -101,9 +101,9 @@ class Workers:
             self.streams.windows.drop(STREAM, batch.decided.epoch)
             frames = [frame for frame in batch.frames if frame.frame_id in self.pending]
             if not frames:
-                return  # another worker was faster
+                return  # another worker has committed them
             batch = Batch(frames, self._decide(frames))
-        raise AssertionError("a batch alone at work must get through")
+        raise AssertionError("a batch without competition must be committed")
 
     def _commit(self, batch: Batch) -> bool:
         epoch = batch.decided.epoch
@@ -161,7 +161,7 @@ class Workers:
         assert len(scored) + len(self.pending) == self.count
 
     def finish(self) -> None:
-        """All that was lost is delivered again."""
+        """Deliver again whatever was lost."""
         if frames := list(self.pending.values()):
             self._commit_until_fresh(Batch(frames, self._decide(frames)))
         self.check()
@@ -169,10 +169,10 @@ class Workers:
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_decisions_replay_whatever_dies_in_between(
+def test_decisions_replay_whatever_is_lost_in_between(
     engine: Engine, redis_url: str, seed: int
 ) -> None:
-    # to see it fail: leave out open_decisions, the epoch, or the check for contradictions
+    # to see it fail: remove open_decisions, the epoch, or the check for contradictions
     with Redis.from_url(redis_url) as redis:
         workers = Workers(engine, redis, seed)
         usual = [workers.upload, workers.decide, workers.commit]
@@ -194,7 +194,7 @@ def streams(engine: Engine, redis_url: str) -> Iterator[Streams]:
         yield Streams(engine, RollingWindows(redis, CONFIG), lambda: 0.0)
 
 
-def test_a_camera_that_training_has_not_seen_starts_by_learning(streams: Streams) -> None:
+def test_a_camera_outside_the_training_set_starts_by_learning(streams: Streams) -> None:
     bundle = make_bundle(cameras=("cam-a",))
     known = streams.decide(StreamKey("cam-a", bundle.model_id), bundle, [("f1", 1.0)])
     new = streams.decide(StreamKey("cam-b", bundle.model_id), bundle, [("f2", 1.0)])
@@ -203,13 +203,13 @@ def test_a_camera_that_training_has_not_seen_starts_by_learning(streams: Streams
     assert new.decisions["f2"].window_n == 0
 
 
-def test_a_model_of_images_without_cameras_stands_for_every_camera(streams: Streams) -> None:
+def test_a_model_trained_without_camera_names_covers_every_camera(streams: Streams) -> None:
     decided = streams.decide(STREAM, BUNDLE, [("f1", 1.0)])
     assert not decided.decisions["f1"].learning
     assert decided.decisions["f1"].window_n == 5
 
 
-def test_new_settings_count_at_once(engine: Engine, streams: Streams) -> None:
+def test_new_settings_apply_at_once(engine: Engine, streams: Streams) -> None:
     streams.decide(STREAM, BUNDLE, [("f1", 1.0)])
     changed = WindowConfig(window_size=8, learn_frames=3, percentile=60.0, body_percentile=50.0)
     redis = streams.windows.redis
@@ -220,7 +220,7 @@ def test_new_settings_count_at_once(engine: Engine, streams: Streams) -> None:
 
 
 def feed(streams: Streams, engine: Engine, scores: Sequence[float]) -> list[Decision]:
-    """Decide about and commit one frame after the other."""
+    """Decide and commit one frame after the other."""
     decisions: list[Decision] = []
     with reading(engine) as connection:
         count = len(connection.execute(results.select()).all())
@@ -249,7 +249,7 @@ def feed(streams: Streams, engine: Engine, scores: Sequence[float]) -> list[Deci
 
 
 @pytest.mark.parametrize("redis_is_lost", [False, True])
-def test_a_new_level_is_flagged_until_it_is_accepted_and_learned_then(
+def test_a_new_level_is_flagged_until_it_is_accepted_and_then_learned(
     engine: Engine, streams: Streams, redis_is_lost: bool
 ) -> None:
     # to see it fail: leave `accepted` out of the restored state (and lose Redis)
@@ -265,23 +265,21 @@ def test_a_new_level_is_flagged_until_it_is_accepted_and_learned_then(
     assert report.consistent and report.decisions == 35, report.described
 
 
-def test_only_frames_that_will_be_delivered_again_get_their_decision_back(
-    engine: Engine, streams: Streams
-) -> None:
-    # to see it fail: take all recorded decisions without a row for awaited
+def test_only_pending_frames_get_their_open_decision_back(engine: Engine, streams: Streams) -> None:
+    # to see it fail: restore open decisions of frames that are no longer pending too
     save_model(engine, BUNDLE, now=0.0, activate=True)
-    replaced, awaited = new_frame(100, "cam-a"), new_frame(101, "cam-a")
-    ids = register(engine, [replaced, awaited], now=0.0)
+    superseded, pending = new_frame(100, "cam-a"), new_frame(101, "cam-a")
+    ids = register(engine, [superseded, pending], now=0.0)
     dead = streams.decide(STREAM, BUNDLE, [(frame_id, 1.0) for frame_id in ids])
     feed(streams, engine, [1.1])  # records what the dead worker has decided
-    finish(engine, superseded=[replaced.frame_id], now=1.0)
+    finish(engine, superseded=[superseded.frame_id], now=1.0)
     streams.windows.redis.flushall()
-    again = streams.decide(STREAM, BUNDLE, [(awaited.frame_id, 1.0)])
+    again = streams.decide(STREAM, BUNDLE, [(pending.frame_id, 1.0)])
     assert list(again.decisions.values()) == list(dead.decisions.values())[1:]
-    assert streams.windows.redis.hkeys(STREAM.redis_keys()[3]) == [awaited.frame_id.encode()]
+    assert streams.windows.redis.hkeys(STREAM.redis_keys()[3]) == [pending.frame_id.encode()]
 
 
-def test_learning_that_nobody_has_accepted_does_not_replay(
+def test_learning_without_an_acceptance_on_record_is_a_mismatch(
     engine: Engine, streams: Streams
 ) -> None:
     save_model(engine, BUNDLE, now=0.0, activate=True)

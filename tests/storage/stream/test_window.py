@@ -1,4 +1,4 @@
-"""The script in Redis equals the reference in `thermal`, on the double and on the real server."""
+"""The Redis script equals the reference in `thermal`, on fakeredis and on a real server."""
 
 import threading
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ CONFIG = WindowConfig(window_size=16, learn_frames=5)
 BASELINE = Baseline.from_scores([0.5, 0.9, 1.0, 1.1, 1.7, 2.3], CONFIG)
 SCORES = st.one_of(
     st.floats(min_value=1e-6, max_value=1e9),
-    st.sampled_from([0.1, 1.0, 1.0 / 3.0, 2.5, 1e-300]),  # ties, and digits that must not be lost
+    st.sampled_from([0.1, 1.0, 1.0 / 3.0, 2.5, 1e-300]),  # ties, and numbers with many digits
 )
 many_examples = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
@@ -87,7 +87,7 @@ def test_script_equals_reference_when_a_lasting_fault_holds_the_stream(redis: Re
 
 @many_examples
 @given(scores=st.lists(SCORES, min_size=1, max_size=40), cut=st.integers(0, 40))
-def test_a_stream_installed_from_its_decisions_goes_on_unchanged(
+def test_an_installed_stream_continues_like_the_reference(
     redis: Redis, scores: list[float], cut: int
 ) -> None:
     windows, reference = start(redis)
@@ -99,7 +99,7 @@ def test_a_stream_installed_from_its_decisions_goes_on_unchanged(
         assert list(decided.decisions.values()) == [reference.decide(score)]
 
 
-def test_a_frame_that_comes_again_gets_its_first_decision(redis: Redis) -> None:
+def test_a_frame_delivered_again_gets_its_first_decision(redis: Redis) -> None:
     windows, _ = start(redis)
     first = windows.decide(STREAM, BASELINE, [("a", 1.0), ("b", 9.0), ("c", 1.2)])
     again = windows.decide(STREAM, BASELINE, [("c", 1.2), ("d", 1.1), ("b", 9.0)])
@@ -119,7 +119,7 @@ def test_decisions_are_open_until_they_are_confirmed(redis: Redis) -> None:
     assert last.open_decisions == {"b": mine.decisions["b"]}
 
 
-def test_old_decisions_are_forgotten_but_never_open_ones(redis: Redis) -> None:
+def test_old_decisions_are_deleted_unless_they_are_open(redis: Redis) -> None:
     windows, _ = start(redis)
     windows.decide(STREAM, BASELINE, [("open", 1.0)])
     for batch in range(DECISIONS_KEPT // 256 + 2):
@@ -132,20 +132,20 @@ def test_old_decisions_are_forgotten_but_never_open_ones(redis: Redis) -> None:
     assert len(decided) <= DECISIONS_KEPT + 256 + 1
 
 
-def test_a_stream_that_redis_does_not_hold_must_be_restored(redis: Redis) -> None:
+def test_a_stream_missing_from_redis_must_be_restored(redis: Redis) -> None:
     windows = RollingWindows(redis, CONFIG)
     with pytest.raises(StreamMissing):
         windows.decide(STREAM, BASELINE, [("a", 1.0)])
 
 
-def test_other_settings_make_the_stream_start_a_new_epoch(redis: Redis) -> None:
+def test_a_stream_under_other_settings_must_be_restored(redis: Redis) -> None:
     start(redis)
     changed = RollingWindows(redis, WindowConfig(window_size=16, learn_frames=5, percentile=99.0))
     with pytest.raises(StreamMissing):
         changed.decide(STREAM, BASELINE, [("a", 1.0)])
 
 
-def test_drop_forgets_the_named_epoch_only(redis: Redis) -> None:
+def test_drop_deletes_only_the_named_epoch(redis: Redis) -> None:
     windows, _ = start(redis)
     windows.drop(STREAM, "another epoch")
     assert windows.decide(STREAM, BASELINE, [("a", 1.0)]).epoch == "epoch-1"
@@ -154,7 +154,7 @@ def test_drop_forgets_the_named_epoch_only(redis: Redis) -> None:
         windows.decide(STREAM, BASELINE, [("a", 1.0)])
 
 
-def test_restored_open_decisions_answer_their_frames(redis: Redis) -> None:
+def test_frames_of_restored_open_decisions_get_them_again(redis: Redis) -> None:
     windows, reference = start(redis)
     lost = reference.decide(1.3)
     windows.install(STREAM, reference, "epoch-2", {"lost": lost})
@@ -163,7 +163,7 @@ def test_restored_open_decisions_answer_their_frames(redis: Redis) -> None:
     assert decided.decisions["new"].seq == lost.seq + 1
 
 
-def test_streams_do_not_touch_each_other(redis: Redis) -> None:
+def test_streams_are_independent(redis: Redis) -> None:
     windows, _ = start(redis)
     other = StreamKey(STREAM.camera, "model-2")
     windows.install(other, RollingThreshold(CONFIG, BASELINE), "epoch-9", {})
@@ -190,6 +190,6 @@ def test_workers_that_decide_at_once_share_one_sequence(redis_url: str) -> None:
     redis.close()
 
 
-def test_the_settings_survive_their_text() -> None:
+def test_settings_survive_the_conversion_to_text() -> None:
     config = WindowConfig(window_size=345, percentile=99.1, max_step=0.1 + 0.2)
     assert config_from_text(config_to_text(config)) == config
