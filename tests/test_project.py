@@ -70,6 +70,7 @@ def test_make_test_checks_first_and_runs_the_tests_last() -> None:
     lines = run("make", "--dry-run", "test").splitlines()
     wanted = ("ruff check", "ruff format --check", "mypy", "lint-imports", "pytest")
     found = [next(i for i, line in enumerate(lines) if f"bin/{name}" in line) for name in wanted]
+    assert any("npx eslint" in line for line in lines[: found[-1]])
     assert found == sorted(found)
     assert "pytest" in lines[-1]
 
@@ -78,6 +79,22 @@ def test_ci_runs_make_test() -> None:
     script = ROOT / ".ci" / "run"
     assert os.access(script, os.X_OK)
     assert script.read_text().splitlines()[-1] == "exec make test"
+
+
+def test_the_workflow_is_valid_and_calls_make_targets_only() -> None:
+    path = ".github/workflows/checks.yml"
+    run(tool("check-jsonschema"), "--builtin-schema", "vendor.github-workflows", path)
+    workflow = YAML(typ="safe").load((ROOT / path).read_text())
+    steps = [step for job in workflow["jobs"].values() for step in job["steps"]]
+    commands = [step["run"] for step in steps if "run" in step]
+    assert commands
+    assert all(re.fullmatch(r"make [a-z]+( [A-Z]+=\w+)*", command) for command in commands)
+
+
+@pytest.mark.parametrize("package", sorted(PACKAGES))
+def test_each_package_says_that_it_is_typed(package: str) -> None:
+    assert (ROOT / package / "py.typed").is_file()
+    assert "py.typed" in PYPROJECT["tool"]["setuptools"]["package-data"]["*"]
 
 
 def pins() -> dict[str, str]:

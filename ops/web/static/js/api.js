@@ -1,3 +1,4 @@
+// @ts-nocheck: reads fields of elements whose exact DOM type no JSDoc gives yet
 // The HTTP API: one function a kind of request. Every failure becomes an error that says what to do.
 
 const BASE = "/api/v1";

@@ -1,3 +1,4 @@
+// @ts-nocheck: reads fields of elements whose exact DOM type no JSDoc gives yet
 // One camera: its scores, threshold and temperatures over time, and what its window holds.
 
 import { address, get, post, query } from "./api.js";

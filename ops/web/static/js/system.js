@@ -153,7 +153,7 @@ function table(head, rows) {
 }
 
 function drawDrift(drifts) {
-  const head = [["Camera"], ["Away from normal"], ["Drift", "number"], ["Threshold", "number"], ["Says"]];
+  const head = [["Camera"], ["Away from normal"], ["Drift", "number"], ["Threshold", "number"], ["Note"]];
   at("drift").replaceChildren(
     drifts.length > 0
       ? table(head, drifts.map(driftRow))

