@@ -1,8 +1,9 @@
-// @ts-nocheck: reads fields of elements whose exact DOM type no JSDoc gives yet
 // The HTTP API: one function a kind of request. Every failure becomes an error that says what to do.
 
 const BASE = "/api/v1";
-const TOKEN = document.querySelector('meta[name="csrf-token"]')?.content ?? "";
+/** @type {HTMLMetaElement | null} */
+const tokenTag = document.querySelector('meta[name="csrf-token"]');
+const TOKEN = tokenTag?.content ?? "";
 
 // Who logs out is on the way to the login: a late 401 must not take that way over, with this page as "next".
 let loggingOut = false;

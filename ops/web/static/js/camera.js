@@ -1,4 +1,3 @@
-// @ts-nocheck: reads fields of elements whose exact DOM type no JSDoc gives yet
 // One camera: its scores, threshold and temperatures over time, and what its window holds.
 
 import { address, get, post, query } from "./api.js";
@@ -14,6 +13,9 @@ const POINTS = 800;
 const REFRESH_MS = 3000; // a day of a quick camera is much to read
 const name = at("camera").dataset.name;
 const undrawn = []; // what takes the charts away
+/** @type {NodeListOf<HTMLElement>} */
+const rangeButtons = document.querySelectorAll("[data-hours]");
+/** @type {any} */
 let range = { hours: 24 }; // the last hours, everything (null), or {since, until}
 let series = null;
 let distribution = null;
@@ -145,7 +147,7 @@ function drawHead(cameras) {
 }
 
 function drawRange() {
-  for (const button of document.querySelectorAll("[data-hours]")) {
+  for (const button of rangeButtons) {
     const hours = button.dataset.hours === "" ? null : Number(button.dataset.hours);
     button.setAttribute("aria-pressed", String(range.since === undefined && hours === range.hours));
   }
@@ -192,7 +194,7 @@ function shift(by) {
   show({ since: since + by * length, until: until + by * length });
 }
 
-for (const button of document.querySelectorAll("[data-hours]")) {
+for (const button of rangeButtons) {
   button.addEventListener("click", () =>
     show({ hours: button.dataset.hours === "" ? null : Number(button.dataset.hours) }),
   );

@@ -1,4 +1,3 @@
-// @ts-nocheck: reads fields of elements whose exact DOM type no JSDoc gives yet
 // Charts over time and the window's histogram, drawn by uPlot in the page's colours.
 
 import uPlot from "../vendor/uplot/uPlot.esm.js";
@@ -8,10 +7,10 @@ const NEAR_PX = 14; // a click this near a flagged frame means it
 
 let held = false; // a finger or a button is down on a chart
 document.addEventListener("pointerdown", (event) => {
-  held = event.target.closest(".u-over") !== null;
+  held = event.target instanceof Element && event.target.closest(".u-over") !== null;
 });
 for (const end of ["pointerup", "pointercancel"]) {
-  document.addEventListener(end, (event) => {
+  document.addEventListener(end, (/** @type {PointerEvent} */ event) => {
     if (event.isPrimary) held = false;
   });
 }

@@ -25,7 +25,11 @@ export function svg(tag, properties, ...children) {
   return fill(document.createElementNS(SVG, tag), properties, children);
 }
 
-/** The element with this id; the page's template has it. */
+/**
+ * The element with this id, which the page's template has.
+ * @param {string} id
+ * @returns {any} the template decides the kind of element
+ */
 export function at(id) {
   return document.getElementById(id);
 }

@@ -1,4 +1,3 @@
-// @ts-nocheck: reads fields of elements whose exact DOM type no JSDoc gives yet
 // History: results by filter, page by page; the filter lives in the address, to be kept or sent.
 
 import { address, get, query } from "./api.js";

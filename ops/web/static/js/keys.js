@@ -1,4 +1,3 @@
-// @ts-nocheck: reads fields of elements whose exact DOM type no JSDoc gives yet
 // Keys without modifiers, which do nothing while somebody types or a dialog is open.
 
 /** `bindings`: key (as `KeyboardEvent.key`) to function. Space and Enter stay the browser's. */
@@ -6,7 +5,9 @@ export function bindKeys(bindings) {
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
     if (document.querySelector("dialog[open]")) return;
-    const field = event.target.closest?.("input, textarea, select");
+    const target = event.target instanceof Element ? event.target : null;
+    /** @type {HTMLInputElement | null} */
+    const field = target?.closest("input, textarea, select") ?? null;
     if (field) {
       if (event.key === "Escape") field.blur();
       if (field.type !== "checkbox") return;

@@ -1,4 +1,3 @@
-// @ts-nocheck: reads fields of elements whose exact DOM type no JSDoc gives yet
 // One result: its pictures, what was decided and why, and what people said about it.
 
 import { address, get } from "./api.js";

@@ -1,4 +1,3 @@
-// @ts-nocheck: reads fields of elements whose exact DOM type no JSDoc gives yet
 // Review: leaf through unreviewed anomalies, look, decide.
 
 import { address, get, query } from "./api.js";
@@ -227,6 +226,7 @@ function toggleSelected() {
   draw();
 }
 
+/** @type {[string, string, string[], () => void][]} what to show, what it does, keys, action */
 const KEYS = [
   ["j →", "next frame", ["j", "ArrowRight"], () => step(1)],
   ["k ←", "previous frame", ["k", "ArrowLeft"], () => step(-1)],
@@ -245,7 +245,7 @@ if (decides) {
   );
   at("confirm").addEventListener("click", () => decide("confirmed"));
   at("false-alarm").addEventListener("click", () => decide("false_alarm"));
-  at("all").addEventListener("change", (event) => {
+  at("all").addEventListener("change", (/** @type {any} */ event) => {
     queue.selected = new Set(event.target.checked ? queue.items.map((item) => item.id) : []);
     draw();
   });
@@ -262,7 +262,7 @@ at("undo").addEventListener("click", undo);
 at("previous").addEventListener("click", () => step(-1));
 at("next").addEventListener("click", () => step(1));
 at("more").addEventListener("click", loadMore);
-at("only").addEventListener("change", (event) => {
+at("only").addEventListener("change", (/** @type {any} */ event) => {
   location.assign(`/review${query({ camera: event.target.value })}`);
 });
 

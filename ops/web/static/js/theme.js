@@ -1,4 +1,3 @@
-// @ts-nocheck: reads fields of elements whose exact DOM type no JSDoc gives yet
 // Runs before the page is drawn, so that it never flashes in the other theme. Not a module: modules
 // run after the page is there.
 (function () {
@@ -22,8 +21,7 @@
   light.addEventListener("change", apply);
 
   document.addEventListener("click", function (event) {
-    const button = event.target.closest && event.target.closest("[data-theme-toggle]");
-    if (!button) return;
+    if (!(event.target instanceof Element && event.target.closest("[data-theme-toggle]"))) return;
     const next = root.dataset.theme === "dark" ? "light" : "dark";
     root.dataset.theme = next;
     try {

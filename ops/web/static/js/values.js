@@ -1,4 +1,3 @@
-// @ts-nocheck: reads fields of elements whose exact DOM type no JSDoc gives yet
 // The temperatures and deviations of one frame, as numbers behind its pictures.
 
 import { address, getMatrix } from "./api.js";
@@ -8,7 +7,10 @@ class Matrix {
   constructor({ buffer, width, height, unit, source }) {
     // the server sends little-endian; so are all machines that run a browser today
     this.data = new Float32Array(buffer);
-    Object.assign(this, { width, height, unit, source });
+    this.width = width;
+    this.height = height;
+    this.unit = unit;
+    this.source = source;
   }
 
   /** The value at a place given as shares of width and height, each in [0, 1). */

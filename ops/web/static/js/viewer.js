@@ -1,4 +1,3 @@
-// @ts-nocheck: reads fields of elements whose exact DOM type no JSDoc gives yet
 // The pictures of one frame: side by side or blended, with the temperature under the cursor.
 
 import { h } from "./dom.js";
@@ -9,6 +8,10 @@ import { fetchAnomalyMap, fetchTemperatures } from "./values.js";
 
 const BLEND_START = 50;
 
+/**
+ * `[title, note]` of each picture.
+ * @returns {Record<string, [string, string]>}
+ */
 function paneTexts(result) {
   const unit = result.temperature_unit;
   const found =
@@ -91,9 +94,9 @@ export class Viewer {
       fetchAnomalyMap(result, signal),
     ]);
     if (signal.aborted) return;
-    this.temperatures = temperatures.value ?? null;
-    this.map = map.value ?? null;
-    this.failed = temperatures.reason ?? null;
+    this.temperatures = temperatures.status === "fulfilled" ? temperatures.value : null;
+    this.map = map.status === "fulfilled" ? map.value : null;
+    this.failed = temperatures.status === "rejected" ? temperatures.reason : null;
     if (!result.pictures.original) this.draw();
     this.drawReadout();
   }
