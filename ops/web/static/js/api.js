@@ -60,7 +60,11 @@ async function request(url, options) {
   return response;
 }
 
-export async function get(url, signal = undefined) {
+/**
+ * @param {string} url
+ * @param {AbortSignal} [signal]
+ */
+export async function get(url, signal) {
   const response = await request(url, { signal, headers: { Accept: "application/json" } });
   return response.json();
 }
@@ -78,7 +82,11 @@ export async function getMatrix(url, signal) {
   };
 }
 
-export async function post(url, body = undefined) {
+/**
+ * @param {string} url
+ * @param {object} [body]
+ */
+export async function post(url, body) {
   const headers = { Accept: "application/json", "X-CSRF-Token": TOKEN };
   if (body !== undefined) headers["Content-Type"] = "application/json";
   const response = await request(url, {

@@ -9,8 +9,8 @@ let held = false; // a finger or a button is down on a chart
 document.addEventListener("pointerdown", (event) => {
   held = event.target instanceof Element && event.target.closest(".u-over") !== null;
 });
-for (const end of ["pointerup", "pointercancel"]) {
-  document.addEventListener(end, (/** @type {PointerEvent} */ event) => {
+for (const end of /** @type {const} */ (["pointerup", "pointercancel"])) {
+  document.addEventListener(end, (event) => {
     if (event.isPrimary) held = false;
   });
 }

@@ -12,6 +12,7 @@ const PAGE = 50;
 const NAMES = ["camera", "since", "until", "prediction", "min_score", "review"];
 const form = at("filters");
 let nextCursor = null;
+/** @type {AbortController | null} */
 let asking = null;
 
 /** The filter as the form has it: times are local, as they are typed. */
@@ -43,7 +44,7 @@ function fromAddress() {
 function rowOf(result) {
   const anomaly = result.prediction === "Anomaly";
   const link = `/results/${result.id}`;
-  const cell = (label, content, name = null) => h("td", { "data-label": label, class: name }, content);
+  const cell = (label, content, name = "") => h("td", { "data-label": label, class: name || null }, content);
   return h(
     "tr",
     {

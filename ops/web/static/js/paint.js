@@ -34,7 +34,7 @@ export function paint(matrix, label) {
   }
   const span = high - low || 1;
   const palette = Array.from({ length: 256 }, (_, i) => colour(i / 255));
-  const context = canvas.getContext("2d");
+  const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
   const image = context.createImageData(matrix.width, matrix.height);
   matrix.data.forEach((value, at) => {
     const [r, g, b] = palette[Math.round(((value - low) / span) * 255)];

@@ -14,7 +14,7 @@ export function showWaiting(count) {
 /** Whether the person may do what takes this role. */
 export function may(role) {
   const roles = ["viewer", "reviewer", "admin"];
-  return roles.indexOf(document.body.dataset.role) >= roles.indexOf(role);
+  return roles.indexOf(document.body.dataset.role ?? "") >= roles.indexOf(role);
 }
 
 /** @returns {NodeListOf<HTMLDetailsElement>} */
@@ -30,6 +30,6 @@ document.addEventListener("keydown", (event) => {
   if (event.key !== "Escape") return;
   for (const menu of openMenus()) {
     menu.open = false;
-    menu.querySelector("summary").focus();
+    menu.querySelector("summary")?.focus();
   }
 });

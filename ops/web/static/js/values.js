@@ -3,7 +3,7 @@
 import { address, getMatrix } from "./api.js";
 
 /** A matrix of float32 with its unit. */
-class Matrix {
+export class Matrix {
   constructor({ buffer, width, height, unit, source }) {
     // the server sends little-endian; so are all machines that run a browser today
     this.data = new Float32Array(buffer);

@@ -38,6 +38,14 @@ export class Viewer {
     this.result = null;
     this.spot = null;
     this.loading = null;
+    /** @type {import("./values.js").Matrix | null} */
+    this.temperatures = null;
+    /** @type {import("./values.js").Matrix | null} */
+    this.map = null;
+    /** @type {Error | null} */
+    this.failed = null;
+    /** @type {HTMLElement[]} */
+    this.crosses = [];
     this.readout = h("div", { class: "readout-line", role: "status", id: "readout" });
     this.panes = h("div", { class: "panes" });
     this.modeButtons = ["side", "blend"].map((mode) =>
@@ -227,7 +235,7 @@ export class Viewer {
   }
 
   drawCross() {
-    for (const cross of this.crosses ?? []) {
+    for (const cross of this.crosses) {
       cross.hidden = this.spot === null;
       if (this.spot) {
         cross.style.left = `${this.spot[0] * 100}%`;
@@ -261,7 +269,7 @@ export class Viewer {
   }
 
   unitWords() {
-    if (this.temperatures.unit !== "celsius") return "counts (no scale declared)";
+    if (this.temperatures?.unit !== "celsius") return "counts (no scale declared)";
     return this.result.radiometric ? "temperature (radiometric file)" : "temperature (declared scale)";
   }
 }
