@@ -24,8 +24,11 @@ demo: install ## Run the product on a simulated plant, nothing else needed
 
 # Many tests wait for processes that die and restart, so more of them run at once than there are cores.
 # Tests of one group share services that are slow to start, so they run in one process.
-test: lint js browser ## All checks, then all tests, the faults included
-	$(BIN)/pytest -n 4 --dist loadgroup
+# Coverage counts what runs in the tests' own processes; there is no minimum.
+test: lint js browser ## All checks, then all tests, the faults included; coverage in build/coverage
+	COVERAGE_CORE=$(COVERAGE_CORE) $(BIN)/pytest -n 4 --dist loadgroup --cov --cov-report=html
+	@echo 'statements covered, by package:'; for package in thermal storage producer worker ops; do \
+	printf '  %-9s %3s %%\n' $$package "$$($(BIN)/coverage report --format=total --include="$$package/*")"; done
 
 browser: ## Install Chromium for the tests of the pages, where that is possible
 	@for name in chromium chromium-browser google-chrome; do \

