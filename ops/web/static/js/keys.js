@@ -1,6 +1,6 @@
-// Keys without modifiers, which do nothing while somebody types or a dialog is open.
+// Single-key shortcuts, inactive while the user types or a dialog is open.
 
-/** `bindings`: key (as `KeyboardEvent.key`) to function. Space and Enter stay the browser's. */
+/** Bind keys: `bindings` maps `KeyboardEvent.key` to a function. Leave Space and Enter unbound. */
 export function bindKeys(bindings) {
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;

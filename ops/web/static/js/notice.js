@@ -1,4 +1,4 @@
-// Messages: a short one that goes away, and trouble that stays until it is over.
+// Messages: notices that disappear, and load errors that stay until a load succeeds.
 
 import { at, h } from "./dom.js";
 

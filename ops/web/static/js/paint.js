@@ -1,6 +1,6 @@
-// A frame without stored pictures, drawn here from its temperatures.
+// Draws a frame that has no stored pictures from its temperatures.
 
-// Inferno (matplotlib, CC0), the palette of the stored pictures, at nine places.
+// Inferno (matplotlib, CC0), the palette of the stored pictures, sampled at nine points.
 const INFERNO = [
   [0, 0, 4],
   [31, 12, 72],
@@ -19,7 +19,7 @@ function colour(share) {
   return INFERNO[below].map((channel, i) => channel + (INFERNO[below + 1][i] - channel) * (place - below));
 }
 
-/** A canvas of `matrix`, from its lowest to its highest value. */
+/** Draw `matrix` on a canvas; the palette spans its lowest to its highest value. */
 export function paint(matrix, label) {
   const canvas = document.createElement("canvas");
   canvas.width = matrix.width;

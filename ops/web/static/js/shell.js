@@ -1,17 +1,17 @@
-// What every page does: the account menu closes by itself, the review count follows the news.
+// For every page: the account menu, the count of unreviewed anomalies, roles.
 
 import { at } from "./dom.js";
 
-/** Show how many anomalies wait for a verdict, in the navigation and in the tab's title. */
+/** Show the number of unreviewed anomalies in the navigation and in the tab's title. */
 export function showWaiting(count) {
   const box = at("waiting");
   box.hidden = count === 0;
   box.textContent = count > 999 ? "999+" : String(count);
-  box.setAttribute("aria-label", `${count} anomalies wait for a verdict`);
+  box.setAttribute("aria-label", `${count} unreviewed anomalies`);
   document.title = document.title.replace(/^(\(\d+\) )?/, count > 0 ? `(${count}) ` : "");
 }
 
-/** Whether the person may do what takes this role. */
+/** Whether the user has this role or a higher one. */
 export function may(role) {
   const roles = ["viewer", "reviewer", "admin"];
   return roles.indexOf(document.body.dataset.role ?? "") >= roles.indexOf(role);

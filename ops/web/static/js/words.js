@@ -1,4 +1,4 @@
-// Stored words and their text on the pages; where the user can act, the text says how.
+// Stored words and their text on the pages. Where the user can act, the text says how.
 
 const REASONS = {
   residual: [
