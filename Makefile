@@ -10,7 +10,7 @@ TORCH ?= $(or $(shell cat $(VENV)/.torch 2>/dev/null),torch==2.13.0)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install demo test browser soak lint clean FORCE
+.PHONY: help install demo test browser soak lint js sbom clean FORCE
 
 help: ## List the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; \
@@ -24,8 +24,11 @@ demo: install ## Run the product on a simulated plant, nothing else needed
 
 # Many tests wait for processes that die and restart, so more of them run at once than there are cores.
 # Tests of one group share services that are slow to start, so they run in one process.
-test: lint browser ## All checks, then all tests, the faults included
-	$(BIN)/pytest -n 4 --dist loadgroup
+# Coverage counts what runs in the tests' own processes; there is no minimum.
+test: lint js browser ## All checks, then all tests, the faults included; coverage in build/coverage
+	COVERAGE_CORE=$(COVERAGE_CORE) $(BIN)/pytest -n 4 --dist loadgroup --cov --cov-report=html
+	@echo 'statements covered, by package:'; for package in thermal storage producer worker ops; do \
+	printf '  %-9s %3s %%\n' $$package "$$($(BIN)/coverage report --format=total --include="$$package/*")"; done
 
 browser: ## Install Chromium for the tests of the pages, where that is possible
 	@for name in chromium chromium-browser google-chrome; do \
@@ -45,8 +48,21 @@ lint: install ## Lint, formatting, types, import rule
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# Node is a tool for development; the product never needs it. CI must run these checks, a laptop
+# without node or without a registry does without them.
+js: ## Lint, types and unit tests of the pages' JavaScript, where node is
+	@if ! command -v npm >/dev/null; then reason='node and npm are not installed'; \
+	elif ! node -e 'process.exit(Number(process.versions.node.split(".")[0] < 20))'; then reason='node is older than 20'; \
+	elif ! npm ci --silent; then reason='npm could not install its packages'; \
+	else npx eslint . && npx tsc --project . && node --test tests/js/*.test.mjs; exit; fi; \
+	echo "the JavaScript is not checked: $$reason"; test -z "$$CI"
+
+sbom: install ## CycloneDX list of the installed packages, in build/sbom.json
+	@mkdir -p build
+	$(BIN)/cyclonedx-py environment --output-format JSON --output-file build/sbom.json $(BIN)/python
+
 clean: ## Remove the environment, caches and the demo's data
-	rm -rf $(VENV) build demo *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) build demo node_modules *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/.installed: pyproject.toml constraints.txt $(VENV)/.torch

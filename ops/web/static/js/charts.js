@@ -1,21 +1,21 @@
-// Charts over time and the window's histogram, drawn by uPlot in the page's colours.
+// Charts over time and the window's histogram, drawn by uPlot in the theme's colours.
 
 import uPlot from "../vendor/uplot/uPlot.esm.js";
 import { followFingers } from "./fingers.js";
 
-const NEAR_PX = 14; // a click this near a flagged frame means it
+const NEAR_PX = 14; // a click within this distance of a flagged frame opens it
 
-let held = false; // a finger or a button is down on a chart
+let held = false; // a pointer is down on a chart
 document.addEventListener("pointerdown", (event) => {
-  held = event.target.closest(".u-over") !== null;
+  held = event.target instanceof Element && event.target.closest(".u-over") !== null;
 });
-for (const end of ["pointerup", "pointercancel"]) {
+for (const end of /** @type {const} */ (["pointerup", "pointercancel"])) {
   document.addEventListener(end, (event) => {
     if (event.isPrimary) held = false;
   });
 }
 
-/** Whether somebody is dragging over a chart: drawn anew, it would be taken out of their hand. */
+/** Whether a drag is in progress on a chart; redrawing would end it. */
 export function isHeld() {
   return held;
 }
@@ -24,7 +24,7 @@ function css(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 }
 
-// 24 hours, day before month: what plant people write
+// axis labels: 24-hour clock, day before month
 const TIMES = [
   [3600 * 24 * 365, "{YYYY}", null, null, null, null, null, null, 1],
   [3600 * 24 * 28, "{MMM}", "\n{YYYY}", null, null, null, null, null, 1],
@@ -48,7 +48,7 @@ function sizeOf(box, height) {
   return { width: Math.max(200, box.clientWidth), height };
 }
 
-/** Grow and shrink with the page. */
+/** Resize the chart with its box; returns a function that removes the chart. */
 function follow(chart, box, height) {
   const observer = new ResizeObserver(() => chart.setSize(sizeOf(box, height)));
   observer.observe(box);
@@ -58,7 +58,7 @@ function follow(chart, box, height) {
   };
 }
 
-/** Drag moves the time instead of zooming while shift is held. */
+/** uPlot mousedown handler: shift-drag pans, a plain drag zooms. */
 function panOrSelect(onRange) {
   return (chart, target, handler) => (event) => {
     if (!event.shiftKey) return handler(event);
@@ -81,7 +81,7 @@ function panOrSelect(onRange) {
   };
 }
 
-/** The flagged frame nearest to a place in the chart, or null. */
+/** The flagged frame nearest to a point in the chart, or null if none is near. */
 function flagNear(chart, flags, left, top) {
   let nearest = null;
   let least = NEAR_PX;
@@ -99,14 +99,14 @@ function drawFlags(chart, flags) {
   const { ctx } = chart;
   const ratio = uPlot.pxRatio;
   ctx.save();
-  ctx.setLineDash([]); // the last line drawn may have been dashed
+  ctx.setLineDash([]); // uPlot may have left a dash pattern set
   for (const flag of flags) {
     const x = chart.valToPos(flag.at, "x", true);
     const y = chart.valToPos(flag.value, "y", true);
     if (x < chart.bbox.left || x > chart.bbox.left + chart.bbox.width) continue;
     ctx.beginPath();
     ctx.arc(x, y, 5 * ratio, 0, 2 * Math.PI);
-    // one that was judged a false alarm is hollow
+    // false alarms are hollow
     ctx.fillStyle = css(flag.hollow ? "--surface" : "--alarm");
     ctx.fill();
     ctx.lineWidth = 2 * ratio;
@@ -117,11 +117,11 @@ function drawFlags(chart, flags) {
 }
 
 /**
- * A chart over time; returns a function that takes it away.
+ * Draw a chart over time; returns a function that removes it.
  *
  * `lines` are `{label, values, colour, dash, fill}` over `times`; `flags` are `{at, value, id,
- * hollow}`. `onRange(since, until)` asks for another time, `onHover(index, flag)` reads, `onFlag(id)`
- * opens a flagged frame, `onAll()` asks for all there is.
+ * hollow}`. Callbacks: `onRange(since, until)` on pan or zoom, `onHover(index, flag)` when the cursor
+ * moves, `onFlag(id)` when a flagged frame is clicked, `onAll()` on a double click.
  */
 export function timeChart(box, { range, times, lines, flags, height, sync, onRange, onHover, onFlag, onAll }) {
   box.replaceChildren();
@@ -189,7 +189,7 @@ export function timeChart(box, { range, times, lines, flags, height, sync, onRan
   });
   chart.over.addEventListener("click", (event) => {
     const flag = near(chart);
-    // the end of a drag is no click
+    // ignore the click event that ends a drag
     if (flag && Math.abs(event.clientX - pressedAt) < 4) onFlag(flag.id);
   });
   chart.over.addEventListener(
@@ -207,7 +207,7 @@ export function timeChart(box, { range, times, lines, flags, height, sync, onRan
   return follow(chart, box, height);
 }
 
-/** A histogram of `counts` between `edges`, with marks `{value, label, colour}` across it. */
+/** Draw a histogram of `counts` between `edges` with vertical marks `{value, label, colour}`. */
 export function histogram(box, { edges, counts, marks, height }) {
   box.replaceChildren();
   const middles = counts.map((_, i) => (edges[i] + edges[i + 1]) / 2);

@@ -1,4 +1,4 @@
-// Elements from values. Text goes in as text, never as markup: a camera's name may be anything.
+// Build elements. Text is inserted as text, never as markup: a camera's name may contain anything.
 
 const SVG = "http://www.w3.org/2000/svg";
 
@@ -25,12 +25,16 @@ export function svg(tag, properties, ...children) {
   return fill(document.createElementNS(SVG, tag), properties, children);
 }
 
-/** The element with this id; the page's template has it. */
+/**
+ * The element with this id, which the page's template has.
+ * @param {string} id
+ * @returns {any} the template decides the kind of element
+ */
 export function at(id) {
   return document.getElementById(id);
 }
 
-/** A list of terms with their values, as `<dl>`; pairs whose value is null are left out. */
+/** A `<dl>` of `[term, value]` pairs; pairs with a null value are skipped. */
 export function facts(pairs) {
   const shown = pairs.filter(([, value]) => value !== null && value !== undefined);
   return h(
@@ -40,7 +44,7 @@ export function facts(pairs) {
   );
 }
 
-/** What to show where there is nothing: what that means, and what to do next. */
+/** An empty state: what it means and what to do next. */
 export function empty(title, text, ...more) {
   return h("div", { class: "empty" }, h("strong", null, title), h("p", null, text), ...more);
 }

@@ -1,10 +1,10 @@
-// What was decided about a frame and why, in plain words.
+// A result's decision and its reasons, in words.
 
 import { facts, h } from "./dom.js";
 import { localTime, number, sigma, temperature, utcTime } from "./format.js";
 import { reason, verdictName } from "./words.js";
 
-/** Score and threshold as a bar. */
+/** A bar with score and threshold. */
 function meter(result) {
   const end = Math.max(result.score, result.threshold) * 1.15 || 1;
   const share = (value) => `${Math.min(100, Math.max(0, (value / end) * 100))}%`;
@@ -24,7 +24,7 @@ function meter(result) {
   ];
 }
 
-/** The chips beside a result's title. */
+/** The chips that stand beside a result's title. */
 export function chips(result) {
   const anomaly = result.prediction === "Anomaly";
   return [
@@ -45,13 +45,13 @@ export function reasonList(result) {
   );
 }
 
-/** The chance of so high a score on a normal frame, as people say it. */
+/** How rarely a normal frame scores this high, in words. */
 function rarity(pValue) {
   if (!(pValue > 0)) return number(pValue, 4);
-  return pValue < 0.5 ? `1 normal frame in ${number(Math.round(1 / pValue))}` : "an everyday score";
+  return pValue < 0.5 ? `1 normal frame in ${number(Math.round(1 / pValue))}` : "a common score";
 }
 
-/** The facts of a result, for the panel beside its pictures. */
+/** Contents of the panel beside a result's pictures. */
 export function explained(result) {
   const unit = result.temperature_unit;
   return [
@@ -67,7 +67,7 @@ export function explained(result) {
       [
         "Hotspots",
         result.hotspot_count > 0
-          ? `${result.hotspot_count}, ${number(result.hotspot_area)} px over ${temperature(result.hotspot_threshold, unit)}`
+          ? `${result.hotspot_count}, ${number(result.hotspot_area)} px above ${temperature(result.hotspot_threshold, unit)}`
           : "none",
       ],
       ["File", h("span", { class: "mono" }, result.image_path)],

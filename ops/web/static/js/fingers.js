@@ -1,30 +1,30 @@
-// Touch on a chart over time: one finger moves it, two stretch it; a vertical swipe scrolls the page.
+// Touch on a chart over time: one finger pans, two zoom; a vertical swipe scrolls the page.
 
-const LEAST_PX = 20; // nearer fingers would stretch without bound
+const LEAST_PX = 20; // limits the zoom when fingers are close together
 
-/** Call `onRange(since, until)` when the fingers have left the chart at another time. */
+/** Pan and zoom `chart` by touch; call `onRange(since, until)` when the last finger lifts. */
 export function followFingers(chart, onRange) {
-  const fingers = new Map(); // pointer → where it is, px from the chart's left
-  let begun = null; // the time shown, and where the fingers were, when the last one came or went
+  const fingers = new Map(); // pointer id → x, px from the chart's left edge
+  let start = null; // period shown and finger positions when a finger last touched or lifted
   let moved = false;
   const shown = () => ({ min: chart.scales.x.min, max: chart.scales.x.max });
 
   function begin() {
-    begun = { ...shown(), places: [...fingers.values()].slice(0, 2) };
+    start = { ...shown(), places: [...fingers.values()].slice(0, 2) };
   }
 
   function follow() {
     const width = chart.over.clientWidth;
-    const perPx = (begun.max - begun.min) / width;
-    const times = begun.places.map((place) => begun.min + place * perPx);
+    const perPx = (start.max - start.min) / width;
+    const times = start.places.map((place) => start.min + place * perPx);
     const [first, second] = fingers.values();
-    let span = begun.max - begun.min;
-    if (begun.places.length === 2) {
+    let span = start.max - start.min;
+    if (start.places.length === 2) {
       const apart = Math.max(LEAST_PX, Math.abs(second - first));
       span = (Math.abs(times[1] - times[0]) * width) / apart;
     }
-    // what lay between the fingers stays between them
-    const middle = begun.places.length === 2 ? (first + second) / 2 : first;
+    // keep the time between the fingers under them
+    const middle = start.places.length === 2 ? (first + second) / 2 : first;
     const time = times.length === 2 ? (times[0] + times[1]) / 2 : times[0];
     const min = time - (middle / width) * span;
     chart.setScale("x", { min, max: min + span });

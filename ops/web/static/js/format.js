@@ -1,8 +1,8 @@
-// Numbers, temperatures and times as people read them. Unknown is a dash, never 0.
+// Numbers, temperatures and times as text. Unknown values are a dash, never 0.
 
 const UNKNOWN = "–";
 
-/** A number with a real minus sign; `decimals` digits after the point. */
+/** A number with `decimals` decimal places and a typographic minus sign. */
 export function number(value, decimals = 0) {
   if (value === null || value === undefined || Number.isNaN(value)) return UNKNOWN;
   const text = (Math.abs(value) < 0.5 / 10 ** decimals ? 0 : value).toLocaleString("en", {
@@ -12,7 +12,7 @@ export function number(value, decimals = 0) {
   return text.replace("-", "\u2212");
 }
 
-/** The unit as it is written: °C only where the file is radiometric or the scale was declared. */
+/** The unit's name: °C if the file is radiometric or a scale is declared, else counts. */
 export function unitName(unit) {
   return unit === "celsius" ? "°C" : "counts";
 }
@@ -57,7 +57,7 @@ function pad(value) {
   return String(value).padStart(2, "0");
 }
 
-/** An instant as Date: RFC 3339 text or Unix seconds. */
+/** A Date from RFC 3339 text or Unix seconds; null if there is none or it is invalid. */
 export function instant(value) {
   if (value === null || value === undefined || value === "") return null;
   const date = typeof value === "number" ? new Date(value * 1000) : new Date(value);
@@ -72,7 +72,7 @@ export function localTime(value) {
   return `${day} ${pad(date.getHours())}:${pad(date.getMinutes())}:${pad(date.getSeconds())}`;
 }
 
-/** The same in UTC, for a tooltip. */
+/** UTC time for a tooltip. */
 export function utcTime(value) {
   const date = instant(value);
   return date === null ? "" : `${date.toISOString().slice(0, 19)}Z`;

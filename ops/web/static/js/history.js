@@ -1,4 +1,4 @@
-// History: results by filter, page by page; the filter lives in the address, to be kept or sent.
+// History page: filtered results with pagination. The filter is in the URL, so it can be shared.
 
 import { address, get, query } from "./api.js";
 import { at, empty, h } from "./dom.js";
@@ -12,15 +12,16 @@ const PAGE = 50;
 const NAMES = ["camera", "since", "until", "prediction", "min_score", "review"];
 const form = at("filters");
 let nextCursor = null;
+/** @type {AbortController | null} */
 let asking = null;
 
-/** The filter as the form has it: times are local, as they are typed. */
+/** The filter from the form; times are local. */
 function fromForm() {
   const data = new FormData(form);
   return Object.fromEntries(NAMES.map((name) => [name, String(data.get(name) ?? "").trim()]));
 }
 
-/** The filter as the API takes it: times are Unix seconds. */
+/** The filter for the API; times are Unix seconds. */
 function forApi(filter) {
   const seconds = (text) => (text ? new Date(text).getTime() / 1000 : "");
   return { ...filter, since: seconds(filter.since), until: seconds(filter.until) };
@@ -31,7 +32,7 @@ function fromAddress() {
   for (const name of NAMES) {
     const field = form.elements[name];
     const value = asked.get(name) ?? "";
-    // a camera that is not in the list yet is a camera all the same
+    // the list of cameras may not have arrived yet
     if (name === "camera" && value && ![...field.options].some((option) => option.value === value)) {
       field.append(h("option", { value }, value));
     }
@@ -43,7 +44,7 @@ function fromAddress() {
 function rowOf(result) {
   const anomaly = result.prediction === "Anomaly";
   const link = `/results/${result.id}`;
-  const cell = (label, content, name = null) => h("td", { "data-label": label, class: name }, content);
+  const cell = (label, content, name = "") => h("td", { "data-label": label, class: name || null }, content);
   return h(
     "tr",
     {
@@ -60,8 +61,8 @@ function rowOf(result) {
     cell("Camera", h("span", null, result.camera), "wide"),
     cell("Prediction", h("span", { class: anomaly ? "chip anomaly" : "chip" }, result.prediction), "prediction"),
     cell("Score", sigma(result.score), "number"),
-    cell("Limit", sigma(result.threshold), "number"),
-    cell("Max", temperature(result.max_temperature, result.temperature_unit), "number"),
+    cell("Threshold", sigma(result.threshold), "number"),
+    cell("Highest", temperature(result.max_temperature, result.temperature_unit), "number"),
     cell("Review", anomaly || result.review ? verdictName(result.review) : "–"),
     cell("Image", h("span", { class: "mono", title: result.image_path }, result.image_path), "image wide"),
   );
@@ -72,14 +73,14 @@ function drawNothing(filter) {
   at("nothing").replaceChildren(
     filtered
       ? empty(
-          "No result fits this filter",
-          "Widen the time, lower the score, or clear the filter.",
+          "No result matches this filter",
+          "Choose a longer period or a lower score, or clear the filter.",
           h("button", { class: "button primary", type: "button", onclick: clear }, "Clear the filter"),
         )
       : empty(
           "No results yet",
-          "Every image that is scored gets a row here. The wall shows the cameras, System what waits.",
-          h("a", { class: "button", href: "/system" }, "To the system page"),
+          "Every scored image gets a row here. The system page shows what is pending.",
+          h("a", { class: "button", href: "/system" }, "Open the system page"),
         ),
   );
 }
@@ -111,7 +112,7 @@ async function load() {
   at("newer").disabled = cursor === null;
   at("shown").textContent =
     page.results.length > 0
-      ? `${plural(page.results.length, "result")}${nextCursor ? ", and more" : ""} · times of this device`
+      ? `${plural(page.results.length, "result")}${nextCursor ? ", more follow" : ""} · local time`
       : "";
 }
 
@@ -151,7 +152,7 @@ bindKeys({ ArrowRight: older, ArrowLeft: newer });
 
 load();
 drawCameras().catch((error) => trouble(error));
-// the latest page stays the latest; an older one stays as it was opened
+// refresh only the newest page, and not while the user edits the filter
 followNews(async () => {
   if (!new URLSearchParams(location.search).has("cursor") && !form.contains(document.activeElement)) {
     await load();

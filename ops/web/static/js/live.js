@@ -1,4 +1,4 @@
-// Server-sent events: "there is news". Pages fetch what they show; bursts are drawn together.
+// Server-sent events report that data changed; pages then fetch what they show. Bursts are merged.
 
 import { at } from "./dom.js";
 
@@ -14,8 +14,8 @@ function show(state) {
 }
 
 /**
- * Call `refresh` on every piece of news, at most every `gapMs` and never twice at once; also after a
- * lost connection came back, and when the page is looked at again.
+ * Call `refresh` when data changed, at most every `gapMs` and never concurrently; also after a
+ * reconnection and when the page becomes visible again.
  */
 export function onNews(refresh, gapMs = LEAST_GAP_MS) {
   let wanted = false;
@@ -58,7 +58,7 @@ function connect(ask, again = false) {
   source.addEventListener("error", () => {
     show("away");
     lost = true;
-    // a lost stream is opened again by the browser itself; a refused one is closed for good
+    // the browser reconnects a lost stream by itself, but not a refused one
     if (source.readyState === EventSource.CLOSED) setTimeout(() => connect(ask, true), RETRY_MS);
   });
   source.addEventListener("update", ask);

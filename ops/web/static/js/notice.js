@@ -1,10 +1,14 @@
-// Messages: a short one that goes away, and trouble that stays until it is over.
+// Messages: notices that disappear, and load errors that stay until a load succeeds.
 
 import { at, h } from "./dom.js";
 
 const SHOWN_MS = 6000;
 
-/** Tell something; an error stays until it is closed. `action` is `[label, function]`. */
+/**
+ * Show a message; an error stays until it is closed.
+ * @param {string} text
+ * @param {{error?: boolean, action?: [string, () => void] | null}} [options] `action`: a button's label and effect
+ */
 export function notify(text, { error = false, action = null } = {}) {
   const box = at("notices");
   const close = () => item.remove();
@@ -36,7 +40,11 @@ export function notify(text, { error = false, action = null } = {}) {
   if (!error) setTimeout(close, SHOWN_MS);
 }
 
-/** Show an error where the page's data would be, with a way to try again; null takes it away. */
+/**
+ * Show an error where the page's data would be; null removes it.
+ * @param {Error | null} error
+ * @param {(() => void) | null} [retry] adds a button that calls it
+ */
 export function trouble(error, retry = null) {
   const box = at("trouble");
   box.replaceChildren();

@@ -1,6 +1,6 @@
-// A frame without stored pictures, drawn here from its temperatures.
+// Draws a frame that has no stored pictures from its temperatures.
 
-// Inferno (matplotlib, CC0), the palette of the stored pictures, at nine places.
+// Inferno (matplotlib, CC0), the palette of the stored pictures, sampled at nine points.
 const INFERNO = [
   [0, 0, 4],
   [31, 12, 72],
@@ -19,7 +19,7 @@ function colour(share) {
   return INFERNO[below].map((channel, i) => channel + (INFERNO[below + 1][i] - channel) * (place - below));
 }
 
-/** A canvas of `matrix`, from its lowest to its highest value. */
+/** Draw `matrix` on a canvas; the palette spans its lowest to its highest value. */
 export function paint(matrix, label) {
   const canvas = document.createElement("canvas");
   canvas.width = matrix.width;
@@ -34,7 +34,7 @@ export function paint(matrix, label) {
   }
   const span = high - low || 1;
   const palette = Array.from({ length: 256 }, (_, i) => colour(i / 255));
-  const context = canvas.getContext("2d");
+  const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
   const image = context.createImageData(matrix.width, matrix.height);
   matrix.data.forEach((value, at) => {
     const [r, g, b] = palette[Math.round(((value - low) / span) * 255)];

@@ -1,9 +1,9 @@
-// A picture of the store without its frame. Stored pictures carry title, colour scale, camera and
-// time around the image; pages write those themselves, so they show the image and the scale alone.
+// Crops stored pictures. They have title, camera and time around the image; pages show these as text,
+// so they need only the image and the colour scale.
 
 import { h } from "./dom.js";
 
-// The layout of thermal/render/panel.py; a test holds the two equal.
+// The layout of thermal/render/panel.py; a test compares the two.
 export const LAYOUT = {
   margin: 14,
   gap: 12,
@@ -16,7 +16,7 @@ export const LAYOUT = {
   mostSide: 1280,
 };
 
-/** Size in px at which an image of `width` × `height` camera pixels is drawn. */
+/** Size in px of a drawn image of `width` × `height` camera pixels. */
 function displaySize(width, height) {
   const longest = Math.max(width, height);
   if (longest > LAYOUT.mostSide) {
@@ -30,7 +30,7 @@ function displaySize(width, height) {
   return [width * factor, height * factor];
 }
 
-/** Where image and scale lie in a stored picture, px: `{page, image, scale}` as [x, y, w, h]. */
+/** Regions of a stored picture in px: `{page, image, scale}`, each [x, y, w, h]. */
 export function regions(width, height) {
   const [w, t] = displaySize(width, height);
   const roomW = Math.max(w, LAYOUT.leastWidth);
@@ -46,12 +46,12 @@ export function regions(width, height) {
   return {
     page,
     image: [x, y, w, t],
-    // with the unit above it and half a number below
+    // includes the unit above and half a label below
     scale: [LAYOUT.margin + roomW + 6, LAYOUT.header - 26, LAYOUT.scale + 6, roomH + 34],
   };
 }
 
-/** A box that shows the part `box` of a picture of size `page`; it keeps the part's shape. */
+/** An element that shows the region `box` of a picture of size `page`, in its aspect ratio. */
 export function cropped(url, page, box, alt) {
   const [, , pageW, pageH] = page;
   const [x, y, w, t] = box;

@@ -1,4 +1,4 @@
-// The list of frames that wait for a verdict: which there are, which is shown, which are selected.
+// The review queue: unreviewed anomalies, the one shown and the selected ones.
 
 import { address, get, query } from "./api.js";
 
@@ -9,7 +9,7 @@ export class Queue {
     this.camera = camera;
     this.items = [];
     this.next = null;
-    this.current = null; // the result that is shown
+    this.current = null; // the result shown
     this.selected = new Set(); // ids
   }
 
@@ -18,7 +18,7 @@ export class Queue {
     return address("results") + query({ ...filter, cursor, limit });
   }
 
-  /** Fetch the head of the list anew; what is shown stays shown while it waits for a verdict. */
+  /** Fetch the head of the queue again; keep showing the current item while it is unreviewed. */
   async refresh() {
     const limit = Math.min(200, Math.max(PAGE, this.items.length));
     const page = await get(this.#url(null, limit));
@@ -43,7 +43,7 @@ export class Queue {
     return this.current ? this.items.findIndex((item) => item.id === this.current.id) : -1;
   }
 
-  /** Show the item `by` places on; whether there is one. */
+  /** Show the item `by` places further on; returns whether there is one. */
   step(by) {
     const item = this.items[this.index() + by];
     if (!item) return false;
@@ -55,13 +55,13 @@ export class Queue {
     if (!this.selected.delete(id)) this.selected.add(id);
   }
 
-  /** What a verdict is about: the selected items, else the one that is shown. */
+  /** The items that a verdict applies to: the selected ones, else the one shown. */
   targets() {
     if (this.selected.size > 0) return this.items.filter((item) => this.selected.has(item.id));
     return this.current ? [this.current] : [];
   }
 
-  /** Take items out; the one that follows the shown one is shown. */
+  /** Remove items; if the one shown is among them, show the next. */
   remove(ids) {
     const gone = new Set(ids);
     const place = this.index();

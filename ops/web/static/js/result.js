@@ -1,4 +1,4 @@
-// One result: its pictures, what was decided and why, and what people said about it.
+// Result page: pictures, decision, reasons and reviews.
 
 import { address, get } from "./api.js";
 import { at, facts, h } from "./dom.js";
@@ -28,18 +28,18 @@ function reviewRows(reviews) {
   );
 }
 
-function decidedHow(result) {
+function decisionFacts(result) {
   return facts([
-    ["Threshold before", sigma(result.previous_threshold)],
-    ["Window's body", sigma(result.body)],
-    ["Window", `${number(result.window_n)} scores, ${number(result.exceeding)} at least as high`],
+    ["Previous threshold", sigma(result.previous_threshold)],
+    ["Body of the window", sigma(result.body)],
+    ["Window", `${number(result.window_n)} scores, ${number(result.exceeding)} at or above this one`],
     ["p-value", result.p_value.toPrecision(3)],
     ["Mean squared error", result.mse.toPrecision(4)],
-    ["Place in stream", number(result.seq)],
-    ["Stream held", result.held ? "yes: too many of the last frames are flagged" : "no"],
+    ["Position in stream", number(result.seq)],
+    ["Stream held", result.held ? "yes: too many recent frames are flagged" : "no"],
     ["Image", `${result.width} × ${result.height} px, ${result.bit_depth} bits`],
     ["Scored", localTime(result.scored_at)],
-    ["File to result", duration(result.latency_s)],
+    ["Time from file to result", duration(result.latency_s)],
     ["Worker", result.worker],
     ["Model", h("span", { class: "mono" }, result.model_id.slice(0, 12))],
     ["Frame", h("span", { class: "mono" }, result.frame_id)],
@@ -58,7 +58,7 @@ async function refresh() {
   trouble(null);
   at("result").hidden = false;
   if (may("reviewer")) {
-    // an unflagged frame may be one that should have been
+    // a missed anomaly can be confirmed too
     const flagged = result.prediction === "Anomaly";
     at("confirm").firstElementChild.textContent = flagged ? "Confirm" : "It is an anomaly";
     at("false-alarm").hidden = !flagged && result.review !== "confirmed";
@@ -70,7 +70,7 @@ async function refresh() {
   at("reviews").replaceChildren(h("h2", null, "Reviews"), ...reviewRows(result.reviews));
   if (shown) return;
   shown = true;
-  at("more-facts").append(decidedHow(result));
+  at("more-facts").append(decisionFacts(result));
   at("links").replaceChildren(
     ...(result.pictures.sheet
       ? [h("a", { class: "button", href: result.pictures.sheet, download: `result-${id}.png` }, "All four as PNG")]

@@ -1,4 +1,4 @@
-// Review: leaf through unreviewed anomalies, look, decide.
+// Review page: step through unreviewed anomalies and give verdicts.
 
 import { address, get, query } from "./api.js";
 import { at, empty, h } from "./dom.js";
@@ -17,7 +17,7 @@ const asked = new URLSearchParams(location.search);
 const queue = new Queue(asked.get("camera") ?? "");
 const viewer = new Viewer(at("viewer"));
 const decides = may("reviewer");
-const decided = []; // ids of each verdict, latest last: what undo takes back
+const decided = []; // result ids of each verdict, latest last, for undo
 let shownId = null;
 let busy = false;
 let waiting = 0;
@@ -75,7 +75,7 @@ function drawQueue() {
   at("more").hidden = queue.next === null;
 }
 
-/** Bring an item into view within its list; the page itself stays where it is. */
+/** Scroll the list, but not the page, until the item is visible. */
 function scrollTo(list, item) {
   if (!item) return;
   const [top, bottom] = [item.offsetTop - list.offsetTop, item.offsetTop - list.offsetTop + item.offsetHeight];
@@ -98,11 +98,11 @@ function drawNothing() {
   at("nothing").replaceChildren(
     empty(
       "Nothing to review",
-      "Every flagged frame has its verdict. New ones show up here by themselves.",
+      "Every flagged frame has a verdict. New ones appear here.",
       h(
         "div",
         { class: "row" },
-        h("a", { class: "button primary", href: "/" }, "To the wall"),
+        h("a", { class: "button primary", href: "/" }, "Open the wall"),
         h("a", { class: "button", href: "/history?prediction=Anomaly" }, "Earlier anomalies"),
       ),
     ),
@@ -132,7 +132,7 @@ function draw() {
   viewer.show(current);
   at("facts").replaceChildren(
     ...explained(current),
-    h("p", { class: "small" }, h("a", { href: `/results/${current.id}` }, "All about this frame")),
+    h("p", { class: "small" }, h("a", { href: `/results/${current.id}` }, "Open this result")),
   );
   if (queue.next && place > queue.items.length - 5) loadMore();
 }
@@ -177,7 +177,7 @@ function step(by) {
   if (queue.step(by)) draw();
 }
 
-/** Give a verdict on what is selected, else on what is shown, and go on to the next. */
+/** Post a verdict on the selected results, else on the one shown, and show the next. */
 async function decide(verdict) {
   if (!decides || busy) return;
   const targets = queue.targets();
@@ -200,7 +200,7 @@ async function decide(verdict) {
   }
 }
 
-/** Take the last verdict back: a new entry in the frame's reviews that makes it wait again. */
+/** Undo the last verdict with another review, `unreviewed`, which puts the result back in the queue. */
 async function undo() {
   const ids = decided.at(-1);
   if (!ids || busy) return;
@@ -212,9 +212,9 @@ async function undo() {
     queue.current = queue.items.find((item) => item.id === ids[0]) ?? queue.current;
     waiting += ids.length;
     draw();
-    notify(ids.length === 1 ? "Verdict taken back" : `${ids.length} verdicts taken back`);
+    notify(ids.length === 1 ? "Verdict undone" : `${ids.length} verdicts undone`);
   } catch (error) {
-    notify(`The verdict still stands. ${error.message}`, { error: true });
+    notify(`The verdict was not undone. ${error.message}`, { error: true });
   } finally {
     busy = false;
   }
@@ -226,25 +226,26 @@ function toggleSelected() {
   draw();
 }
 
+/** @type {[string, string, string[], () => void][]} what to show, what it does, keys, action */
 const KEYS = [
   ["j →", "next frame", ["j", "ArrowRight"], () => step(1)],
   ["k ←", "previous frame", ["k", "ArrowLeft"], () => step(-1)],
-  ["b", "side by side, or blended", ["b"], () => viewer.toggleMode()],
-  ["?", "this list", ["?"], () => at("keys").showModal()],
+  ["b", "side by side or blended", ["b"], () => viewer.toggleMode()],
+  ["?", "show this list", ["?"], () => at("keys").showModal()],
 ];
 if (decides) {
   KEYS.splice(
     2,
     0,
-    ["c", "confirm the selected, else the one shown", ["c"], () => decide("confirmed")],
+    ["c", "confirm the selected frames, or the one shown", ["c"], () => decide("confirmed")],
     ["f", "false alarm", ["f"], () => decide("false_alarm")],
-    ["n", "write a note; Esc leaves it", ["n"], () => at("note").focus()],
-    ["x", "select, for one verdict on many", ["x"], toggleSelected],
+    ["n", "write a note; Esc leaves the field", ["n"], () => at("note").focus()],
+    ["x", "select this frame, for one verdict on many", ["x"], toggleSelected],
     ["u", "undo the last verdict", ["u"], undo],
   );
   at("confirm").addEventListener("click", () => decide("confirmed"));
   at("false-alarm").addEventListener("click", () => decide("false_alarm"));
-  at("all").addEventListener("change", (event) => {
+  at("all").addEventListener("change", (/** @type {any} */ event) => {
     queue.selected = new Set(event.target.checked ? queue.items.map((item) => item.id) : []);
     draw();
   });
@@ -261,7 +262,7 @@ at("undo").addEventListener("click", undo);
 at("previous").addEventListener("click", () => step(-1));
 at("next").addEventListener("click", () => step(1));
 at("more").addEventListener("click", loadMore);
-at("only").addEventListener("change", (event) => {
+at("only").addEventListener("change", (/** @type {any} */ event) => {
   location.assign(`/review${query({ camera: event.target.value })}`);
 });
 

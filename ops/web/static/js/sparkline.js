@@ -1,4 +1,4 @@
-// Recent scores against their threshold, as a small drawing.
+// A small chart of recent scores and their threshold.
 
 import { h, svg } from "./dom.js";
 
@@ -10,7 +10,7 @@ function path(values, x, y) {
   return values.map((value, i) => `${i ? "L" : "M"}${x(i).toFixed(1)} ${y(value).toFixed(1)}`).join("");
 }
 
-/** An SVG of `recent` points, earliest first; the words for those who cannot see it. */
+/** An SVG of the `recent` points, earliest first, with a text for screen readers. */
 export function sparkline(recent) {
   if (recent.length === 0) return h("div", { class: "spark-empty" }, "No scores yet");
   const top = Math.max(...recent.map((point) => Math.max(point.score, point.threshold))) * 1.05 || 1;

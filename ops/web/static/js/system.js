@@ -1,4 +1,4 @@
-// System: what the processes do, what waits, what could not be used.
+// System page: processes, ledger counts, drift and quarantine.
 
 import { address, get, post, query } from "./api.js";
 import { at, empty, facts, h } from "./dom.js";
@@ -8,9 +8,9 @@ import { may } from "./shell.js";
 import { followNews } from "./waiting.js";
 import { quarantineReason } from "./words.js";
 
-const LATE_S = 60; // an older frame than this means that the workers do not keep up
-const FULL = 0.9; // share of the disk
-const FAR = 0.5; // drift that deserves a look
+const LATE_S = 60; // warn if the oldest pending frame is older: the workers don't keep up
+const FULL = 0.9; // warn above this used share of the disk
+const FAR = 0.5; // warn beyond this drift
 const PAGE = 50;
 let quarantineNext = null;
 let quarantined = [];
@@ -23,13 +23,13 @@ function drawNumbers(status) {
   const { counts } = status;
   const late = (status.oldest_pending_s ?? 0) > LATE_S;
   at("numbers").replaceChildren(
-    card(number(counts.pending), "frames wait", late),
+    card(number(counts.pending), "frames pending", late),
     card(
       status.oldest_pending_s === null ? "–" : duration(status.oldest_pending_s),
-      "age of the oldest of them",
+      "age of the oldest one",
       late,
     ),
-    card(number(status.queue_jobs), status.queue_error ? "jobs: Redis is away" : "jobs in the queue", Boolean(status.queue_error)),
+    card(number(status.queue_jobs), status.queue_error ? "jobs: Redis is unreachable" : "jobs in the queue", Boolean(status.queue_error)),
     card(number(status.frames_last_minute), "frames in the last minute"),
     card(number(status.frames_last_hour), "frames in the last hour"),
     card(number(counts.quarantined), "in quarantine"),
@@ -48,9 +48,9 @@ function process(chip, name, text) {
 function drawProcesses(status) {
   const none = (text) => h("p", { class: "quiet" }, text);
   if (status.queue_error) {
-    const text = `Redis cannot be reached, so nobody knows: ${status.queue_error}`;
+    const text = `Unknown, because Redis cannot be reached: ${status.queue_error}`;
     at("workers").replaceChildren(none(text));
-    at("producers").replaceChildren(none("Unknown as well."));
+    at("producers").replaceChildren(none("Unknown."));
     return;
   }
   at("workers").replaceChildren(
@@ -59,10 +59,10 @@ function drawProcesses(status) {
           process(
             [worker.state, worker.state === "busy" ? "ok" : ""],
             worker.name,
-            worker.last_sign_at ? `last sign of life ${ago(worker.last_sign_at)}` : "no sign of life yet",
+            worker.last_sign_at ? `last heartbeat ${ago(worker.last_sign_at)}` : "no heartbeat yet",
           ),
         )
-      : [none("No worker runs: frames wait. Start one with `thermalwatch work`, or `thermalwatch up`.")]),
+      : [none("No worker is running, so frames stay pending. Start one with `thermalwatch work` or `thermalwatch up`.")]),
   );
   at("producers").replaceChildren(
     ...(status.producers.length > 0
@@ -71,34 +71,34 @@ function drawProcesses(status) {
             process(
               [root.mode, ""],
               root.root,
-              `${plural(root.frames, "frame")} announced, ${root.settling} settling, scanned ` +
+              `${plural(root.frames, "frame")} queued, ${root.settling} settling, scanned ` +
                 (root.scanned_at ? ago(root.scanned_at) : "not yet"),
             ),
           ),
         )
-      : [none("No producer runs: new files go unnoticed. Start one with `thermalwatch produce`, or `up`.")]),
+      : [none("No producer is running, so new files are not noticed. Start one with `thermalwatch produce` or `thermalwatch up`.")]),
   );
 }
 
 function drawModel(model) {
   if (!model) {
     at("model").replaceChildren(
-      h("p", { class: "quiet" }, "No model is active. Train one with `thermalwatch train`, then start with --model."),
+      h("p", { class: "quiet" }, "No model is active. Train one with `thermalwatch train`, then start with `--model`."),
     );
     return;
   }
   at("model").replaceChildren(
     facts([
       ["Model", h("span", { class: "mono" }, model.model_id.slice(0, 12))],
-      ["Trained on", `${plural(model.images, "image")} of normal operation`],
+      ["Trained on", `${plural(model.images, "normal image")}`],
       ["Cameras", model.cameras.join(", ") || "any"],
-      ["Sees", `${model.width} × ${model.height} px, ${model.unit === "celsius" ? "°C" : "counts"}`],
+      ["Input", `${model.width} × ${model.height} px, ${model.unit === "celsius" ? "°C" : "counts"}`],
     ]),
   );
 }
 
-function drawBooks({ counts, disk, version }) {
-  const said = [
+function drawLedgerCounts({ counts, disk, version }) {
+  const rows = [
     ["Frames seen", number(counts.seen)],
     ["Scored", number(counts.scored)],
     ["Superseded", number(counts.superseded)],
@@ -112,9 +112,9 @@ function drawBooks({ counts, disk, version }) {
       h("p", { class: "small" }, `${bytes(disk.free_bytes)} of ${bytes(disk.total_bytes)} free (${percent(used)} used)`),
       h("p", { class: "quiet small mono" }, disk.path),
     );
-    if (disk.database_bytes !== null) said.push(["Database", bytes(disk.database_bytes)]);
+    if (disk.database_bytes !== null) rows.push(["Database", bytes(disk.database_bytes)]);
   }
-  at("books").replaceChildren(facts(said), ...parts);
+  at("counts").replaceChildren(facts(rows), ...parts);
 }
 
 function driftRow(drift) {
@@ -126,19 +126,19 @@ function driftRow(drift) {
     h("i", { style: { width: `${half}%`, left: drift.drift < 0 ? `${50 - half}%` : "50%" } }),
   );
   const note = drift.learning
-    ? "learning its level"
+    ? "learning its baseline"
     : drift.held
-      ? "held: many of its last frames are flagged"
+      ? "held: too many recent frames are flagged"
       : far
-        ? "far: has the view changed? An administrator may accept the new level on the camera's page."
-        : "as usual";
+        ? "large drift: has the view changed? An administrator can accept a new baseline on the camera's page."
+        : "normal";
   return h(
     "tr",
     null,
     h("td", { "data-label": "Camera", class: "wide" }, h("a", { href: `/cameras/${encodeURIComponent(drift.camera)}` }, drift.camera)),
     h("td", { class: "wide" }, bar),
     h("td", { "data-label": "Drift", class: "number" }, `${drift.drift > 0 ? "+" : ""}${percent(drift.drift)}`),
-    h("td", { "data-label": "Limit", class: "number" }, sigma(drift.threshold)),
+    h("td", { "data-label": "Threshold", class: "number" }, sigma(drift.threshold)),
     h("td", { class: "quiet wide" }, note),
   );
 }
@@ -153,11 +153,11 @@ function table(head, rows) {
 }
 
 function drawDrift(drifts) {
-  const head = [["Camera"], ["Away from normal"], ["Drift", "number"], ["Threshold", "number"], ["Says"]];
+  const head = [["Camera"], ["Distance from normal"], ["Drift", "number"], ["Threshold", "number"], ["Note"]];
   at("drift").replaceChildren(
     drifts.length > 0
       ? table(head, drifts.map(driftRow))
-      : h("p", { class: "quiet" }, "Known when a camera has its first scores."),
+      : h("p", { class: "quiet" }, "Shown once a camera has scores."),
   );
 }
 
@@ -165,19 +165,19 @@ async function requeue(frame, button) {
   button.disabled = true;
   try {
     await post(address("quarantine", frame.frame_id, "requeue"));
-    notify(`${frame.path} is tried again`);
+    notify(`${frame.path} is pending again`);
     await loadQuarantine();
   } catch (error) {
     button.disabled = false;
-    notify(`Not tried again. ${error.message}`, { error: true });
+    notify(`The frame was not requeued. ${error.message}`, { error: true });
   }
 }
 
-/** The file as the browser can draw it; what it cannot draw leaves no broken picture. */
+/** The file as an image, or nothing if the browser cannot draw it. */
 function quarantinePicture(frame) {
   if (!frame.picture) return null;
   const image = h("img", { class: "evidence", src: frame.picture, alt: "", loading: "lazy" });
-  const name = `What came as ${frame.path}`;
+  const name = `The file ${frame.path}`;
   const link = h("a", { href: frame.picture, target: "_blank", rel: "noopener", "aria-label": name }, image);
   image.addEventListener("error", () => link.remove());
   return link;
@@ -204,19 +204,19 @@ function quarantineRow(frame) {
     h("td", { class: "wide detail" }, h("span", null, h("span", { class: "mono" }, frame.path), h("br"), h("span", { class: "quiet small" }, frame.detail))),
     h("td", { class: "wide" }, quarantinePicture(frame)),
     h("td", { "data-label": "Size", class: "number" }, bytes(frame.size)),
-    h("td", { "data-label": "Set aside" }, localTime(frame.finished_at)),
+    h("td", { "data-label": "Quarantined" }, localTime(frame.finished_at)),
     may("reviewer") ? h("td", null, again) : null,
   );
 }
 
 function drawQuarantine() {
   at("more").hidden = quarantineNext === null;
-  const head = [["Reason"], ["File"], ["Picture"], ["Size", "number"], ["Set aside"]];
+  const head = [["Reason"], ["File"], ["Picture"], ["Size", "number"], ["Quarantined"]];
   if (may("reviewer")) head.push([""]);
   at("quarantine").replaceChildren(
     quarantined.length > 0
       ? table(head, quarantined.map(quarantineRow))
-      : empty("Nothing in quarantine", "Every file that arrived could be used."),
+      : empty("Nothing in quarantine", "Every file could be scored."),
   );
 }
 
@@ -247,7 +247,7 @@ async function refresh() {
     drawNumbers(status);
     drawProcesses(status);
     drawModel(status.model);
-    drawBooks(status);
+    drawLedgerCounts(status);
     drawDrift(status.drift);
   } catch (error) {
     trouble(error, refresh);

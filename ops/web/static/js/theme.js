@@ -1,5 +1,5 @@
-// Runs before the page is drawn, so that it never flashes in the other theme. Not a module: modules
-// run after the page is there.
+// Sets the theme before the first paint, so that the page never flashes in the other one. Not a
+// module, because modules run later.
 (function () {
   const root = document.documentElement;
   const light = window.matchMedia("(prefers-color-scheme: light)");
@@ -8,7 +8,7 @@
     try {
       return localStorage.getItem("theme");
     } catch {
-      return null; // storage is switched off: the system's choice holds
+      return null; // storage is disabled: follow the system
     }
   }
 
@@ -21,14 +21,13 @@
   light.addEventListener("change", apply);
 
   document.addEventListener("click", function (event) {
-    const button = event.target.closest && event.target.closest("[data-theme-toggle]");
-    if (!button) return;
+    if (!(event.target instanceof Element && event.target.closest("[data-theme-toggle]"))) return;
     const next = root.dataset.theme === "dark" ? "light" : "dark";
     root.dataset.theme = next;
     try {
       localStorage.setItem("theme", next);
     } catch {
-      // it holds for this page only
+      // storage is disabled: the choice lasts until the page is left
     }
     document.dispatchEvent(new CustomEvent("themechange"));
   });

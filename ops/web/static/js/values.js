@@ -1,16 +1,19 @@
-// The temperatures and deviations of one frame, as numbers behind its pictures.
+// The values behind a result's pictures: temperatures and anomaly map.
 
 import { address, getMatrix } from "./api.js";
 
-/** A matrix of float32 with its unit. */
-class Matrix {
+/** A float32 matrix with its unit. */
+export class Matrix {
   constructor({ buffer, width, height, unit, source }) {
-    // the server sends little-endian; so are all machines that run a browser today
+    // the server sends little-endian, the byte order of every machine that runs a browser
     this.data = new Float32Array(buffer);
-    Object.assign(this, { width, height, unit, source });
+    this.width = width;
+    this.height = height;
+    this.unit = unit;
+    this.source = source;
   }
 
-  /** The value at a place given as shares of width and height, each in [0, 1). */
+  /** The value at (x, y), each a fraction of width or height in [0, 1). */
   at(x, y) {
     const column = Math.min(this.width - 1, Math.max(0, Math.floor(x * this.width)));
     const row = Math.min(this.height - 1, Math.max(0, Math.floor(y * this.height)));
@@ -18,12 +21,12 @@ class Matrix {
   }
 }
 
-/** Fetch the temperatures of a result, in its own unit. Raises `ApiError`. */
+/** Fetch a result's temperatures, in its unit. Throws `ApiError`. */
 export async function fetchTemperatures(id, signal) {
   return new Matrix(await getMatrix(address("results", id, "values"), signal));
 }
 
-/** Fetch the anomaly map of a result, in σ; null if it was not kept. Raises `ApiError`. */
+/** Fetch a result's anomaly map, in σ; null if it is not stored. Throws `ApiError`. */
 export async function fetchAnomalyMap(result, signal) {
   if (!result.has_values) return null;
   return new Matrix(await getMatrix(address("results", result.id, "anomaly-map"), signal));

@@ -1,8 +1,8 @@
-// Verdicts: posting them, for one frame or many.
+// Posts verdicts on one or many results.
 
 import { address, post } from "./api.js";
 
-/** Post one verdict about results; returns the numbers that were reviewed. */
+/** Post one verdict on all these results; returns the ids that were reviewed. */
 export async function postVerdict(ids, verdict, note = "") {
   if (ids.length === 1) {
     await post(address("results", ids[0], "review"), { verdict, note });

@@ -1,4 +1,4 @@
-// The pictures of one frame: side by side or blended, with the temperature under the cursor.
+// A result's pictures, side by side or blended, with the temperature under the cursor.
 
 import { h } from "./dom.js";
 import { number, plural, sigma, temperature } from "./format.js";
@@ -8,6 +8,10 @@ import { fetchAnomalyMap, fetchTemperatures } from "./values.js";
 
 const BLEND_START = 50;
 
+/**
+ * `[title, note]` of each picture.
+ * @returns {Record<string, [string, string]>}
+ */
 function paneTexts(result) {
   const unit = result.temperature_unit;
   const found =
@@ -20,12 +24,12 @@ function paneTexts(result) {
       `${temperature(result.min_temperature, unit)} to ${temperature(result.max_temperature, unit)}`,
     ],
     reconstruction: ["Reconstruction", "what the model expects"],
-    heatmap: ["Heatmap", "deviation from it, outlined over 5 σ"],
-    overlay: ["Hotspots", `${found} over ${temperature(result.hotspot_threshold, unit)}`],
+    heatmap: ["Heatmap", "residual in σ, outlined above 5 σ"],
+    overlay: ["Hotspots", `${found} above ${temperature(result.hotspot_threshold, unit)}`],
   };
 }
 
-/** Shows one frame at a time in `container`. */
+/** Shows one result at a time in `container`. */
 export class Viewer {
   constructor(container) {
     this.container = container;
@@ -34,6 +38,14 @@ export class Viewer {
     this.result = null;
     this.spot = null;
     this.loading = null;
+    /** @type {import("./values.js").Matrix | null} */
+    this.temperatures = null;
+    /** @type {import("./values.js").Matrix | null} */
+    this.map = null;
+    /** @type {Error | null} */
+    this.failed = null;
+    /** @type {HTMLElement[]} */
+    this.crosses = [];
     this.readout = h("div", { class: "readout-line", role: "status", id: "readout" });
     this.panes = h("div", { class: "panes" });
     this.modeButtons = ["side", "blend"].map((mode) =>
@@ -77,22 +89,22 @@ export class Viewer {
     this.setMode(this.mode === "side" ? "blend" : "side");
   }
 
-  /** Show a result. Its numbers follow; until they are there the readout says so. */
+  /** Show a result's pictures at once and its values when they arrive. */
   async show(result) {
     this.loading?.abort();
     this.loading = new AbortController();
     const { signal } = this.loading;
     Object.assign(this, { result, spot: null, temperatures: null, map: null, failed: null });
     this.draw();
-    // two requests, each with its own fate: a map may be lost where temperatures are not
+    // either may fail alone: the anomaly map may be gone and the temperatures still there
     const [temperatures, map] = await Promise.allSettled([
       fetchTemperatures(result.id, signal),
       fetchAnomalyMap(result, signal),
     ]);
     if (signal.aborted) return;
-    this.temperatures = temperatures.value ?? null;
-    this.map = map.value ?? null;
-    this.failed = temperatures.reason ?? null;
+    this.temperatures = temperatures.status === "fulfilled" ? temperatures.value : null;
+    this.map = map.status === "fulfilled" ? map.value : null;
+    this.failed = temperatures.status === "rejected" ? temperatures.reason : null;
     if (!result.pictures.original) this.draw();
     this.drawReadout();
   }
@@ -127,7 +139,7 @@ export class Viewer {
       return [this.frame("Original", note, this.touch(paint(this.temperatures, label)))];
     }
     const text = this.failed
-      ? `No pictures were kept of this frame, and its values cannot be read: ${this.failed.message}`
+      ? `No pictures of this frame are stored, and its values cannot be read: ${this.failed.message}`
       : "Reading the frame's values…";
     return [h("p", { class: "no-pictures" }, text)];
   }
@@ -152,7 +164,7 @@ export class Viewer {
 
   pane(kind, [title, note]) {
     if (!this.result.pictures[kind]) {
-      return this.frame(title, note, h("p", { class: "no-pictures" }, "Not kept."));
+      return this.frame(title, note, h("p", { class: "no-pictures" }, "Not stored."));
     }
     const touch = this.touch(this.part(kind, "image", `${title}: ${note}`));
     touch.dataset.kind = kind;
@@ -172,7 +184,7 @@ export class Viewer {
     if (this.upper) this.upper.style.opacity = String(this.blend / 100);
   }
 
-  /** An image with the crosshair; moving over it, or arrow keys on it, moves the crosshair of all. */
+  /** An image with a crosshair. Pointer and arrow keys move the crosshairs of all images together. */
   touch(...layers) {
     const cross = h("div", { class: "cross", hidden: true });
     const move = (event) => {
@@ -189,7 +201,7 @@ export class Viewer {
         class: "touch",
         tabindex: 0,
         role: "application",
-        "aria-label": "Image; the arrow keys move the measuring spot",
+        "aria-label": "Image; the arrow keys move the crosshair",
         onpointermove: move,
         onpointerdown: move,
         onkeydown: (event) => this.nudge(event),
@@ -206,7 +218,7 @@ export class Viewer {
     const step = steps[event.key];
     if (!step) return;
     event.preventDefault();
-    event.stopPropagation(); // on an image the arrows do not leaf through the queue
+    event.stopPropagation(); // don't also step through the review queue
     const { width, height } = this.result;
     const [x, y] = this.spot ?? [0.5, 0.5];
     const moved = (share, by, size) => {
@@ -223,7 +235,7 @@ export class Viewer {
   }
 
   drawCross() {
-    for (const cross of this.crosses ?? []) {
+    for (const cross of this.crosses) {
       cross.hidden = this.spot === null;
       if (this.spot) {
         cross.style.left = `${this.spot[0] * 100}%`;
@@ -242,7 +254,7 @@ export class Viewer {
       const { value, column, row } = this.temperatures.at(...this.spot);
       parts.push(
         h("span", null, `x ${column}, y ${row}`),
-        this.map ? h("span", null, `deviation ${sigma(this.map.at(...this.spot).value, 1)}`) : null,
+        this.map ? h("span", null, `residual ${sigma(this.map.at(...this.spot).value, 1)}`) : null,
         h(
           "strong",
           { id: "spot", dataset: { value, column, row } },
@@ -257,7 +269,7 @@ export class Viewer {
   }
 
   unitWords() {
-    if (this.temperatures.unit !== "celsius") return "counts (no scale declared)";
+    if (this.temperatures?.unit !== "celsius") return "counts (no scale declared)";
     return this.result.radiometric ? "temperature (radiometric file)" : "temperature (declared scale)";
   }
 }

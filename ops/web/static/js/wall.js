@@ -1,4 +1,4 @@
-// The wall: a tile per camera, kept up to date by the server's news.
+// The wall: a tile per camera, updated by server-sent events.
 
 import { address, get } from "./api.js";
 import { at, empty, h } from "./dom.js";
@@ -9,9 +9,9 @@ import { showWaiting } from "./shell.js";
 import { sparkline } from "./sparkline.js";
 import { stateName } from "./words.js";
 
-/** Tiles by camera, with what they show: only what changed is drawn again. */
+/** Tiles by camera, with what they show, so that only changes are redrawn. */
 const tiles = new Map();
-let clockSkew = 0; // server's clock minus ours, s
+let clockSkew = 0; // server's clock minus this machine's, s
 
 function newTile(camera) {
   const parts = {
@@ -62,8 +62,7 @@ function drawScreen(tile, camera) {
     src: address("results", last.id, "pictures", "thumbnail"),
     alt: `Latest image of ${camera.name}`,
   });
-  // The old picture stays until the new one is there. One whose file is gone is no trouble: the
-  // numbers are still there.
+  // Keep the old picture until the new one has loaded. If its file is gone, show the temperature.
   image.decode().then(
     () => tile.resultId === last.id && screen.replaceChildren(image, ...still),
     () => tile.resultId === last.id && screen.replaceChildren(placeholder(last), ...still),
@@ -82,19 +81,19 @@ function drawTile(tile, camera) {
   parts.review.textContent = `${camera.unreviewed} to review`;
   parts.max.textContent = last ? temperature(last.max_temperature, last.temperature_unit) : "";
   parts.score.textContent = last ? `Score ${sigma(last.score)} of ${sigma(last.threshold)}` : "";
-  parts.note.textContent = camera.pending > 0 ? `${camera.pending} waiting` : "max";
+  parts.note.textContent = camera.pending > 0 ? `${camera.pending} pending` : "max";
   tile.lastAt = camera.last_frame_at;
   const resultId = last ? last.id : 0;
   if (tile.resultId === resultId) return;
-  const isNews = tile.resultId !== null;
+  const isNew = tile.resultId !== null;
   tile.resultId = resultId;
   drawScreen(tile, camera);
   const spark = sparkline(camera.recent);
   parts.spark.replaceWith(spark);
   parts.spark = spark;
-  if (isNews) {
+  if (isNew) {
     element.classList.remove("fresh");
-    void element.offsetWidth; // the animation begins anew
+    void element.offsetWidth; // forces a layout, which restarts the animation
     element.classList.add("fresh");
   }
 }
@@ -109,19 +108,19 @@ function drawAges() {
 
 function drawTotals(cameras) {
   const count = (state) => cameras.filter((camera) => camera.state === state).length;
-  const said = [plural(cameras.length, "camera")];
+  const parts = [plural(cameras.length, "camera")];
   for (const [state, words] of [
     ["anomaly", "with an anomaly"],
     ["silent", "silent"],
     ["learning", "learning"],
   ]) {
-    if (count(state) > 0) said.push(`${count(state)} ${words}`);
+    if (count(state) > 0) parts.push(`${count(state)} ${words}`);
   }
-  if (cameras.length > 0 && said.length === 1) said.push("all OK");
-  at("totals").textContent = cameras.length > 0 ? said.join(" · ") : "";
+  if (cameras.length > 0 && parts.length === 1) parts.push("all OK");
+  at("totals").textContent = cameras.length > 0 ? parts.join(" · ") : "";
 }
 
-/** What needs a look comes first. */
+/** Cameras that need attention come first. */
 const ORDER = { anomaly: 0, silent: 1, learning: 2, ok: 3 };
 
 function arrange(cameras) {
@@ -172,7 +171,7 @@ async function refresh() {
     wall.append(
       empty(
         "No camera has sent an image yet",
-        "Each folder below a watch directory is a camera. Copy an image into one, and it shows up here by itself.",
+        "Each folder in a watch directory is a camera. Copy an image into one, and it appears here.",
         h("pre", null, "cp image.png /srv/cameras/east/"),
       ),
     );
@@ -182,5 +181,5 @@ async function refresh() {
 refresh();
 onNews(refresh);
 setInterval(drawAges, 1000);
-// silence is no news, so it is asked for
+// a silent camera causes no event, so poll as well
 setInterval(refresh, 30000);

@@ -1,35 +1,34 @@
-// Machine words of the rows in plain words, with what to do where there is something to do.
+// Stored words and their text on the pages. Where the user can act, the text says how.
 
 const REASONS = {
   residual: [
     "Local heat",
-    "A spot is warmer or colder than the model expects at this place.",
+    "A spot is warmer or colder than the model expects there.",
   ],
   structure: [
     "Fault-like pattern",
-    "The difference between picture and expectation has the shape that faults have.",
+    "The difference from the reconstruction is shaped like a known fault.",
   ],
   density: [
     "Unusual as a whole",
-    "The image lies away from everything that was seen in normal operation.",
+    "The whole image is unlike anything seen in normal operation.",
   ],
 };
 
-// Workers of the previous release, which may run beside new ones, still write these.
-REASONS.hotspot = REASONS.residual;
-REASONS.level = REASONS.density;
+// Older rows and workers use these names for the same signals.
+const FORMER_REASONS = { hotspot: "residual", level: "density" };
 
 const QUARANTINE = {
-  empty: "The file has no content. Look at the camera's upload.",
-  corrupt: "The file cannot be decoded. It was damaged or cut off on its way.",
-  unsupported: "This kind of file is not read.",
+  empty: "The file is empty. Check the camera's upload.",
+  corrupt: "The file cannot be decoded. It is damaged or incomplete.",
+  unsupported: "This file format is not supported.",
   too_large: "The file is larger than the limits allow.",
-  missing: "The file was gone before it was read. It comes back by itself if it shows up again.",
-  unreadable: "The file may not be read. Check its permissions.",
-  outside_root: "The path leads out of the watch directory.",
-  not_regular: "It is no regular file.",
-  unit_mismatch: "Its unit differs from what this camera's model was trained on.",
-  failed: "Its batch failed again and again, so it was set aside. The worker's log says why.",
+  missing: "The file disappeared before it was read. If it reappears, it is scored.",
+  unreadable: "No permission to read this file. Check its permissions.",
+  outside_root: "The path leads outside the watch directory.",
+  not_regular: "Not a regular file.",
+  unit_mismatch: "The unit differs from the one this camera's model was trained on.",
+  failed: "Its batch failed repeatedly. The worker's log says why.",
 };
 
 const STATES = {
@@ -47,7 +46,7 @@ const VERDICTS = {
 
 /** `[title, explanation]` of a reason. */
 export function reason(word) {
-  return REASONS[word] ?? [word, "A rule of this name fired."];
+  return REASONS[FORMER_REASONS[word] ?? word] ?? [word, "A rule of this name fired."];
 }
 
 export function quarantineReason(word) {

@@ -62,14 +62,14 @@ def test_a_viewer_sees_no_controls_that_take_another_role(visit: Visit, web: Web
     expect(page.locator("#queue .item").first).to_be_visible()
     expect(page.get_by_role("button", name="Confirm")).to_have_count(0)
     expect(page.get_by_role("checkbox")).to_have_count(0)
-    expect(page.get_by_text("Verdicts take the role reviewer")).to_be_visible()
+    expect(page.get_by_text("Verdicts require the role reviewer")).to_be_visible()
 
     page.goto("/system")
     expect(page.get_by_text("corrupt")).to_be_visible()
     expect(page.get_by_role("button", name="Try")).to_have_count(0)
     page.goto("/cameras/cam-a")
     expect(page.locator("#scores canvas")).to_be_visible()
-    expect(page.get_by_role("button", name="Accept new level")).to_have_count(0)
+    expect(page.get_by_role("button", name="Accept new baseline")).to_have_count(0)
 
 
 def test_an_admin_tries_a_quarantined_file_again(visit: Visit, web: WebSite) -> None:
@@ -80,17 +80,17 @@ def test_an_admin_tries_a_quarantined_file_again(visit: Visit, web: WebSite) -> 
 
     row.get_by_role("button", name="again").click()
 
-    expect(page.get_by_role("status").filter(has_text="is tried again")).to_be_visible()
+    expect(page.get_by_role("status").filter(has_text="is pending again")).to_be_visible()
     expect(row).to_be_visible(timeout=15_000)  # it is still broken, and comes back
 
 
 def test_an_admin_may_accept_a_new_level_and_is_asked_first(visit: Visit, web: WebSite) -> None:
     page = visit().log_in("adam", then="/cameras/cam-a")
 
-    page.get_by_role("button", name="Accept new level").click()
+    page.get_by_role("button", name="Accept new baseline").click()
 
     dialog = page.get_by_role("dialog")
-    expect(dialog).to_contain_text("learns its level anew")
+    expect(dialog).to_contain_text("learns a new baseline")
     dialog.get_by_role("button", name="Cancel").click()
     expect(dialog).to_be_hidden()
 

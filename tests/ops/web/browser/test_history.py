@@ -58,7 +58,7 @@ def test_scores_and_times_filter(visit: Visit, web: WebSite) -> None:
 
     page.get_by_label("From").fill("2090-01-01T00:00")
     page.get_by_label("From").press("Enter")
-    expect(page.get_by_text("No result fits this filter")).to_be_visible()
+    expect(page.get_by_text("No result matches this filter")).to_be_visible()
     page.get_by_role("button", name="Clear the filter").click()
     expect(page.locator("#rows tr")).to_have_count(min(50, len(rows)))
 

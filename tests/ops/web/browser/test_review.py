@@ -34,13 +34,13 @@ def verdict_of(web: WebSite, result_id: int) -> tuple[str, str, str] | None:
 
 def shown(page: Page) -> int:
     """The result that is shown."""
-    href = page.get_by_role("link", name="All about this frame").get_attribute("href")
+    href = page.get_by_role("link", name="Open this result").get_attribute("href")
     return int(str(href).rpartition("/")[2])
 
 
 def expect_shown(page: Page, result_id: int) -> None:
     """Wait for a result to be shown."""
-    link = page.get_by_role("link", name="All about this frame")
+    link = page.get_by_role("link", name="Open this result")
     expect(link).to_have_attribute("href", f"/results/{result_id}")
 
 
@@ -122,7 +122,7 @@ def test_the_temperature_under_the_cursor_is_the_stored_one(visit: Visit, web: W
             assert float(str(spot.get_attribute("data-value"))) == truth[line, column]
             expect(spot).to_have_text(f"{truth[line, column]} counts")
     expect(page.locator("#readout")).to_contain_text("not degrees")
-    expect(page.locator("#readout")).to_contain_text(re.compile(r"deviation .* σ"))
+    expect(page.locator("#readout")).to_contain_text(re.compile(r"residual .* σ"))
 
 
 def test_arrow_keys_on_an_image_move_the_spot(visit: Visit, web: WebSite) -> None:

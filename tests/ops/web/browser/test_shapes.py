@@ -71,6 +71,6 @@ def test_what_is_not_there_says_so(visit: Visit, web: WebSite) -> None:
     page = visitor.log_in("vera")
 
     page.goto("/nowhere")
-    expect(page.get_by_role("link", name="To the wall")).to_be_visible()
+    expect(page.get_by_role("link", name="Open the wall")).to_be_visible()
     page.goto("/results/999999")
     expect(page.get_by_role("alert").first).to_contain_text("no result 999999")
