@@ -58,7 +58,8 @@ def assert_same(
     if same_build and str(expected["cpu_capability"]) == torch.backends.cpu.get_cpu_capability():
         np.testing.assert_array_equal(np.asarray(found), wanted)
     else:
-        np.testing.assert_allclose(np.asarray(found, np.float64), wanted, rtol=1e-5, atol=1e-5)
+        close = np.asarray(wanted, np.float64)
+        np.testing.assert_allclose(np.asarray(found, np.float64), close, rtol=1e-5, atol=1e-5)
 
 
 def test_the_bundle_keeps_its_id_when_it_is_read_and_written() -> None:
