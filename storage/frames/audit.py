@@ -1,4 +1,4 @@
-"""The ledger as people look at it: the books, frame by frame and as a whole."""
+"""The ledger as people look at it: frame by frame, and as a whole."""
 
 from __future__ import annotations
 
@@ -89,8 +89,8 @@ def audit(engine: Engine) -> Audit:
         without_result.scalar_subquery(), of_unscored.scalar_subquery(), expired.scalar_subquery()
     )
     with reading(engine) as connection:
-        *books, without, unscored, gone = connection.execute(query).one()
-    return Audit(LedgerCounts(*books), without, unscored, gone)
+        *numbers, without, unscored, gone = connection.execute(query).one()
+    return Audit(LedgerCounts(*numbers), without, unscored, gone)
 
 
 def list_quarantined(
