@@ -4,8 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 
-# The torch build is chosen here and not in constraints.txt, so that a GPU machine can choose another
-# in one step (`make install TORCH=torch`); the choice is remembered in the environment.
+# The torch build is set here, not in constraints.txt, so that a GPU machine can choose another in one
+# step (`make install TORCH=torch`). The choice is stored in the environment.
 TORCH ?= $(or $(shell cat $(VENV)/.torch 2>/dev/null),torch==2.13.0)
 
 .DEFAULT_GOAL := help
@@ -16,27 +16,29 @@ help: ## List the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; \
 	do printf '  make %-8s %s\n' "$$name" "$$text"; done
 
-install: $(VENV)/.installed ## Make .venv with the command and the tools; TORCH=… picks the torch build
+install: $(VENV)/.installed ## Create .venv with the command and the tools; TORCH=… chooses the torch build
 	@echo "installed: $(BIN)/thermalwatch"
 
-demo: install ## Run the product on a simulated plant, nothing else needed
+demo: install ## Run the product on a simulated plant; needs nothing else
 	$(BIN)/thermalwatch demo
 
-# Many tests wait for processes that die and restart, so more of them run at once than there are cores.
-# Tests of one group share services that are slow to start, so they run in one process.
-# Coverage counts what runs in the tests' own processes; there is no minimum.
+# Many tests wait for processes to die and restart, so more of them run at once than there are cores.
+# Tests of one group share services that start slowly, so they run in one process.
+# Coverage counts what runs in the tests' own processes; there is no minimum. Python 3.12 brought
+# sys.monitoring, with which it costs next to nothing.
 test: lint js browser ## All checks, then all tests, the faults included; coverage in build/coverage
-	COVERAGE_CORE=$(COVERAGE_CORE) $(BIN)/pytest -n 4 --dist loadgroup --cov --cov-report=html
+	COVERAGE_CORE=$$($(BIN)/python -c 'import sys; print("sysmon" if hasattr(sys, "monitoring") else "ctrace")') \
+	$(BIN)/pytest -n 4 --dist loadgroup --cov --cov-report=html
 	@echo 'statements covered, by package:'; for package in thermal storage producer worker ops; do \
 	printf '  %-9s %3s %%\n' $$package "$$($(BIN)/coverage report --format=total --include="$$package/*")"; done
 
-browser: ## Install Chromium for the tests of the pages, where that is possible
+browser: ## Install Chromium for the tests of the pages, if possible
 	@for name in chromium chromium-browser google-chrome; do \
 	if command -v $$name >/dev/null; then exit 0; fi; done; \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq \
 	&& DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium fonts-dejavu-core >/dev/null; \
 	then echo 'installed: chromium'; \
-	else echo 'no Chromium, and it cannot be installed from here: the tests of the pages will be skipped'; fi
+	else echo 'Chromium is missing and cannot be installed here: the tests of the pages will be skipped'; fi
 
 SOAK_MINUTES ?= 15
 soak: install ## Run the whole system under faults for SOAK_MINUTES, then check that nothing was lost
@@ -48,16 +50,16 @@ lint: install ## Lint, formatting, types, import rule
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# Node is a tool for development; the product never needs it. A machine without node or without a
-# registry goes on without these checks and says why.
-js: ## Lint, types and unit tests of the pages' JavaScript, where node is
+# Node is a development tool; the product never needs it. Without node or a registry these checks are
+# skipped, with the reason.
+js: ## Lint, types and unit tests of the pages' JavaScript, if node is installed
 	@if ! command -v npm >/dev/null; then reason='node and npm are not installed'; \
 	elif ! node -e 'process.exit(Number(process.versions.node.split(".")[0] < 20))'; then reason='node is older than 20'; \
-	elif ! npm ci --silent; then reason='npm could not install its packages'; \
+	elif ! [ node_modules/.package-lock.json -nt package-lock.json ] && ! npm ci --silent; then reason='npm could not install its packages'; \
 	else npx eslint . && npx tsc --project . && node --test tests/js/*.test.mjs; exit; fi; \
-	echo "the JavaScript is not checked: $$reason"
+	echo "JavaScript not checked: $$reason"
 
-sbom: install ## CycloneDX list of the installed packages, in build/sbom.json
+sbom: install ## Software bill of materials (CycloneDX) of .venv, in build/sbom.json
 	@mkdir -p build
 	$(BIN)/cyclonedx-py environment --output-format JSON --output-file build/sbom.json $(BIN)/python
 
@@ -69,7 +71,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt $(VENV)/.torch
 	$(BIN)/pip install -c constraints.txt -e '.[dev]'
 	@touch $@
 
-# Always runs, but acts only when the environment is missing or TORCH names another build.
+# Always runs, but does something only if the environment is missing or TORCH names another build.
 $(VENV)/.torch: FORCE
 	@if [ "$$(cat $@ 2>/dev/null)" = '$(TORCH)' ]; then exit 0; fi; set -ex; \
 	'$(PYTHON)' -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11")'; \

@@ -1,4 +1,4 @@
-"""The project's own files: import rule, make targets, pins, container files."""
+"""The project's own files: import rule, make targets, workflow, pins, container files."""
 
 from __future__ import annotations
 
@@ -83,7 +83,21 @@ def test_make_test_checks_first_and_runs_the_tests_last() -> None:
     found = [next(i for i, line in enumerate(lines) if f"bin/{name}" in line) for name in wanted]
     assert any("npx eslint" in line for line in lines[: found[-1]])
     assert found == sorted(found)
-    assert "pytest" in lines[-1]
+    assert "covered, by package" in lines[found[-1] + 1]
+
+
+@needs_make
+def test_without_node_the_javascript_checks_are_skipped_with_the_reason() -> None:
+    make = str(shutil.which("make"))
+    done = subprocess.run(
+        [make, "js"],
+        cwd=ROOT,
+        env={"PATH": "/nonexistent"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == "JavaScript not checked: node and npm are not installed\n"
 
 
 def test_ci_runs_make_test() -> None:

@@ -388,7 +388,7 @@ def watched(root: Path, name: str, data: bytes) -> NewFrame:
 
 
 @BOTH
-def test_the_status_tells_books_queue_model_and_disk(site: WebSite, bundle: Bundle) -> None:
+def test_the_status_has_ledger_counts_queue_model_and_disk(site: WebSite, bundle: Bundle) -> None:
     save_model(site.engine, bundle, now=1.0, activate=True)
     site.commit([{"scored_at": NOW - 10}, {"scored_at": NOW - 100}])
     register(site.engine, [NewFrame("north", "/srv", "x.png", 1, 1)], now=NOW - 7)

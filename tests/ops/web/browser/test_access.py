@@ -84,7 +84,7 @@ def test_an_admin_tries_a_quarantined_file_again(visit: Visit, web: WebSite) -> 
     expect(row).to_be_visible(timeout=15_000)  # it is still broken, and comes back
 
 
-def test_an_admin_may_accept_a_new_level_and_is_asked_first(visit: Visit, web: WebSite) -> None:
+def test_an_admin_may_accept_a_new_baseline_and_is_asked_first(visit: Visit, web: WebSite) -> None:
     page = visit().log_in("adam", then="/cameras/cam-a")
 
     page.get_by_role("button", name="Accept new baseline").click()
