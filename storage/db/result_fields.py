@@ -174,7 +174,7 @@ class ResultRow:
     ] = None
     review: Annotated[
         Reviewed | None,
-        Field("Verdict that counts: `confirmed` or `false_alarm`", EVERYWHERE, sql_type=Key),
+        Field("Current verdict: `confirmed` or `false_alarm`", EVERYWHERE, sql_type=Key),
     ] = None
     sha256: Annotated[str, Field("SHA-256 of the file, hexadecimal", NOT_IN_LISTS)]
     model_id: Annotated[str, Field("Model that scored the image", EVERYWHERE, sql_type=Key)]
