@@ -1,7 +1,7 @@
 """Accounts, their sessions and API tokens. Secrets are stored as digests only.
 
-Passwords come here as hashes already. Session and token secrets are random and long, so a plain
-SHA-256 of them is enough: nobody can guess what it was made of.
+Callers hash passwords before they pass them here. Session and token secrets are long and random,
+so plain SHA-256 is enough for them: they cannot be guessed.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from storage.db.schema import accounts, api_tokens, sessions
 from storage.errors import AccountExists, NoSuchAccount
 
 Role = Literal["viewer", "reviewer", "admin"]
-#: Each role may do what those before it may.
+#: Each role includes the rights of those before it.
 ROLES: Final[tuple[Role, ...]] = get_args(Role)
 
 
@@ -32,7 +32,7 @@ class Account:
 
 @dataclass(frozen=True)
 class Session:
-    """A login that is not over."""
+    """A login that has not expired."""
 
     name: str
     role: Role
@@ -44,10 +44,10 @@ def _digest(secret: str) -> str:
 
 
 def add_account(engine: Engine, name: str, role: Role, password_hash: str, *, now: float) -> None:
-    """Add an account. Raises `AccountExists`."""
+    """Add an account, created at `now` (Unix s). Raises `AccountExists`."""
     with writing(engine) as connection:
         if connection.scalar(select(accounts.c.name).where(accounts.c.name == name)):
-            raise AccountExists(f"there is an account {name!r} already")
+            raise AccountExists(f"account {name!r} already exists")
         connection.execute(
             insert(accounts).values(
                 name=name, role=role, password_hash=password_hash, created_at=now
@@ -56,7 +56,7 @@ def add_account(engine: Engine, name: str, role: Role, password_hash: str, *, no
 
 
 def change_password(engine: Engine, name: str, password_hash: str) -> None:
-    """Set another password, and end all sessions. Raises `NoSuchAccount`."""
+    """Change the password and end all sessions of the account. Raises `NoSuchAccount`."""
     with writing(engine) as connection:
         changed = connection.execute(
             update(accounts).where(accounts.c.name == name).values(password_hash=password_hash)
@@ -86,7 +86,7 @@ def any_accounts(engine: Engine) -> bool:
 
 
 def password_hash(engine: Engine, name: str) -> str | None:
-    """The stored hash of the account's password; None if there is no such account."""
+    """Stored hash of the account's password; None if the account does not exist."""
     with reading(engine) as connection:
         return connection.scalar(
             select(accounts.c.password_hash).where(accounts.c.name == _storable(name))
@@ -96,7 +96,7 @@ def password_hash(engine: Engine, name: str) -> str | None:
 def open_session(
     engine: Engine, name: str, secret: str, *, csrf_token: str, now: float, expires_at: float
 ) -> None:
-    """Begin a session of an account; sessions that are over go."""
+    """Start a session that ends at `expires_at` (Unix s); delete all expired sessions."""
     with writing(engine) as connection:
         connection.execute(delete(sessions).where(sessions.c.expires_at <= now))
         connection.execute(
@@ -111,7 +111,7 @@ def open_session(
 
 
 def find_session(engine: Engine, secret: str, *, now: float) -> Session | None:
-    """The session with this secret, if it is not over."""
+    """The session with this secret; None if unknown or expired at `now` (Unix s)."""
     query = (
         select(accounts.c.name, accounts.c.role, sessions.c.csrf_token)
         .join(accounts, accounts.c.name == sessions.c.account)
@@ -123,13 +123,13 @@ def find_session(engine: Engine, secret: str, *, now: float) -> Session | None:
 
 
 def close_session(engine: Engine, secret: str) -> None:
-    """End a session; one that is not there is no error."""
+    """End a session; does nothing if it does not exist."""
     with writing(engine) as connection:
         connection.execute(delete(sessions).where(sessions.c.digest == _digest(secret)))
 
 
 def add_token(engine: Engine, name: str, token: str, *, now: float) -> None:
-    """Let an API token act for an account. Raises `NoSuchAccount`."""
+    """Store an API token that acts for an account. Raises `NoSuchAccount`."""
     with writing(engine) as connection:
         found = connection.scalar(select(accounts.c.name).where(accounts.c.name == name))
         _require(found is not None, name)
@@ -139,7 +139,7 @@ def add_token(engine: Engine, name: str, token: str, *, now: float) -> None:
 
 
 def revoke_tokens(engine: Engine, name: str) -> int:
-    """Revoke all API tokens of an account; returns their number. Raises `NoSuchAccount`."""
+    """Revoke all API tokens of an account; return their number. Raises `NoSuchAccount`."""
     with writing(engine) as connection:
         found = connection.scalar(select(accounts.c.name).where(accounts.c.name == name))
         _require(found is not None, name)
@@ -148,7 +148,7 @@ def revoke_tokens(engine: Engine, name: str) -> int:
 
 
 def find_token(engine: Engine, token: str) -> Account | None:
-    """The account that an API token acts for."""
+    """The account that an API token acts for; None if the token is unknown."""
     query = (
         select(accounts.c.name, accounts.c.role, accounts.c.created_at)
         .join(api_tokens, accounts.c.name == api_tokens.c.account)
@@ -165,5 +165,5 @@ def _require(found: object, name: str) -> None:
 
 
 def _storable(name: str) -> str:
-    # a login may send any text; Postgres takes neither NUL nor halves of surrogate pairs
+    # a login may send any text; Postgres rejects NUL and lone surrogates
     return name.encode("utf-8", "replace").decode().replace("\0", "\ufffd")

@@ -1,20 +1,20 @@
-"""Errors of all that outlives a process.
+"""Errors of `storage`.
 
 ::
 
     StorageError
-    ├── DatabaseUnavailable    the database cannot be reached or cannot work; try again later
-    ├── UnsupportedDatabase    the database URL names something that is not supported
-    ├── SchemaError            the tables are not those of this release
-    ├── StaleEpoch             a decision from a rolling window that has been replaced since
-    ├── InvalidCursor          a page cursor that this release did not make
-    ├── AmbiguousFrame         the beginning of a frame id that fits more than one frame
-    ├── ModelNotFound          no model with this id is stored
-    ├── DamagedArtifact        a stored file is not what was written
-    ├── AccountExists          an account of this name is there already
+    ├── DatabaseUnavailable    the database cannot be reached or does not work now; try again later
+    ├── UnsupportedDatabase    the database URL is invalid or names another kind of database
+    ├── SchemaError            the tables were created by a newer release, or are missing
+    ├── StaleEpoch             a decision from a rolling window that has been rebuilt since
+    ├── InvalidCursor          a page cursor that this release did not create
+    ├── AmbiguousFrame         a prefix that several frame ids share
+    ├── ModelNotFound          no stored model has this id
+    ├── DamagedArtifact        a stored file is corrupted
+    ├── AccountExists          the account name is taken
     ├── NoSuchAccount          no account has this name
-    ├── InvalidMessage         a job on the queue that is not a message of ours
-    └── UnsafePath             a path that would leave its root
+    ├── InvalidMessage         a job on the queue is not a valid message
+    └── UnsafePath             a path that leaves its root
 """
 
 from __future__ import annotations
@@ -23,51 +23,51 @@ from collections.abc import Sequence
 
 
 class StorageError(Exception):
-    """Root of all errors that `storage` raises on purpose."""
+    """Root of the errors that `storage` raises on purpose."""
 
 
 class DatabaseUnavailable(StorageError):
-    """The database cannot be reached, or cannot work now: down, locked, full, damaged."""
+    """The database cannot be reached or does not work now: down, locked, full or damaged."""
 
 
 class UnsupportedDatabase(StorageError):
-    """The database URL cannot be read or names something that is not supported."""
+    """The database URL is invalid or names another kind of database."""
 
 
 class SchemaError(StorageError):
-    """The tables are missing or were made by a newer release."""
+    """The tables are missing or were created by a newer release."""
 
 
 class StaleEpoch(StorageError):
-    """Decisions come from a rolling window that has been replaced; nothing was committed."""
+    """The decisions come from a rolling window that has been rebuilt; nothing was committed."""
 
     def __init__(self, streams: Sequence[str], model_id: str):
-        self.streams = tuple(streams)  #: cameras whose window has to be built anew
+        self.streams = tuple(streams)  #: cameras whose window must be rebuilt
         self.model_id = model_id
         super().__init__(
             f"the decisions for {', '.join(self.streams)} under model {model_id[:12]} come from "
-            "a rolling window that has been replaced; open a new epoch and decide again"
+            "a rolling window that has been rebuilt; open a new epoch and decide again"
         )
 
 
 class InvalidCursor(StorageError):
-    """A page cursor that this release did not make."""
+    """A page cursor that this release did not create."""
 
 
 class AmbiguousFrame(StorageError):
-    """The beginning of a frame id that fits more than one frame."""
+    """Several frame ids start with the given prefix."""
 
 
 class ModelNotFound(StorageError):
-    """No model with this id is stored."""
+    """No stored model has this id."""
 
 
 class DamagedArtifact(StorageError):
-    """A stored file is not what was written."""
+    """A stored file is corrupted."""
 
 
 class AccountExists(StorageError):
-    """An account of this name is there already."""
+    """The account name is taken."""
 
 
 class NoSuchAccount(StorageError):
@@ -75,8 +75,8 @@ class NoSuchAccount(StorageError):
 
 
 class InvalidMessage(StorageError):
-    """A job on the queue that is not a message of ours."""
+    """A job on the queue is not a valid message."""
 
 
 class UnsafePath(StorageError):
-    """A path that would leave the directory it belongs in."""
+    """A path that leaves the directory it belongs in."""

@@ -1,1 +1,1 @@
-"""The database: tables, connections, migrations."""
+"""Database: tables, connections and migrations."""

@@ -1,11 +1,11 @@
-"""One door to the database: SQLite for one machine, Postgres for many, the same code for both.
+"""Connections to the database: SQLite for one machine, Postgres for several, with the same code.
 
 ::
 
     engine = connect("sqlite:////var/lib/thermalwatch/thermalwatch.db")
     migrate(engine)
     with writing(engine) as connection:
-        connection.execute(...)      # committed at the end, rolled back on any error
+        connection.execute(...)      # committed at the end, rolled back on an error
 """
 
 from __future__ import annotations
@@ -54,31 +54,31 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from storage.errors import DatabaseUnavailable, SchemaError, UnsupportedDatabase
 
-#: Seconds that a SQLite connection waits for another process's write to end.
+#: Seconds that a SQLite connection waits for a write of another process.
 SQLITE_BUSY_S = 30
-#: Seconds after which an attempt to reach Postgres is given up.
+#: Seconds after which an attempt to connect to Postgres fails.
 POSTGRES_CONNECT_S = 10
-#: Milliseconds without an answer after which a Postgres connection counts as lost; without it a
-#: peer that vanished would hold a worker for a quarter of an hour.
+#: Milliseconds without an answer after which a Postgres connection counts as lost. TCP's default
+#: would block a worker for about 15 minutes when the server disappears.
 POSTGRES_SILENCE_MS = 30_000
-#: Seconds that a Postgres transaction waits for a lock: less than a job may take without progress,
-#: so that a table locked for maintenance is an outage, not a batch that gets stuck.
+#: Seconds that a Postgres transaction waits for a lock. Less than a job may go without progress, so
+#: that a table locked for maintenance is treated as an outage, not as a hanging batch.
 POSTGRES_LOCK_S = 25.0
 
 T = TypeVar("T")
 
-_WRITES = "thermalwatch_writes"  # execution option of a connection that is about to write
+_WRITES = "thermalwatch_writes"  # execution option of connections that write
 _MIGRATIONS = Path(__file__).parent / "migrations"
 
 
 def connect(url: str) -> Engine:
-    """Make the engine for `url`; nothing is opened before the first statement.
+    """Create the engine for `url`; it connects at the first statement.
 
     `url` is ``sqlite:///relative/path``, ``sqlite:////absolute/path`` or
     ``postgresql://user:password@host/database``.
 
     Raises:
-        UnsupportedDatabase: the URL cannot be read or names another kind of database.
+        UnsupportedDatabase: the URL is invalid or names another kind of database.
     """
     try:
         parsed = make_url(url)
@@ -99,23 +99,23 @@ def connect(url: str) -> Engine:
 def _connect_sqlite(url: URL) -> Engine:
     if not url.database or url.database == ":memory:":
         raise UnsupportedDatabase(
-            "a SQLite database in memory is lost with the process; name a file: sqlite:///file.db"
+            "an in-memory SQLite database ends with its process; name a file: sqlite:///file.db"
         )
     engine = create_engine(url, connect_args={"timeout": SQLITE_BUSY_S})
 
     @event.listens_for(engine, "connect")
     def configure(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
-        connection.isolation_level = None  # BEGIN is ours, below; so DDL is transactional too
+        connection.isolation_level = None  # we send BEGIN ourselves (below), also before DDL
         cursor = connection.cursor()
         cursor.execute("PRAGMA foreign_keys = ON")
-        cursor.execute("PRAGMA synchronous = FULL")  # a commit is on disk before it is told
+        cursor.execute("PRAGMA synchronous = FULL")  # a commit returns once it is on disk
         _use_write_ahead_log(cursor)
         cursor.close()
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
-        # A transaction that starts as a reader and becomes a writer fails at once when another
-        # writer was faster; one that starts as a writer waits its turn.
+        # A transaction that reads first and then writes fails immediately if another one wrote in
+        # between; BEGIN IMMEDIATE takes the write lock at the start and waits for it.
         writes = connection.get_execution_options().get(_WRITES, False)
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
@@ -123,8 +123,8 @@ def _connect_sqlite(url: URL) -> Engine:
 
 
 def _use_write_ahead_log(cursor: DBAPICursor) -> None:
-    # With it, readers and the writer do not wait for each other. When several processes open a new
-    # file at once SQLite does not wait here by itself, whatever its timeout.
+    # In WAL mode readers and the writer don't block each other. SQLite's timeout does not apply to
+    # this statement, so retry while other processes open the same new file.
     deadline = time.monotonic() + SQLITE_BUSY_S
     while True:
         try:
@@ -148,12 +148,12 @@ def _connect_postgres(url: URL) -> Engine:
     engine = create_engine(
         url.set(drivername="postgresql+psycopg"),
         connect_args={key: value for key, value in defaults.items() if key not in url.query},
-        pool_pre_ping=True,  # a connection that died while idle is replaced unnoticed
+        pool_pre_ping=True,  # replace connections that died while idle
     )
 
     @event.listens_for(engine, "connect")
     def configure(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
-        # not among the connection's options, which a pooler in between may refuse
+        # as a statement, because connection poolers may reject it as a connection option
         cursor = connection.cursor()
         cursor.execute(f"SET lock_timeout = {POSTGRES_LOCK_S * 1000:.0f}")
         cursor.close()
@@ -164,10 +164,10 @@ def _connect_postgres(url: URL) -> Engine:
 
 @contextmanager
 def reading(engine: Engine) -> Iterator[Connection]:
-    """A transaction that only reads.
+    """Open a read-only transaction.
 
     Raises:
-        DatabaseUnavailable: the database cannot be reached or cannot work.
+        DatabaseUnavailable: the database cannot be reached or does not work.
     """
     with _translated(engine), engine.connect() as connection:
         yield connection
@@ -175,10 +175,10 @@ def reading(engine: Engine) -> Iterator[Connection]:
 
 @contextmanager
 def writing(engine: Engine) -> Iterator[Connection]:
-    """A transaction that writes: committed at the end, rolled back on any error.
+    """Open a transaction that writes: committed at the end, rolled back on any error.
 
     Raises:
-        DatabaseUnavailable: the database cannot be reached or cannot work; nothing was written,
+        DatabaseUnavailable: the database cannot be reached or does not work; nothing was written,
             unless the connection was lost during the commit itself.
     """
     with (
@@ -190,25 +190,27 @@ def writing(engine: Engine) -> Iterator[Connection]:
 
 
 def check_writes(engine: Engine) -> None:
-    """Write what is there already: one that only answers may be read-only, or out of space.
+    """Check that the database accepts writes: it may answer queries and be read-only or full.
+
+    Rewrites the schema's version with its own value.
 
     Raises:
-        DatabaseUnavailable: the database takes no writes now.
+        DatabaseUnavailable: the database does not accept writes now.
     """
     with writing(engine) as connection:
         connection.execute(sql("UPDATE alembic_version SET version_num = version_num"))
 
 
 def take_turns(connection: Connection, name: str) -> None:
-    """Let one transaction at a time pass that asks with this name; SQLite has one writer anyway."""
+    """Hold the lock called `name` until the transaction ends. SQLite has a single writer anyway."""
     if connection.dialect.name == "postgresql":
         digest = hashlib.blake2b(name.encode(), digest_size=8).digest()
-        number = int.from_bytes(digest, signed=True)  # Postgres knows such locks by number
+        number = int.from_bytes(digest, signed=True)  # Postgres identifies advisory locks by number
         connection.execute(sql("SELECT pg_advisory_xact_lock(:number)"), {"number": number})
 
 
 def insert_into(connection: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:
-    """An INSERT that knows ON CONFLICT, in the dialect of the connection."""
+    """Build an INSERT that supports ON CONFLICT, in the connection's dialect."""
     if connection.dialect.name == "sqlite":
         return sqlite.insert(table)
     return postgresql.insert(table)
@@ -217,10 +219,10 @@ def insert_into(connection: Connection, table: Table) -> sqlite.Insert | postgre
 def sent_rows(
     connection: Connection, rows: Sequence[Mapping[str, object]], columns: Sequence[Column[Any]]
 ) -> Subquery:
-    """Rows of texts and whole numbers as a table to select from, in their order.
+    """Send rows of strings and integers to the database, as a subquery that keeps their order.
 
-    They travel as one JSON value: for Postgres that is many times quicker than a variable for
-    each value. No floats: SQLite's JSON may change their last bit.
+    They are sent as one JSON value, which is many times faster for Postgres than one parameter
+    per value. Floats are not supported, because SQLite's JSON may change their last bit.
     """
     if connection.dialect.name == "sqlite":
         each = func.json_each(json.dumps(rows)).table_valued("value")
@@ -233,13 +235,13 @@ def sent_rows(
 
 
 def chunks(ids: Sequence[T], *, size: int = 10_000) -> Iterator[Sequence[T]]:
-    """Parts of `ids` that fit into a statement: SQLite allows 32,766 variables in one."""
+    """Split `ids` so that each part fits into a statement; SQLite allows 32,766 parameters."""
     for start in range(0, len(ids), size):
         yield ids[start : start + size]
 
 
 def masked_url(url: URL) -> str:
-    """The URL without its password, for people to read."""
+    """The URL with passwords replaced by ``***``, for messages and logs."""
     query = {key: "***" if "password" in key else value for key, value in url.query.items()}
     return url.set(query=query).render_as_string(hide_password=True)
 
@@ -249,7 +251,7 @@ def _translated(engine: Engine) -> Iterator[None]:
     try:
         yield
     except (IntegrityError, ProgrammingError, DataError, NotSupportedError):
-        raise  # the statement is wrong, not the database's state
+        raise  # the statement is wrong, the database works
     except (DBAPIError, PoolTimeout) as error:
         cause = error.orig if isinstance(error, DBAPIError) else error
         raise DatabaseUnavailable(
@@ -258,14 +260,14 @@ def _translated(engine: Engine) -> Iterator[None]:
 
 
 def migrate(engine: Engine) -> None:
-    """Bring the tables to this release's form; does nothing when they have it.
+    """Migrate the tables to this release's schema, if they are older.
 
-    Any number of processes may call it at once: one migrates, the others wait. It is one
-    transaction, so an interrupted migration leaves everything as it was.
+    Several processes may call it at once: one migrates, the others wait. All is done in one
+    transaction, so an interrupted migration changes nothing.
 
     Raises:
-        SchemaError: the tables were made by a newer release.
-        DatabaseUnavailable: the database cannot be reached or cannot work.
+        SchemaError: the tables were created by a newer release.
+        DatabaseUnavailable: the database cannot be reached or does not work.
     """
     config = Config()
     config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
@@ -273,14 +275,14 @@ def migrate(engine: Engine) -> None:
     known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
     with writing(engine) as connection:
         if connection.dialect.name == "postgresql":
-            connection.execute(sql("SET LOCAL lock_timeout = 0"))  # a migration may take its time
+            connection.execute(sql("SET LOCAL lock_timeout = 0"))  # migrations may take long
         take_turns(connection, "thermalwatch migrate")
         found = set(MigrationContext.configure(connection).get_current_heads())
         if not found <= known:
             raise SchemaError(
-                f"the tables in {masked_url(engine.url)} are of revision "
-                f"{', '.join(sorted(found - known))}, which this release does not know: "
-                "they were made by a newer thermalwatch; install that release or a later one"
+                f"the tables in {masked_url(engine.url)} have the unknown revision "
+                f"{', '.join(sorted(found - known))}: they were created by a newer thermalwatch; "
+                "install that release or a later one"
             )
         config.attributes["connection"] = connection
         command.upgrade(config, "head")

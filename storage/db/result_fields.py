@@ -21,21 +21,21 @@ from storage.db.column_types import Counter, Key
 from thermal.threshold import Decision
 
 Prediction = Literal["Normal", "Anomaly"]
-#: The verdict that counts.
+#: The current verdict.
 Reviewed = Literal["confirmed", "false_alarm"]
 
-#: csv: exported files and data frames; list, detail: a result in a list of the API, and by itself;
-#: page: the dashboard's page about one result.
+#: csv: exported files and data frames; list, detail: the API's lists of results and single results;
+#: page: the dashboard's page for one result.
 View = Literal["csv", "list", "detail", "page"]
 EVERYWHERE: Final = frozenset[View]({"csv", "list", "detail", "page"})
 NOT_ON_PAGE: Final = frozenset[View]({"csv", "list", "detail"})
 NOT_IN_LISTS: Final = frozenset[View]({"csv", "detail", "page"})
-#: For fields that the API answers in another form, such as the addresses of pictures.
+#: For fields that the API returns in another form, such as picture paths, which become URLs.
 CSV_ONLY: Final = frozenset[View]({"csv"})
 
-#: The unit of instants; exported files and data frames hold them as times in UTC.
+#: Unit of times; exported files and data frames contain them as UTC timestamps.
 UNIX_S: Final = "Unix s"
-#: The unit of temperatures: whatever the field `temperature_unit` says.
+#: Unit of temperatures: the one that the field `temperature_unit` names.
 TEMPERATURE: Final = "temperature_unit"
 
 _SQL_TYPES: Final[dict[type, type[TypeEngine[Any]]]] = {
@@ -49,36 +49,36 @@ _SQL_TYPES: Final[dict[type, type[TypeEngine[Any]]]] = {
 
 @dataclass(frozen=True)
 class Field:
-    """What is declared about one field of a result."""
+    """Declaration of one field of a result."""
 
     meaning: str
     views: frozenset[View]
     unit: str | None = None
-    csv_name: str = ""  #: by default the field's name
-    column_name: str = ""  #: in the table `results`; by default the field's name
-    stored: bool = True  #: False: made of other fields, without a column of its own
-    #: by default follows from `python_type`
+    csv_name: str = ""  #: default: the field's name
+    column_name: str = ""  #: in the table `results`; default: the field's name
+    stored: bool = True  #: False: computed from other fields, has no column
+    #: default: derived from `python_type`
     sql_type: TypeEngine[Any] | type[TypeEngine[Any]] | None = None
-    # the rest comes from the class
+    # derived from the annotated attribute
     name: str = ""
-    python_type: type = object  #: str, float, int, bool or tuple (of str; stored as JSON list)
-    annotation: Any = None  #: the type as annotated, with None and literals
-    nullable: bool = False  #: whether a stored result may lack it
+    python_type: type = object  #: str, float, int, bool or tuple (of str; stored as a JSON list)
+    annotation: Any = None  #: the annotated type, with None and literals
+    nullable: bool = False  #: whether it may be None in a stored result
 
     @property
     def is_instant(self) -> bool:
-        """Whether the float is a moment in time."""
+        """Whether the value is a time."""
         return self.unit == UNIX_S
 
     def column(self) -> Column[Any]:
-        """A new column for the field."""
+        """Create a column for the field."""
         kind = self.sql_type or _SQL_TYPES[self.python_type]
         return Column(self.column_name, kind, nullable=self.nullable)
 
 
 @dataclass(frozen=True, kw_only=True)
 class ResultRow:
-    """What is known about one scored frame: one row of `results`."""
+    """One scored frame: a row of `results`."""
 
     image_path: Annotated[
         str,
@@ -169,12 +169,12 @@ class ResultRow:
         Field(
             "Measured values and anomaly map as .npz, likewise",
             CSV_ONLY,
-            column_name="map_artifact",  # workers of an older version write this column
+            column_name="map_artifact",  # so named because workers of older versions write it
         ),
     ] = None
     review: Annotated[
         Reviewed | None,
-        Field("Verdict that counts: `confirmed` or `false_alarm`", EVERYWHERE, sql_type=Key),
+        Field("Current verdict: `confirmed` or `false_alarm`", EVERYWHERE, sql_type=Key),
     ] = None
     sha256: Annotated[str, Field("SHA-256 of the file, hexadecimal", NOT_IN_LISTS)]
     model_id: Annotated[str, Field("Model that scored the image", EVERYWHERE, sql_type=Key)]
@@ -206,22 +206,22 @@ class ResultRow:
     anomaly: Annotated[bool, Field("Whether the frame is flagged", frozenset())]
 
     def __post_init__(self) -> None:
-        """Raises `ValueError` for NaN, which SQLite would store as NULL."""
+        """Raise `ValueError` for NaN, which SQLite would store as NULL."""
         for name, value in vars(self).items():
             if isinstance(value, float) and math.isnan(value):
                 raise ValueError(f"{name} of the result for {self.image_path} is not a number")
-        # the class is frozen, so these are set the way its own __init__ does
+        # the class is frozen
         object.__setattr__(self, "prediction", "Anomaly" if self.anomaly else "Normal")
         object.__setattr__(self, "p_value", self.decision.p_value)
 
     @property
     def decision(self) -> Decision:
-        """The decision alone."""
+        """The decision about the frame."""
         return Decision(*(getattr(self, name) for name in DECISION_NAMES))
 
 
 def _declared() -> tuple[Field, ...]:
-    """Raises TypeError for an attribute of `ResultRow` that has no `Field`."""
+    """Raise TypeError for an attribute of `ResultRow` that has no `Field`."""
     hints = get_type_hints(ResultRow, include_extras=True)
     return tuple(_completed(item.name, hints[item.name]) for item in fields(ResultRow))
 
@@ -250,10 +250,10 @@ def _completed(name: str, hint: Any) -> Field:
 
 #: All fields of a result, in the order of the CSV columns.
 FIELDS: Final = _declared()
-#: Fields that hold the decision, in the order of `Decision`.
+#: Names of the fields that make up the decision, in the order of `Decision`.
 DECISION_NAMES: Final = tuple(item.name for item in fields(Decision))
 
 
 def fields_in(view: View) -> tuple[Field, ...]:
-    """The fields that a view shows, in the order of the declaration."""
+    """Fields that a view shows, in the order of the declaration."""
     return tuple(item for item in FIELDS if view in item.views)

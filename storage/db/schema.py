@@ -1,7 +1,7 @@
-"""The tables, once for SQLite and Postgres.
+"""The tables, the same for SQLite and Postgres.
 
-Instants (`*_at`, `*_until`) are float64 Unix seconds in UTC; `mtime_ns` is what `stat` says.
-`storage/db/migrations` makes these tables; a test holds both equal.
+Times (`*_at`, `*_until`) are float64 Unix seconds; `mtime_ns` is the file's mtime in ns.
+`storage/db/migrations` creates these tables; a test compares the two.
 """
 
 from __future__ import annotations
@@ -65,7 +65,8 @@ frames = Table(
     Column("lease_until", Double, nullable=False),
     Column("attempts", Integer, nullable=False),
     Column("finished_at", Double),
-    # When retention deleted the result: the row stays while the file does, which would be news.
+    # When retention deleted the result. The row stays as long as the file, which would otherwise be
+    # registered as a new frame.
     Column("expired_at", Double),
     UniqueConstraint("id", name="frames_id"),
     CheckConstraint(
@@ -73,7 +74,7 @@ frames = Table(
     ),
     CheckConstraint("(state = 'pending') = (finished_at IS NULL)", name="frames_finished"),
     CheckConstraint("(state = 'quarantined') = (reason IS NOT NULL)", name="frames_reason"),
-    # An arrival number is never handed out twice, not even after rows were deleted.
+    # Arrival numbers are never reused, even after rows were deleted.
     sqlite_autoincrement=True,
 )
 
@@ -89,8 +90,8 @@ results = Table(
     sqlite_autoincrement=True,
 )
 
-# Decisions that a window has made and whose frames have no result (yet): with the results, they are
-# all of a stream's decisions.
+# Decisions whose frames have no result yet. Together with the results they are all decisions of a
+# stream.
 open_decisions = Table(
     "open_decisions",
     metadata,
@@ -102,7 +103,7 @@ open_decisions = Table(
     UniqueConstraint("frame_id", "model_id", name="open_decisions_frame_model"),
 )
 
-# The fence: a decision can be committed only in the epoch that is written here.
+# The current epoch of each stream. Decisions of older epochs are rejected at commit.
 streams = Table(
     "streams",
     metadata,
@@ -111,11 +112,12 @@ streams = Table(
     Column("epoch", Text, nullable=False),
     Column("config", Text, nullable=False),
     Column("opened_at", Double, nullable=False),
-    # All decisions from this number on are there; before it retention has deleted some. None: all.
+    # Every decision from this number on is stored; retention has deleted some before it. NULL: none
+    # was deleted.
     Column("complete_from", BigInteger),
 )
 
-# Where each epoch began, and under which settings: what a replay needs beside the decisions.
+# First decision and settings of each epoch, for replays.
 epochs = Table(
     "epochs",
     metadata,
@@ -124,7 +126,7 @@ epochs = Table(
     Column("first_seq", BigInteger, nullable=False),
     Column("epoch", Text, nullable=False),
     Column("config", Text, nullable=False),
-    Column("accepted", Boolean, nullable=False),  # an operator made the camera learn its level anew
+    Column("accepted", Boolean, nullable=False),  # started by accepting a new baseline
     PrimaryKeyConstraint("camera", "model_id", "first_seq"),
 )
 
@@ -138,7 +140,7 @@ models = Table(
     Column("active", Boolean, nullable=False),
 )
 
-# Every verdict about a result, in their order. They go with their result.
+# All verdicts about a result, in order; deleted with the result.
 reviews = Table(
     "reviews",
     metadata,
@@ -169,7 +171,7 @@ accounts = Table(
     CheckConstraint("role IN ('viewer', 'reviewer', 'admin')", name="accounts_role"),
 )
 
-# Of sessions and API tokens only digests are kept: whoever reads the tables cannot use them.
+# Session and token secrets are stored as digests, so that a leaked table grants no access.
 sessions = Table(
     "sessions",
     metadata,
@@ -198,8 +200,8 @@ api_tokens = Table(
     Column("created_at", Double, nullable=False),
 )
 
-# Queries spell out the condition of a partial index: whether it serves a query that has the state
-# as a bound parameter is up to each planner.
+# Queries repeat the condition of a partial index literally: with a bound parameter, a planner may
+# not use the index.
 PENDING_SQL: Final = "state = 'pending'"
 QUARANTINED_SQL: Final = "state = 'quarantined'"
 ANOMALY_SQL: Final = "anomaly = true"
@@ -224,8 +226,8 @@ def _index_where(condition: str, name: str, *columns: Column[Any], unique: bool 
     Index(name, *columns, unique=unique, sqlite_where=where, postgresql_where=where)
 
 
-# The dispatcher's question: which frame waits longest? `lease_until` stays out of it, so that
-# Postgres can renew a lease without touching any index.
+# For the dispatcher: the oldest pending frames. Without `lease_until`, so that Postgres can renew a
+# lease without updating an index.
 _index_where(PENDING_SQL, "frames_pending", frames.c.arrival)
 _index_where(QUARANTINED_SQL, "frames_quarantined", frames.c.arrival)
 _index_where(EXPIRED_SQL, "frames_expired", frames.c.arrival)
@@ -240,9 +242,9 @@ _index_where(
     results.c.captured_at,
     results.c.id,
 )
-# Retention's question: which pictures are oldest, of anomalies and of others?
+# For retention: the oldest pictures of anomalies and of normal frames.
 _index_where(PICTURED_SQL, "results_pictured", results.c.anomaly, results.c.scored_at, results.c.id)
-# Reviewing: the queue, a camera's queue, and each verdict's results by time.
+# For reviews: the queue of all cameras or of one, and the results with a verdict, by time.
 _index_where(UNREVIEWED_SQL, "results_unreviewed_time", results.c.captured_at, results.c.id)
 _index_where(
     UNREVIEWED_SQL,
@@ -255,19 +257,19 @@ _index_where(
     REVIEWED_SQL, "results_review_time", results.c.review, results.c.captured_at, results.c.id
 )
 Index("reviews_result_time", reviews.c.result_id, reviews.c.id)
-# How a server that watches for news notices the latest quarantine.
+# For live updates: the latest quarantined frame.
 _index_where(QUARANTINED_SQL, "frames_quarantined_time", frames.c.finished_at)
-# Postgres' ordered indexes refuse entries over 2,700 bytes, and a path may be longer.
+# A hash index, because Postgres rejects B-tree entries over 2,700 bytes and a path may be longer.
 Index("results_path", results.c.image_path, postgresql_using="hash")
 _index_where(ACTIVE_SQL, "models_active", models.c.active, unique=True)
 
 
 def id_begins(column: Column[str], prefix: str) -> ColumnElement[bool]:
-    """Whether an id begins with hexadecimal digits: a range of its index, unlike LIKE."""
-    return and_(column >= prefix, column < prefix + "g")  # "g" follows the last digit
+    """Whether an id starts with these hexadecimal digits; unlike LIKE, always uses the index."""
+    return and_(column >= prefix, column < prefix + "g")  # "g" sorts after "f"
 
 
-#: What a result keeps among the artifacts.
+#: Columns with the paths of a result's stored artifacts.
 ARTIFACT_COLUMNS: Final = (
     results.c.original_picture,
     results.c.reconstruction_picture,

@@ -1,1 +1,1 @@
-"""Files on disk: pictures, kept values, uploads, and safe paths."""
+"""Files on disk: stored artifacts, uploads, and safe paths."""

@@ -1,4 +1,4 @@
-"""The artifact store: pictures as files below one directory, each written at once or not at all."""
+"""The artifact store: pictures and values as files below one directory, written atomically."""
 
 from __future__ import annotations
 
@@ -13,47 +13,47 @@ from typing import BinaryIO, Literal
 
 from storage.errors import UnsafePath
 
-#: What a picture shows; `sheet` is the four others side by side.
+#: What a picture shows; `sheet` combines the other four.
 PictureKind = Literal["original", "reconstruction", "heatmap", "overlay", "sheet"]
 
-#: How names begin under which files are written before they get their own; a process that was
-#: killed leaves at most one such file, and it is safe to delete when it is old.
+#: Prefix of temporary file names. A killed process leaves at most one such file; old ones can be
+#: deleted.
 TEMPORARY_PREFIX = ".writing-"
 
-#: Longest directory name that is made of a camera's name as it is; file systems allow 255 bytes.
+#: Directory names longer than this are shortened; file systems allow 255 bytes.
 _LONGEST_NAME = 120
 
-#: Times that a file's directory is made anew because it was gone before the file was there.
+#: Attempts to create a file whose directory is deleted at the same time.
 _ATTEMPTS = 3
 
 _UNSAFE = re.compile(rb"[^A-Za-z0-9._-]")
 
 
 class ArtifactStore:
-    """Files below a directory, addressed by relative paths with ``/``."""
+    """Files below the directory `root`, addressed by relative paths with ``/``."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
 
     def path(self, relative: str) -> Path:
-        """Return where the file lies, resolved. Raises `UnsafePath` if that is outside the root."""
+        """Return the file's resolved path. Raises `UnsafePath` if it is outside the root."""
         root = self.root.resolve()
-        # refused before the file system is asked: `a/../b` means two things when `a` is a link
+        # reject ".." before resolving: if `a` is a link, `a/../b` is ambiguous
         if not relative or "\0" in relative or ".." in relative.split("/"):
-            raise UnsafePath(f"{relative!r} is not a path of the artifact store")
+            raise UnsafePath(f"{relative!r} is not a valid path in the artifact store")
         path = (root / relative).resolve()
         if path == root or not path.is_relative_to(root):
-            raise UnsafePath(f"{relative!r} lies outside the artifact store {root}")
+            raise UnsafePath(f"{relative!r} is outside the artifact store {root}")
         return path
 
     def put(self, relative: str, data: bytes) -> None:
-        """Write a file that survives a power cut; readers see the old one or the new one.
+        """Write a file atomically and durably: readers see the old content or the new one.
 
-        On any error (a full disk, say) there is no new file and nothing half-written.
+        After an error, such as a full disk, the old file is unchanged and no partial file is left.
 
         Raises:
             UnsafePath: the path leaves the root.
-            OSError: as the operating system says.
+            OSError: the file cannot be written.
         """
         path = self.path(relative)
         temporary = path.with_name(f"{TEMPORARY_PREFIX}{secrets.token_hex(8)}")
@@ -70,14 +70,15 @@ class ArtifactStore:
         _sync_directory(path.parent)
 
     def remove(self, relative: str) -> None:
-        """Delete a file; one that is not there is no error. Raises `UnsafePath`, `OSError`."""
+        """Delete a file; a missing file is ignored. Raises `UnsafePath`, `OSError`."""
         self.path(relative).unlink(missing_ok=True)
 
 
 def picture_path(camera: str, captured_at: float, frame_id: str, kind: PictureKind) -> str:
-    """Return where a picture is stored, relative to the picture root.
+    """Return the path of a picture, relative to the artifact store's root.
 
-    One directory per camera and day (UTC), so that no directory grows without bound.
+    There is one directory per camera and day (UTC), so that none grows without bound.
+    `captured_at` is in Unix s.
 
     Example:
         >>> picture_path("cam-a", 1795435200.0, "3fe1", "overlay")
@@ -88,17 +89,17 @@ def picture_path(camera: str, captured_at: float, frame_id: str, kind: PictureKi
 
 
 def map_path(camera: str, captured_at: float, frame_id: str) -> str:
-    """Return where a frame's values and anomaly map are stored, beside its pictures."""
+    """Return the path of a frame's values and anomaly map, next to its pictures."""
     original = picture_path(camera, captured_at, frame_id, "original")
     return f"{original.removesuffix('-original.png')}-map.npz"
 
 
 def _directory_name(camera: str) -> str:
-    """Return a name that any file system and URL can hold, another one for each camera.
+    """Return a directory name for a camera: unique, and valid in every file system and URL.
 
-    Bytes other than letters, digits, ``.``, ``_`` and ``-`` become ``=C3``, and so does a leading
-    dot, which would hide the directory or name its parent. Long names are cut and end in ``~``
-    and their hash, which no other name contains.
+    Bytes other than letters, digits, ``.``, ``_`` and ``-`` are escaped like ``=C3``, and so is a
+    leading dot, which would hide the directory or name its parent. Long names are truncated and
+    end in ``~`` and a hash; no other name contains ``~``.
     """
     name = _UNSAFE.sub(lambda match: b"=%02X" % match[0][0], camera.encode("utf-8")).decode()
     if name.startswith("."):
@@ -110,7 +111,7 @@ def _directory_name(camera: str) -> str:
 
 
 def _open_new(path: Path) -> BinaryIO:
-    """Make a file and its directories; retention may delete an empty one just then."""
+    """Create a file and its directories; retention may delete an empty directory meanwhile."""
     for _ in range(_ATTEMPTS - 1):
         _make_directories(path.parent)
         with suppress(FileNotFoundError):
@@ -120,7 +121,7 @@ def _open_new(path: Path) -> BinaryIO:
 
 
 def _make_directories(directory: Path) -> None:
-    """Make a directory and its parents so that they survive a power cut."""
+    """Create a directory and its parents durably."""
     missing = [directory]
     while not missing[-1].parent.exists():
         missing.append(missing[-1].parent)

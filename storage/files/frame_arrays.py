@@ -1,7 +1,7 @@
 """A frame's stored arrays, in one file: measured values and anomaly map.
 
-A NumPy ``.npz`` without pickles. Its bytes depend on the arrays alone, so a repeated batch writes
-the same file.
+The format is NumPy's ``.npz`` without pickles. The bytes depend only on the arrays, so a repeated
+batch writes an identical file.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ class FrameArrays:
 
 
 def encode_arrays(arrays: FrameArrays) -> bytes:
-    """The arrays as the bytes of a file."""
+    """Encode the arrays as an ``.npz`` file; the anomaly map is clipped to float16's range."""
     halves = np.clip(arrays.anomaly_map, -_HALF_MAX, _HALF_MAX).astype("<f2")
     target = io.BytesIO()
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED, compresslevel=_LEVEL) as archive:
         for name, array in zip(_NAMES, (arrays.values.astype("<f4"), halves), strict=True):
-            info = zipfile.ZipInfo(f"{name}.npy")  # dated 1980, whatever the clock says
+            info = zipfile.ZipInfo(f"{name}.npy")  # dated 1980 regardless of the clock
             info.compress_type = zipfile.ZIP_DEFLATED
             with archive.open(info, "w") as file:
                 np.lib.format.write_array(file, np.ascontiguousarray(array), allow_pickle=False)
@@ -44,10 +44,10 @@ def encode_arrays(arrays: FrameArrays) -> bytes:
 
 
 def decode_arrays(data: bytes) -> FrameArrays:
-    """Read what `encode_arrays` wrote.
+    """Decode a file that `encode_arrays` wrote; both arrays are returned as float32.
 
     Raises:
-        DamagedArtifact: the bytes are something else.
+        DamagedArtifact: the bytes are not such a file.
     """
     try:
         with np.load(io.BytesIO(data), allow_pickle=False) as archive:
@@ -55,5 +55,5 @@ def decode_arrays(data: bytes) -> FrameArrays:
     except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
         raise DamagedArtifact(f"the stored values of a frame are damaged: {error}") from error
     if values.ndim != 2 or anomaly_map.ndim != 2:
-        raise DamagedArtifact("the stored values of a frame are not matrices")
+        raise DamagedArtifact("the stored values of a frame are damaged: not two-dimensional")
     return FrameArrays(values.astype(np.float32), anomaly_map.astype(np.float32))

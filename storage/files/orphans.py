@@ -1,4 +1,4 @@
-"""Pictures that no row names: of batches that were never committed, or rows that are deleted."""
+"""Artifacts that no row names, left by uncommitted batches and deleted rows."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from storage.db.database import reading
 from storage.db.schema import ARTIFACT_COLUMNS, results
 from storage.files.artifacts import TEMPORARY_PREFIX, ArtifactStore
 
-#: Seconds that a file must not have changed; a younger one may belong to a batch under way.
+#: Minimum age of a deleted file in s; a younger one may belong to a batch in progress.
 GRACE_S: Final = 86_400.0
-#: Files that are looked up at a time.
+#: Files looked up per query.
 BATCH: Final = 1000
 
 _PICTURE = re.compile(
@@ -26,9 +26,10 @@ _PICTURE = re.compile(
 
 
 def sweep_orphans(engine: Engine, store: ArtifactStore, *, now: float) -> Iterator[int]:
-    """Delete them, and directories that are left empty; yield the number in each batch.
+    """Delete orphans and empty directories; yield the number of files deleted in each batch.
 
-    Files of other names are not ours and stay. Memory holds one batch and directory names.
+    `now` is in Unix s. Files whose names the store does not use are left alone. Only one batch of
+    file names is held in memory.
     """
     batch: list[str] = []
     for path in _old_files(store.root.resolve(), now - GRACE_S):
@@ -41,14 +42,14 @@ def sweep_orphans(engine: Engine, store: ArtifactStore, *, now: float) -> Iterat
 
 
 def _old_files(root: Path, before: float) -> Iterator[str]:
-    """Old pictures and temporary files below `root`, relative to it; removes empty directories."""
+    """Yield old artifacts and temporary files, relative to `root`; remove empty directories."""
     pending = [("", False)]
     while pending:
         directory, listed = pending.pop()
         full = root / directory
         if listed:
-            # What is emptied now has just changed and goes the next time, so that no directory
-            # vanishes that a worker has made for a picture; if it does, the worker makes it again.
+            # Emptying a directory updates its mtime, so it is removed in a later run. Young ones may
+            # have just been created by a worker; workers recreate directories that vanish.
             with suppress(OSError):
                 if full.stat().st_mtime < before:
                     full.rmdir()
@@ -84,7 +85,7 @@ def _delete_unnamed(engine: Engine, store: ArtifactStore, paths: Sequence[str], 
         named = {picture for row in rows for picture in row if picture is not None}
     number = 0
     for path in paths:
-        # Looked at again: a worker may have drawn this very picture anew meanwhile.
+        # Check the age again: a worker may have rewritten the picture meanwhile.
         if path not in named and _older(store.root / path, now - GRACE_S):
             store.remove(path)
             number += 1

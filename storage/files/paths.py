@@ -1,16 +1,16 @@
-r"""File names as text, and opening files that must lie beneath a directory.
+r"""File names as text, and opening files only if they are beneath a directory.
 
-A POSIX file name is any bytes but NUL; a database column, a JSON message and a CSV cell hold
-Unicode. `path_to_text` maps one to the other and back without loss: UTF-8 names are unchanged,
-bytes that are not UTF-8 become ``\xff``, and a backslash becomes ``\\``.
+A POSIX file name may contain any byte but NUL; database columns, JSON and CSV contain Unicode.
+`path_to_text` converts one to the other and `text_to_path` back, without loss: UTF-8 names are
+unchanged, bytes that are not UTF-8 become ``\xff``, and a backslash becomes ``\\``.
 
 ::
 
     StorageError
     ├── UnsafePath
-    │   └── OutsideRoot       the path leaves its root, or goes through a symbolic link
-    ├── NotRegular            a directory, FIFO, socket or device: nothing that can be read
-    └── MalformedPathText     text that `path_to_text` did not write
+    │   └── OutsideRoot       the path leaves its root or contains a symbolic link
+    ├── NotRegular            a directory, FIFO, socket or device, not a regular file
+    └── MalformedPathText     text that `path_to_text` does not produce
 """
 
 from __future__ import annotations
@@ -25,26 +25,26 @@ from storage.errors import StorageError, UnsafePath
 
 _ESCAPE = re.compile(rb"\\(\\|x[0-9a-f]{2})")
 
-#: A directory on the way is only passed through, which needs no permission to list it.
+#: For parent directories: they need not be listed, so search permission is enough.
 _PASS = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-#: Never follow a link, never wait for a FIFO's writer, never take a terminal.
+#: Don't follow links, wait for a FIFO's writer, or acquire a controlling terminal.
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 
 
 class OutsideRoot(UnsafePath):
-    """The path leaves its root, or goes through a symbolic link."""
+    """The path leaves its root or contains a symbolic link."""
 
 
 class NotRegular(StorageError):
-    """Not a regular file: a directory, FIFO, socket or device."""
+    """A directory, FIFO, socket or device, not a regular file."""
 
 
 class MalformedPathText(StorageError):
-    """Text that `path_to_text` did not write."""
+    """Text that `path_to_text` does not produce."""
 
 
 def path_to_text(path: str | bytes | Path) -> str:
-    r"""Write a file name or path as text that any database or file can hold.
+    r"""Convert a file name or path to text that any database and file format can store.
 
     Example:
         >>> path_to_text("cam-a/Kühler 1.png")
@@ -53,23 +53,23 @@ def path_to_text(path: str | bytes | Path) -> str:
         a\xffb\\c
 
     Raises:
-        MalformedPathText: the name holds NUL, or a surrogate that no file name decodes to; the
-            operating system gives no such name.
+        MalformedPathText: the name contains NUL, or a surrogate that no file name decodes to. The
+            operating system never returns such names.
     """
     try:
         name = os.fsencode(path)
     except UnicodeEncodeError as error:
         raise MalformedPathText(f"{path!r} is not a file name: {error.reason}") from error
     if b"\0" in name:
-        raise MalformedPathText(f"{path!r} is not a file name: it holds NUL")
+        raise MalformedPathText(f"{path!r} is not a file name: it contains NUL")
     return name.replace(b"\\", b"\\\\").decode("utf-8", "backslashreplace")
 
 
 def text_to_path(text: str) -> str:
-    r"""Return the path that `path_to_text` wrote, as `os` functions take it (surrogateescape).
+    r"""Convert text from `path_to_text` back to a path for `os` functions (surrogateescape).
 
     Raises:
-        MalformedPathText: not the output of `path_to_text`, which is unique for each path.
+        MalformedPathText: the text is not the one that `path_to_text` produces for any path.
     """
     try:
         path = os.fsdecode(_ESCAPE.sub(_unescape, text.encode("utf-8")))
@@ -88,16 +88,16 @@ def _unescape(match: re.Match[bytes]) -> bytes:
 def open_beneath(root: str, relative: str) -> int:
     """Open a regular file beneath a directory for reading; return its file descriptor.
 
-    The rule is simple: no ``..``, no absolute path, and no symbolic link anywhere below `root`,
-    wherever it points. (`root` itself may be one: the operator chose it.) Each component is opened
-    relative to the one before, so a directory that is swapped for a link meanwhile leads nowhere.
-    A FIFO does not block, and a device is not touched.
+    ``..``, absolute paths and symbolic links below `root` are rejected, wherever a link points;
+    `root` itself may be a link, because the operator chose it. Each component is opened relative to
+    the one before, so replacing a directory by a link meanwhile has no effect. FIFOs do not block,
+    and devices are not opened.
 
     Raises:
-        OutsideRoot: the path leaves `root` or goes through a symbolic link.
+        OutsideRoot: the path leaves `root` or contains a symbolic link.
         NotRegular: it names a directory, FIFO, socket or device.
-        OSError: as the operating system says: `FileNotFoundError` (also for a missing `root`),
-            `NotADirectoryError` (a file where a directory should be), `PermissionError`, …
+        OSError: the operating system's error, such as `FileNotFoundError` (also for a missing
+            `root`), `NotADirectoryError` (a file in place of a directory) or `PermissionError`.
     """
     if relative.startswith("/") or "\0" in relative:
         raise OutsideRoot(f"{relative!r} is not a relative path")
@@ -121,14 +121,14 @@ def _pass_through(directory: int, name: str, relative: str) -> int:
     try:
         return os.open(name, _PASS, dir_fd=directory)
     except OSError as error:
-        # ENOTDIR is what Linux says of a link here; other systems say ELOOP
+        # for a link, Linux returns ENOTDIR here, other systems ELOOP
         if error.errno in (errno.ENOTDIR, errno.ELOOP):
             _refuse_link(os.lstat(name, dir_fd=directory), relative)
         raise
 
 
 def _open_regular(directory: int, name: str, relative: str) -> int:
-    # Looked at before it is opened: opening some devices has effects.
+    # Check the type before opening: opening a device may have side effects.
     _refuse_irregular(os.lstat(name, dir_fd=directory), relative)
     try:
         descriptor = os.open(name, _READ, dir_fd=directory)
@@ -152,4 +152,4 @@ def _refuse_irregular(status: os.stat_result, relative: str) -> None:
 
 def _refuse_link(status: os.stat_result, relative: str) -> None:
     if stat.S_ISLNK(status.st_mode):
-        raise OutsideRoot(f"{relative!r} goes through a symbolic link")
+        raise OutsideRoot(f"{relative!r} contains a symbolic link")

@@ -1,8 +1,8 @@
-"""Whether an uploaded file still lies where the ledger says, told without a mistake.
+"""Checks whether an uploaded file has certainly been deleted.
 
-A frame whose file lies in its watch directory must keep its row in the ledger, or the next scan
-takes it for news. A disk that is away must not look like files that were deleted: then all of them
-would be news when it is back.
+A frame must keep its row in the ledger as long as its file is in the watch directory; otherwise the
+next scan registers the file as a new frame. An unmounted disk must not look like deleted files, or
+all of its files would be registered again when it is back.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ from storage.frames.ledger import ledger_mtime_ns
 
 
 class Uploads:
-    """Looks for files; make a new one now and then, for it remembers directories."""
+    """Looks for files. Caches what it finds about directories: use an instance only briefly."""
 
     def __init__(self) -> None:
         self._trusted: dict[str, bool] = {}
 
     def is_gone(self, root: str, path: str, *, mtime_ns: int, size: int) -> bool:
-        """Whether this version of a file is certainly not there any more.
+        """Whether this version of a file is certainly gone.
 
-        `root` and `path` are in text form. Another version in its place is another frame. A
-        missing file counts as gone only if the innermost directory of its path that exists, the
-        root or one below, holds something: an empty one may be where a disk is mounted.
+        `root` and `path` are in text form, `size` is in bytes. A version that was overwritten is
+        gone. A missing file counts as gone only if the innermost existing directory of its path,
+        the root or one below, is not empty: an empty one may be the mount point of a missing disk.
         """
         root_path, relative = text_to_path(root), text_to_path(path)
         try:

@@ -1,4 +1,4 @@
-"""The ledger as people look at it: frame by frame, and as a whole."""
+"""Reading the ledger: single frames, the quarantine, and a check of the whole."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from storage.frames.counts import LedgerCounts, counts_query
 class FrameRecord:
     """A frame's row in the ledger."""
 
-    arrival: int  #: its number in the order of arrival
+    arrival: int  #: position in the order of arrival
     id: str
     camera: str
     root: str
@@ -24,8 +24,8 @@ class FrameRecord:
     mtime_ns: int
     size: int  #: bytes
     state: str  #: pending, scored, quarantined or superseded
-    reason: str | None  #: why it is quarantined: a machine word …
-    detail: str | None  #: … and a sentence
+    reason: str | None  #: code of why it is quarantined
+    detail: str | None  #: the same as a sentence
     seen_at: float  #: Unix s
     attempts: int
     finished_at: float | None  #: Unix s
@@ -34,16 +34,16 @@ class FrameRecord:
 
 @dataclass(frozen=True)
 class Audit:
-    """Whether ledger and results tell the same story, at one instant."""
+    """Whether ledger and results agree, at one point in time."""
 
     counts: LedgerCounts
-    scored_without_result: int  #: frames that are scored and have no result
+    scored_without_result: int  #: scored frames that have no result
     results_of_unscored: int  #: results of frames that are not scored
     expired: int  #: scored frames whose results retention has deleted
 
     @property
     def passed(self) -> bool:
-        """Whether every frame has exactly one outcome and what belongs to it."""
+        """Whether every frame has one outcome or is pending, and results exist accordingly."""
         return (
             self.counts.balanced
             and self.scored_without_result == 0
@@ -83,20 +83,23 @@ def audit(engine: Engine) -> Audit:
     of_unscored = (
         select(func.count()).select_from(results.join(frames)).where(frames.c.state != SCORED)
     )
-    # One statement, so that workers that go on meanwhile do not show up as a difference.
+    # In one statement, so that concurrent commits do not appear as differences.
     expired = select(func.count()).select_from(frames).where(is_expired)
     query = counts_query().add_columns(
         without_result.scalar_subquery(), of_unscored.scalar_subquery(), expired.scalar_subquery()
     )
     with reading(engine) as connection:
-        *numbers, without, unscored, gone = connection.execute(query).one()
-    return Audit(LedgerCounts(*numbers), without, unscored, gone)
+        *counts, without, unscored, gone = connection.execute(query).one()
+    return Audit(LedgerCounts(*counts), without, unscored, gone)
 
 
 def list_quarantined(
     engine: Engine, *, camera: str | None = None, before: int | None = None, limit: int = 50
 ) -> list[FrameRecord]:
-    """Quarantined frames, latest arrival first; `before` is the last page's last `arrival`."""
+    """A page of quarantined frames, latest arrival first.
+
+    `before` is the `arrival` of the previous page's last frame.
+    """
     query = select(*_RECORD).where(is_quarantined).order_by(frames.c.arrival.desc()).limit(limit)
     if camera is not None:
         query = query.where(frames.c.camera == camera)
@@ -107,14 +110,14 @@ def list_quarantined(
 
 
 def find_frame(engine: Engine, prefix: str) -> FrameRecord | None:
-    """The frame whose id is or begins with `prefix`, whatever its state.
+    """Find the frame whose id starts with `prefix`, in any state; None if there is none.
 
     Raises:
-        AmbiguousFrame: there is more than one.
+        AmbiguousFrame: several frames match.
     """
     fitting = select(*_RECORD).where(id_begins(frames.c.id, prefix)).limit(2)
     with reading(engine) as connection:
         rows = connection.execute(fitting).all()
     if len(rows) > 1:
-        raise AmbiguousFrame(f"{prefix} is the beginning of more than one frame's id")
+        raise AmbiguousFrame(f"several frame ids start with {prefix}; give more digits")
     return FrameRecord(**rows[0]._asdict()) if rows else None

@@ -1,7 +1,7 @@
 """Ledger counts: how many frames were seen and what became of them.
 
-`ledger_counts` reads the whole ledger at one instant. The other functions read a few entries of an
-index, for those who count often.
+`ledger_counts` reads the whole ledger. The other functions read a few index entries and can be
+called often.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class LedgerCounts:
 
     @property
     def balanced(self) -> bool:
-        """Whether every frame seen has one outcome or is pending."""
+        """Whether the states add up to the frames seen."""
         return self.seen == sum(self.by_state.values())
 
     def __str__(self) -> str:
@@ -60,7 +60,7 @@ def list_cameras(engine: Engine) -> list[Camera]:
 
 
 def ledger_counts(engine: Engine, camera: str | None = None) -> LedgerCounts:
-    """The counts of one camera or of all, at one instant."""
+    """The counts of one camera or of all cameras, at one point in time."""
     query = counts_query()
     if camera is not None:
         query = query.where(frames.c.camera == camera)
@@ -69,21 +69,21 @@ def ledger_counts(engine: Engine, camera: str | None = None) -> LedgerCounts:
 
 
 def counts_query() -> Select[*tuple[Any, ...]]:
-    """The query whose row is a `LedgerCounts`. `seen` is counted on its own, not added up."""
+    """The query that returns a `LedgerCounts`. `seen` is counted independently of the states."""
     states = list(LedgerCounts.__dataclass_fields__)[1:]
     by_state = (func.count().filter(frames.c.state == state) for state in states)
     return select(func.count(), *by_state).select_from(frames)
 
 
 def count_frames(engine: Engine, camera: str, state: str) -> int:
-    """Frames of a camera in a state; reads as many index entries as it counts."""
+    """Number of frames of a camera in a state; reads one index entry per frame."""
     query = select(func.count()).where(frames.c.camera == camera, frames.c.state == state)
     with reading(engine) as connection:
         return connection.scalar(query) or 0
 
 
 def oldest_pending(engine: Engine) -> float | None:
-    """When the longest waiting frame was registered (Unix s); None if none waits."""
+    """When the oldest pending frame was registered (Unix s); None if no frame is pending."""
     query = select(frames.c.seen_at).where(is_pending).order_by(frames.c.arrival).limit(1)
     with reading(engine) as connection:
         return connection.scalar(query)

@@ -1,12 +1,12 @@
-"""The frame ledger: every uploaded file has one row here and reaches exactly one outcome.
+"""The frame ledger: every uploaded file has one row in it and gets exactly one outcome.
 
 ::
 
     register ──▶ pending ──▶ scored | quarantined | superseded
 
-A frame leaves `pending` once: every transition asks for ``state = 'pending'`` in the statement
-that makes it. Only `register` (a file that was missing is back) and `requeue` (an operator asks)
-bring a quarantined frame back. The database is the truth; what is on the queue is a hint.
+A frame leaves `pending` once: every transition has the condition ``state = 'pending'`` in its own
+statement. Quarantined frames become pending again only through `register` (a missing file
+reappeared) and `requeue` (an operator's request). The database is authoritative, the queue a hint.
 """
 
 from __future__ import annotations
@@ -44,11 +44,11 @@ from storage.db.schema import (
     is_quarantined,
 )
 
-#: Reason of a frame whose file was gone when a worker came to read it.
+#: Quarantine reason of a frame whose file no longer existed when a worker tried to read it.
 MISSING: Final = "missing"
-#: No lease is longer, in seconds: one that ends later was given before the clock went back.
+#: Longest lease in seconds. A lease that ends later was granted before the clock was set back.
 LONGEST_LEASE_S: Final = 60.0
-#: Characters of a quarantine's explanation that are kept.
+#: Characters to which a quarantine's explanation is truncated.
 MAX_DETAIL: Final = 1000
 
 
@@ -67,21 +67,21 @@ class NewFrame:
 
     @property
     def frame_id(self) -> str:
-        """32 hexadecimal digits: BLAKE2b of camera, path, mtime and size."""
+        """BLAKE2b of camera, path, mtime and size, as 32 hexadecimal digits."""
         identity = f"{self.camera}\0{self.path}\0{self.mtime_ns}\0{self.size}"
         return hashlib.blake2b(identity.encode(), digest_size=16).hexdigest()
 
 
 @dataclass(frozen=True)
 class LedgerFrame:
-    """A pending frame as the ledger holds it."""
+    """A pending frame's row in the ledger."""
 
     id: str
     camera: str
     root: str
     path: str
     mtime_ns: int
-    size: int
+    size: int  #: bytes
     attempts: int  #: how often it was postponed
     seen_at: float  #: Unix s; when it was registered
 
@@ -91,8 +91,8 @@ class Quarantined:
     """The outcome of a frame that cannot be scored."""
 
     frame_id: str
-    reason: str  #: machine word: empty, corrupt, unsupported, too_large, missing, …
-    detail: str  #: sentence for people
+    reason: str  #: code: empty, corrupt, unsupported, too_large, missing, …
+    detail: str  #: the same as a sentence
 
 
 _LEDGER_COLUMNS = (
@@ -105,14 +105,14 @@ _LEDGER_COLUMNS = (
     frames.c.attempts,
     frames.c.seen_at,
 )
-_SENT = _LEDGER_COLUMNS[:6]  # what the producer says; the rest of a new row is the same for all
+_SENT = _LEDGER_COLUMNS[:6]  # from the producer; the other columns are the same for all new rows
 _FRESH: Mapping[str, Any] = {"state": PENDING, "lease_until": 0.0, "attempts": 0}
 
 
 def ledger_mtime_ns(status: os.stat_result) -> int:
-    """The mtime of a file as the ledger holds it.
+    """The file's mtime in ns, clipped to the range of BIGINT, as the ledger stores it.
 
-    A broken clock can date a file past the year 2262, which no BIGINT of nanoseconds holds.
+    A broken clock can date a file after the year 2262, which would overflow.
     """
     return max(-_BIGINT, min(status.st_mtime_ns, _BIGINT))
 
@@ -120,12 +120,12 @@ def ledger_mtime_ns(status: os.stat_result) -> int:
 def register(
     engine: Engine, new_frames: Sequence[NewFrame], *, now: float, lease_until: float = 0.0
 ) -> list[str]:
-    """Enter frames into the ledger; known ones are left as they are.
+    """Add frames to the ledger; rows of known frames are not changed.
 
-    A frame that was quarantined as `missing` and is seen again becomes pending again. No entered
-    frame is claimed before `lease_until` (Unix s): the caller is about to queue it.
-    Returns the ids that are pending because of this call, in the order given. `arrival` numbers
-    rise in that order and from call to call.
+    A frame that was quarantined as `missing` becomes pending again. Registered frames are not
+    claimed before `lease_until` (Unix s), because the caller is about to queue them. Returns the
+    ids of the frames that this call made pending, in the order given; their `arrival` numbers
+    increase in that order and from call to call. `now` is in Unix s.
 
     Raises:
         DatabaseUnavailable: nothing was registered.
@@ -134,20 +134,20 @@ def register(
     if not by_id:
         return []
     with writing(engine) as connection:
-        # Producers that register the same files in another order would deadlock; and numbers
-        # would become visible in another order than they were given out in.
+        # Otherwise producers that register the same files in a different order would deadlock, and
+        # arrival numbers would become visible out of order.
         take_turns(connection, "thermalwatch register")
         rows = [{"id": frame_id, **vars(frame)} for frame_id, frame in by_id.items()]
         sent = sent_rows(connection, rows, _SENT)
         fixed = {"seen_at": now, **_FRESH, "lease_until": lease_until}
-        # A conflict would lock the known row, in another order than workers lock such rows in. As
-        # a value, not as a join, which may change the order of the rows.
-        is_settled = select(literal(False)).where(frames.c.id == sent.c.id, not_(_is_missing))
-        is_news = func.coalesce(is_settled.scalar_subquery(), True)
+        # Don't lock rows that are already registered: a conflict would, in a different order than
+        # workers do. A scalar subquery, because a join may reorder the rows.
+        is_known = select(literal(False)).where(frames.c.id == sent.c.id, not_(_is_missing))
+        is_new = func.coalesce(is_known.scalar_subquery(), True)
         insert = insert_into(connection, frames)
         fresh = insert.from_select(
             [*(column.name for column in _SENT), *fixed],
-            select(*sent.c, *(literal(value) for value in fixed.values())).where(is_news),
+            select(*sent.c, *(literal(value) for value in fixed.values())).where(is_new),
         ).on_conflict_do_update(
             index_elements=["id"],
             set_={
@@ -182,9 +182,9 @@ _is_missing = and_(is_quarantined, frames.c.reason == MISSING)
 
 
 def known(engine: Engine, ids: Sequence[str]) -> set[str]:
-    """Those of `ids` that need no registration.
+    """The `ids` that are registered already.
 
-    A frame quarantined as `missing` is not among them: seeing it again is news.
+    Frames quarantined as `missing` are left out: they must be registered again when seen.
     """
     with reading(engine) as connection:
         return {
@@ -197,10 +197,10 @@ def known(engine: Engine, ids: Sequence[str]) -> set[str]:
 
 
 def claim_pending(engine: Engine, *, now: float, lease_s: float, limit: int) -> list[LedgerFrame]:
-    """Take the oldest pending frames whose lease ran out, and lease them until ``now + lease_s``.
+    """Claim the oldest pending frames whose lease has expired; lease them until ``now + lease_s``.
 
-    Any number of dispatchers may ask at once; no frame goes to two of them. Oldest first. A clock
-    that goes back holds no frame for longer than `LONGEST_LEASE_S`.
+    Returns at most `limit` frames, oldest first. Safe for concurrent dispatchers: each frame goes
+    to one of them. If the clock is set back, frames wait at most `LONGEST_LEASE_S`.
     """
     over = or_(frames.c.lease_until <= now, frames.c.lease_until > now + LONGEST_LEASE_S)
     due = (
@@ -219,17 +219,17 @@ def claim_pending(engine: Engine, *, now: float, lease_s: float, limit: int) -> 
     )
     with writing(engine) as connection:
         claimed = connection.execute(claim).all()
-    claimed = sorted(claimed, key=lambda row: row.arrival)  # RETURNING promises no order
+    claimed = sorted(claimed, key=lambda row: row.arrival)  # RETURNING does not guarantee an order
     return [LedgerFrame(*row[1:]) for row in claimed]
 
 
 def lease(engine: Engine, ids: Sequence[str], *, until: float) -> None:
-    """Keep pending frames from being claimed before `until` (Unix s)."""
+    """Prevent pending frames from being claimed before `until` (Unix s)."""
     _update_pending(engine, ids, {"lease_until": until})
 
 
 def postpone(engine: Engine, ids: Sequence[str], *, until: float) -> None:
-    """Try pending frames again after `until` (Unix s), and count the attempt."""
+    """Make pending frames wait until `until` (Unix s), and count the attempt."""
     _update_pending(engine, ids, {"lease_until": until, "attempts": frames.c.attempts + 1})
 
 
@@ -243,7 +243,7 @@ def _update_pending(engine: Engine, ids: Sequence[str], values: Mapping[str, Any
 
 
 def load_pending(engine: Engine, ids: Sequence[str]) -> list[LedgerFrame]:
-    """Those of `ids` that are pending, in the order given, each once."""
+    """The pending frames among `ids`, in the order given, without duplicates."""
     with reading(engine) as connection:
         found = {
             row.id: LedgerFrame(*row)
@@ -262,10 +262,12 @@ def finish(
     superseded: Sequence[str] = (),
     now: float,
 ) -> set[str]:
-    """Give pending frames that were not scored their outcome; return the ids that got it now.
+    """Record the outcome of pending frames that were not scored; return the ids recorded.
+
+    `now` is in Unix s. Frames that are no longer pending are not changed.
 
     Raises:
-        ValueError: a frame is named twice.
+        ValueError: a frame is given twice.
     """
     with writing(engine) as connection:
         return finish_within(connection, quarantined=quarantined, superseded=superseded, now=now)
@@ -279,15 +281,18 @@ def finish_within(
     superseded: Sequence[str] = (),
     now: float,
 ) -> set[str]:
-    """`finish` inside a transaction of the caller's, for scored frames too.
+    """Do what `finish` does in the caller's transaction, for scored frames too.
 
-    The frames stay locked until that transaction ends. Frames that are no longer pending are
-    left alone and are not among the ids returned.
+    The frames stay locked until the transaction ends. Frames that are no longer pending are not
+    changed and their ids are not returned.
+
+    Raises:
+        ValueError: a frame is given twice.
     """
     outcomes = dict.fromkeys(scored, SCORED) | dict.fromkeys(superseded, SUPERSEDED)
     outcomes |= {item.frame_id: QUARANTINED for item in quarantined}
     if len(outcomes) != len(scored) + len(quarantined) + len(superseded):
-        raise ValueError("a frame can have one outcome only, but one was named twice")
+        raise ValueError("a frame was given twice; each can have only one outcome")
     pending = {
         frame_id
         for chunk in chunks(sorted(outcomes))
@@ -319,7 +324,7 @@ def finish_within(
 
 
 def requeue(engine: Engine, ids: Sequence[str], *, now: float) -> list[str]:
-    """Make quarantined frames pending again, as if just seen; return the ids of those."""
+    """Make quarantined frames pending again, as if first seen at `now`; return their ids."""
     requeued: set[str] = set()
     with writing(engine) as connection:
         for chunk in chunks(ids):
@@ -335,8 +340,8 @@ def requeue(engine: Engine, ids: Sequence[str], *, now: float) -> list[str]:
 
 
 def _locked(ids: Sequence[str], condition: ColumnElement[bool]) -> CTE:
-    # Locks are taken in the order of the ids: two workers that were given the same frames wait
-    # for each other instead of deadlocking. SQLite has one writer at a time and needs no lock.
+    # Lock in the order of the ids, so that two workers with the same frames don't deadlock. SQLite
+    # has a single writer and needs no row locks.
     return (
         select(frames.c.id, frames.c.arrival)
         .where(frames.c.id.in_(ids), condition)
@@ -347,7 +352,6 @@ def _locked(ids: Sequence[str], condition: ColumnElement[bool]) -> CTE:
 
 
 def _storable(detail: str) -> str:
-    # Postgres takes neither NUL nor halves of surrogate pairs, and a decoder's message may quote
-    # any bytes: they must not keep a frame from its quarantine.
+    # Postgres rejects NUL and lone surrogates, and a decoder's message may quote any bytes.
     text = detail.encode("utf-8", "backslashreplace").decode().replace("\0", "\\x00")
     return text[:MAX_DETAIL]

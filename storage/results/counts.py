@@ -1,4 +1,4 @@
-"""Counting results: by UTC day, by camera, and by ranges of their ids for those who count often."""
+"""Counts of results by UTC day, by camera, and by ranges of their ids for frequent counting."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ class CameraDay:
     camera: str
     frames: int
     anomalies: int
-    max_score: float
-    max_temperature: float
+    max_score: float  #: σ
+    max_temperature: float  #: in `temperature_unit`
     temperature_unit: str
 
 
@@ -53,7 +53,10 @@ def count_days(
     since: float | None = None,
     until: float | None = None,
 ) -> list[DayCount]:
-    """Results and anomalies of each UTC day that has any, earliest first."""
+    """Count results and anomalies per UTC day, earliest first, without days that have none.
+
+    Counts what was captured in [`since`, `until`) (Unix s), of one camera or of all.
+    """
     day = _utc_day(engine)
     chosen = ResultQuery(camera=camera, since=since, until=until)
     return [
@@ -69,7 +72,10 @@ def count_cameras(
     since: float | None = None,
     until: float | None = None,
 ) -> list[CameraCount]:
-    """Results and anomalies of each camera that has any, by name."""
+    """Count results and anomalies per camera, by name, without cameras that have none.
+
+    Counts what was captured in [`since`, `until`) (Unix s).
+    """
     chosen = ResultQuery(camera=camera, since=since, until=until)
     return [CameraCount(*counted) for counted in _count(engine, chosen, results.c.camera)]
 
@@ -77,7 +83,7 @@ def count_cameras(
 def _count(
     engine: Engine, query: ResultQuery, group: ColumnElement[Any]
 ) -> list[tuple[Any, int, int]]:
-    """Results and anomalies of each group: of two indexes, without a look at the table."""
+    """Count results and anomalies per group, from two indexes without reading the table."""
     of_anomalies = replace(query, prediction="Anomaly")
     with reading(engine) as connection:
         counted, anomalies = (
@@ -95,7 +101,10 @@ def _count(
 def camera_days(
     engine: Engine, *, since: float, until: float, camera: str | None = None
 ) -> list[CameraDay]:
-    """Each camera's days that have results, earliest first; reads the rows of that time once."""
+    """Summarize each camera's days that have results, earliest first.
+
+    Reads each row captured in [`since`, `until`) (Unix s) once.
+    """
     day = _utc_day(engine)
     chosen = ResultQuery(camera=camera, since=since, until=until)
     query = chosen.restrict(
@@ -117,7 +126,7 @@ def camera_days(
 def _utc_day(engine: Engine) -> ColumnElement[Any]:
     """The UTC day of capture, as the number of days since 1970."""
     days = results.c.captured_at / literal(_DAY_S, Double)
-    # A cast truncates in SQLite, which may lack floor(); in Postgres it would round.
+    # SQLite may lack floor(), but its cast truncates; Postgres's cast rounds.
     return cast(days, BigInteger) if engine.dialect.name == "sqlite" else func.floor(days)
 
 
@@ -126,14 +135,14 @@ def _date(number: float) -> date:
 
 
 def count_anomalies(engine: Engine, camera: str) -> int:
-    """Flagged results of a camera, from the index that holds only those."""
+    """Count a camera's anomalies, from the partial index of anomalies."""
     query = select(func.count()).where(results.c.camera == camera, is_anomaly)
     with reading(engine) as connection:
         return connection.scalar(query.select_from(results)) or 0
 
 
 def count_results(engine: Engine, first: int, last: int) -> dict[str, int]:
-    """Results with the numbers `first` to `last`, by camera."""
+    """Count the results with ids `first` to `last` (inclusive), by camera."""
     if first > last:
         return {}
     query = (
@@ -146,16 +155,16 @@ def count_results(engine: Engine, first: int, last: int) -> dict[str, int]:
 
 
 def last_result_id(engine: Engine) -> int:
-    """The highest number of a result; 0 if there is none."""
+    """The highest id of a result; 0 if there are no results."""
     with reading(engine) as connection:
         return connection.scalar(select(func.max(results.c.id))) or 0
 
 
 def first_result_since(engine: Engine, at: float) -> int:
-    """About the lowest number of the results scored at `at` (Unix s) or later.
+    """Find approximately the lowest id among results scored at `at` (Unix s) or later.
 
-    Numbers rise with time but for transactions that overlap, so a binary search finds the place
-    without an index on the time. One more than the highest number if all are earlier.
+    Ids increase with time except where transactions overlap, so a binary search needs no index on
+    the time. Returns the highest id plus one if all results are earlier.
     """
     with reading(engine) as connection:
         low = connection.scalar(select(func.min(results.c.id))) or 1

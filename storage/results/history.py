@@ -1,4 +1,4 @@
-"""A camera's past as curves and as days: read along the index of camera and time."""
+"""A camera's results over time, for charts."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from sqlalchemy import (
 from storage.db.database import reading
 from storage.db.schema import is_anomaly, results
 
-#: Anomalies listed in a series, at most.
+#: Maximum number of anomalies listed in a series; the latest ones.
 MOST_ANOMALIES: Final = 500
 _DAY_S: Final = 86_400.0
 _BATCH: Final = 20_000  # rows converted to an array at a time
@@ -30,33 +30,33 @@ class SeriesPoint:
 
     at: float  #: Unix s; capture of the frame with the highest score
     id: int  #: of that frame's result
-    frames: int
-    score: float  #: highest
-    min_score: float
-    threshold: float  #: of the frame with the highest score
-    max_temperature: float
-    anomalies: int
+    frames: int  #: number of frames
+    score: float  #: σ, highest
+    min_score: float  #: σ
+    threshold: float  #: σ, of the frame with the highest score
+    max_temperature: float  #: in the series' `temperature_unit`
+    anomalies: int  #: number of anomalies
 
 
 @dataclass(frozen=True)
 class AnomalyPoint:
-    """An anomaly."""
+    """An anomaly of a series."""
 
-    id: int
-    at: float  #: Unix s
-    score: float
-    threshold: float
-    max_temperature: float
-    review: str | None
+    id: int  #: of the result
+    at: float  #: Unix s; capture
+    score: float  #: σ
+    threshold: float  #: σ
+    max_temperature: float  #: in the series' `temperature_unit`
+    review: str | None  #: current verdict
 
 
 @dataclass(frozen=True)
 class Series:
     """A camera's results over time."""
 
-    since: float
-    until: float
-    frames: int
+    since: float  #: Unix s, inclusive
+    until: float  #: Unix s, exclusive
+    frames: int  #: number of frames
     temperature_unit: str | None  #: of the latest frame
     points: tuple[SeriesPoint, ...]
     anomalies: tuple[AnomalyPoint, ...]
@@ -70,10 +70,10 @@ def read_series(
     until: float | None,
     points: int,
 ) -> Series:
-    """The results captured in [since, until), reduced to at most `points` points.
+    """Read the results captured in [since, until) (Unix s), reduced to at most `points` points.
 
-    By default from the earliest frame to the latest. Points cover equal intervals, so gaps stay
-    visible, and keep the extremes of theirs, so no peak is lost.
+    The default is the range from the earliest frame to the latest. Points cover equal intervals,
+    so that gaps stay visible, and contain the extremes of their interval, so that no peak is lost.
     """
     frames = select(results.c.captured_at, results.c.temperature_unit).where(
         results.c.camera == camera

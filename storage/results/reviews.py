@@ -1,4 +1,4 @@
-"""Reviews: verdicts of people about results. All are kept; the latest one counts."""
+"""Reviews: people's verdicts on results. All are stored; the latest one is current."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from sqlalchemy import Engine, Row, insert, select, update
 from storage.db.database import chunks, reading, writing
 from storage.db.schema import results, reviews
 
-#: `unreviewed` withdraws the verdict: the result is to be reviewed again.
+#: `unreviewed` withdraws the verdict, so that the result must be reviewed again.
 Verdict = Literal["confirmed", "false_alarm", "unreviewed"]
 
 
 @dataclass(frozen=True)
 class Review:
-    """One verdict about one result."""
+    """One verdict on one result."""
 
     id: int
     result_id: int
@@ -36,9 +36,10 @@ def add_reviews(
     reviewer: str,
     now: float,
 ) -> list[int]:
-    """Record a verdict about results; return the ids that exist, in the order given.
+    """Record a verdict on results; return the ids that exist, in the order given.
 
-    One transaction, so that the history and the verdict that counts always agree.
+    History and current verdict are written in one transaction, so that they always agree. `now` is
+    in Unix s.
     """
     wanted = list(dict.fromkeys(result_ids))
     with writing(engine) as connection:
@@ -69,7 +70,7 @@ def add_reviews(
 
 
 def list_reviews(engine: Engine, result_id: int) -> list[Review]:
-    """All verdicts about a result, latest first."""
+    """All verdicts on a result, latest first."""
     query = select(reviews).where(reviews.c.result_id == result_id).order_by(reviews.c.id.desc())
     with reading(engine) as connection:
         return [_review(row) for row in connection.execute(query)]

@@ -1,4 +1,4 @@
-"""All cameras with their latest results and pending frames: a few index seeks per camera."""
+"""All cameras with their latest results and pending frames, in a few index seeks per camera."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from storage.db.schema import cameras, frames, is_unreviewed, results
 
 @dataclass(frozen=True)
 class RecentResult:
-    """What the wall shows of a result; its hotspots, in JSON, would be slow to read."""
+    """The fields of a result that the wall shows; parsing the hotspots' JSON would be slow."""
 
     id: int
     captured_at: float  #: Unix s
@@ -23,15 +23,15 @@ class RecentResult:
     anomaly: bool
     learning: bool
     held: bool
-    max_temperature: float
+    max_temperature: float  #: in `temperature_unit`
     temperature_unit: str
-    review: str | None
+    review: str | None  #: current verdict
     model_id: str
-    body: float  #: σ, of the window that decided
+    body: float  #: σ; of the window at the decision
 
     @property
     def is_open(self) -> bool:
-        """Whether it is flagged and has no verdict."""
+        """Whether it is an anomaly without a verdict."""
         return self.anomaly and self.review is None
 
 
@@ -46,19 +46,19 @@ class CameraView:
     first_seen_at: float  #: Unix s
     last_frame_at: float  #: Unix s; when its latest frame was registered
     recent: tuple[RecentResult, ...]  #: latest capture first
-    pending: int
-    unreviewed: int
+    pending: int  #: number of pending frames
+    unreviewed: int  #: number of anomalies without a verdict
 
 
 def view_cameras(engine: Engine, *, recent: int) -> list[CameraView]:
-    """All cameras by name, each with its `recent` latest results by time of capture."""
+    """Read all cameras by name, each with its latest `recent` results by time of capture."""
     latest = (
         select(*_COLUMNS)
         .where(results.c.camera == bindparam("camera"))
         .order_by(results.c.captured_at.desc(), results.c.id.desc())
         .limit(recent)
     )
-    # a literal, not a parameter, so that the partial index can serve it
+    # a literal, because planners may not use a partial index for a parameter
     waiting = select(func.count()).where(
         frames.c.camera == bindparam("camera"), frames.c.state == literal_column("'pending'")
     )
