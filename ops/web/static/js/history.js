@@ -28,17 +28,17 @@ function forApi(filter) {
 }
 
 function fromAddress() {
-  const asked = new URLSearchParams(location.search);
+  const params = new URLSearchParams(location.search);
   for (const name of NAMES) {
     const field = form.elements[name];
-    const value = asked.get(name) ?? "";
+    const value = params.get(name) ?? "";
     // the list of cameras may not have arrived yet
     if (name === "camera" && value && ![...field.options].some((option) => option.value === value)) {
       field.append(h("option", { value }, value));
     }
     field.value = value;
   }
-  return asked.get("cursor");
+  return params.get("cursor");
 }
 
 function rowOf(result) {

@@ -13,8 +13,8 @@ import { Viewer } from "./viewer.js";
 import { onNews } from "./live.js";
 import { reason, verdictName } from "./words.js";
 
-const asked = new URLSearchParams(location.search);
-const queue = new Queue(asked.get("camera") ?? "");
+const params = new URLSearchParams(location.search);
+const queue = new Queue(params.get("camera") ?? "");
 const viewer = new Viewer(at("viewer"));
 const decides = may("reviewer");
 const decided = []; // result ids of each verdict, latest last, for undo

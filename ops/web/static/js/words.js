@@ -46,7 +46,7 @@ const VERDICTS = {
 
 /** `[title, explanation]` of a reason. */
 export function reason(word) {
-  return REASONS[FORMER_REASONS[word] ?? word] ?? [word, "A rule of this name fired."];
+  return REASONS[FORMER_REASONS[word] ?? word] ?? [word, "Flagged by a rule of this name."];
 }
 
 export function quarantineReason(word) {
