@@ -13,6 +13,8 @@ thermograms keep the sensor's order.
 
 from __future__ import annotations
 
+import re
+
 from thermal.decode import bmp, jpeg, matrix, png, tiff_image
 from thermal.decode.format import DecodeOptions, Format
 from thermal.errors import CorruptImage, ImageTooLarge, UnsupportedImage
@@ -39,6 +41,9 @@ _UNREAD: tuple[tuple[bytes, str], ...] = (
     (b"%PDF", "PDF"),
     (b"PK\x03\x04", "ZIP or Excel"),
 )
+
+#: Bytes that pixels and binary headers hold and text does not.
+_CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1f]")
 
 _DEFAULTS = DecodeOptions()
 
@@ -76,7 +81,7 @@ def _begins(data: bytes, signature: bytes, suffix: str) -> bool:
     if not data.startswith(signature):
         return False
     may_be_text = signature.isascii() and suffix in matrix.FORMAT.suffixes
-    return not may_be_text or b"\0" in data[:18]  # binary headers hold zero bytes, text does not
+    return not may_be_text or _CONTROL.search(data, 0, 4096) is not None
 
 
 def _refuse_unless_text(data: bytes, suffix: str) -> None:

@@ -176,10 +176,9 @@ def test_an_image_of_mostly_impossible_temperatures_is_corrupt() -> None:
 @pytest.mark.parametrize("image_format", FORMATS, ids=lambda image_format: image_format.name)
 def test_each_format_has_a_sample_and_is_documented(image_format: Format) -> None:
     assert any(name.endswith(image_format.suffixes) for name in SAMPLES)
-    table = (
-        (REPOSITORY / "README.md").read_text(encoding="utf-8").partition("| file | read as |")[2]
-    )
-    assert image_format.name in table.partition("\n\n")[0]
+    readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    table = readme.partition("| file | read as |")[2].partition("\n\n")[0]
+    assert image_format.name in table
 
 
 def test_formats_do_not_share_suffixes_media_types_or_signatures() -> None:
