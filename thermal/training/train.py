@@ -217,7 +217,7 @@ def _notes(dataset: TrainingImages, held_out: int) -> tuple[str, ...]:
     notes: list[str] = []
     if len(dataset.images) < FEW_IMAGES:
         notes.append(
-            f"Only {len(dataset.images)} images: thresholds come from only {held_out} held-out "
+            f"Only {len(dataset.images)} training images: thresholds rest on {held_out} held-out "
             f"images and are rough. Train again with {FEW_IMAGES} images or more."
         )
     if dataset.unreadable:
