@@ -1,4 +1,4 @@
-"""Training from the command line: whose images these are, how they are read, and its progress."""
+"""Training from the command line: cameras of the images, decode options, and progress."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 
 def cameras_of(folder: Path, paths: Sequence[Path]) -> tuple[str, ...]:
-    """Names of the cameras below `folder`: its first-level directories, as for a watch directory.
+    """Return the names of the cameras below `folder`: its subdirectories that hold images.
 
-    None when an image lies directly in it: then nobody says whose images they are.
+    Empty if an image lies directly in `folder`: then its camera is unknown.
     """
     names = {path.relative_to(folder).parts[0] for path in paths}
     if any(path.parent == folder for path in paths):
@@ -32,13 +32,16 @@ def cameras_of(folder: Path, paths: Sequence[Path]) -> tuple[str, ...]:
 
 
 def decode_options(settings: Settings, cameras: Sequence[str]) -> DecodeOptions:
-    """How images of `cameras` are read. Raises `SettingsError` if that differs among them."""
+    """Return the options for reading images of `cameras`.
+
+    Raises `SettingsError` if they differ between the cameras.
+    """
     options = {camera: camera_config(settings, camera).decode for camera in cameras or ("*",)}
     first = next(iter(options.values()))
     for camera, other in options.items():
         if other != first:
             raise SettingsError(
-                f"cameras {cameras[0]} and {camera} are configured to be read differently: "
+                f"cameras {cameras[0]} and {camera} have different decode settings: "
                 "train a model for each with --camera, on its own images"
             )
     return first
@@ -72,7 +75,7 @@ def run_training(
                 detail=detail,
             )
             tenths = 10 * progress.epoch // progress.epochs
-            if bar.disable and tenths > shown:  # in a log file, a few lines instead of a bar
+            if bar.disable and tenths > shown:  # no terminal: print a few lines instead of a bar
                 shown = tenths
                 note(f"epoch {progress.epoch} of at most {progress.epochs}: {detail}")
 
@@ -82,7 +85,7 @@ def run_training(
 
 
 def progress_bar() -> Progress:
-    """A bar on standard error, where there is a terminal; tasks have a `detail` field."""
+    """A progress bar on standard error, hidden without a terminal; tasks need a `detail` field."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 

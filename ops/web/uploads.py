@@ -19,19 +19,14 @@ from typing import TYPE_CHECKING, Final
 from ops.config.wiring import camera_config
 from ops.web.problems import Problem
 from producer.naming import WatchRoot, is_frame_name, is_ignored
+from thermal.decode import FORMATS
 from thermal.errors import ImageTooLarge, ThermalError
 
 if TYPE_CHECKING:
     from ops.config.settings import Settings
 
 #: Suffix of a file by what its type says, where the upload has no name.
-SUFFIXES: Final = {
-    "image/jpeg": ".jpg",
-    "image/png": ".png",
-    "image/tiff": ".tiff",
-    "image/bmp": ".bmp",
-    "text/csv": ".csv",
-}
+SUFFIXES: Final = {format.media_type: format.suffixes[0] for format in FORMATS}
 #: Bytes of a file name that any file system takes.
 LONGEST_NAME: Final = 200
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
-from thermal.decode.dispatch import IMAGE_SUFFIXES, DecodeOptions, MatrixUnit, Radiometry, decode
+from thermal.decode.dispatch import FORMATS, IMAGE_SUFFIXES, decode
+from thermal.decode.format import DecodeOptions, MatrixUnit, Radiometry
 
-__all__ = ["IMAGE_SUFFIXES", "DecodeOptions", "MatrixUnit", "Radiometry", "decode"]
+__all__ = ["FORMATS", "IMAGE_SUFFIXES", "DecodeOptions", "MatrixUnit", "Radiometry", "decode"]

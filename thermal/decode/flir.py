@@ -17,7 +17,8 @@ from io import BytesIO
 import numpy as np
 from numpy.typing import NDArray
 
-from thermal.decode.raster import PNG_SIGNATURE, check_size, checked_png, decode_pixels
+from thermal.decode.png import PNG_SIGNATURE, checked_png
+from thermal.decode.raster import check_size, decode_pixels
 from thermal.errors import CorruptImage, UnsupportedImage
 
 _RAW_DATA, _CAMERA_INFO = 1, 32

@@ -13,8 +13,15 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from thermal.decode.raster import check_size
+import cv2
+
+from thermal.decode.exif import About, about_exif
+from thermal.decode.flir import read_flir
+from thermal.decode.format import DecodeOptions, Format
+from thermal.decode.raster import check_size, decode_pixels
+from thermal.decode.to_frame import counts_frame, temperature_frame
 from thermal.errors import CorruptImage, UnsupportedImage
+from thermal.frame import Frame
 
 _SOS, _EOI = 0xDA, 0xD9
 _APP1, _APP3, _APP4 = 0xE1, 0xE3, 0xE4
@@ -122,3 +129,28 @@ def _coded_units(frame: bytes) -> int:
     for factor in frame[7 : 6 + 3 * frame[5] : 3]:
         across, down = max(across, factor >> 4), max(down, factor & 15)
     return int(-(-width // (8 * across)) * -(-height // (8 * down)))
+
+
+def read_jpeg(data: bytes, options: DecodeOptions) -> Frame:
+    """Read a FLIR radiometric JPEG as °C, any other JPEG as counts.
+
+    Raises `ImageTooLarge`, `UnsupportedImage` (DJI R-JPEG among others) or `CorruptImage`.
+    """
+    found = outline(data, options.max_pixels)
+    facts = about_exif(found.exif)
+    if options.radiometry == "auto":
+        if found.flir:
+            thermogram = read_flir(found.flir, options.max_pixels)
+            facts = About(facts.captured_at, {**facts.metadata, **thermogram.metadata})
+            return temperature_frame(thermogram.celsius, "celsius", facts, bit_depth=16)
+        if found.dji_thermal:
+            raise UnsupportedImage(
+                "a DJI R-JPEG: only DJI's Thermal SDK can read its temperatures. Convert it to a "
+                'float TIFF with that, or set radiometry = "ignore" for this camera to take it '
+                "as a plain picture without degrees"
+            )
+    pixels = decode_pixels(data, cv2.IMREAD_GRAYSCALE)  # libjpeg's luma channel, unconverted
+    return counts_frame(pixels, options, facts)
+
+
+FORMAT = Format("JPEG", (".jpg", ".jpeg"), "image/jpeg", (b"\xff\xd8",), read_jpeg)

@@ -14,8 +14,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from thermal.decode.format import DecodeOptions, Format
 from thermal.decode.raster import check_size
+from thermal.decode.to_frame import temperature_frame
 from thermal.errors import CorruptImage, ImageTooLarge, UnsupportedImage
+from thermal.frame import Frame
 
 #: Numbers that must agree in their decimals before these are taken for the file's format.
 _ENOUGH_NEIGHBOURS = 8
@@ -133,3 +136,11 @@ def _number(cell: bytes) -> float | None:
         return float(cell.replace(b",", b"."))
     except ValueError:
         return None
+
+
+def read_csv(data: bytes, options: DecodeOptions) -> Frame:
+    """Read a matrix as °C or kelvin by `options.matrix_unit`. Raises as `read_matrix`."""
+    return temperature_frame(read_matrix(data, options.max_pixels), options.matrix_unit)
+
+
+FORMAT = Format("CSV", (".csv",), "text/csv", (), read_csv)

@@ -1,8 +1,8 @@
 """The model bundle: everything a detector is, as safetensors and JSON.
 
-A bundle is two files, ``model.safetensors`` (all tensors) and ``model.json`` (all the rest). Its
-`model_id` is a digest of both. Loading goes by schema and checks the digest; nothing is ever
-unpickled, so a bundle from a stranger can be wrong but cannot run code.
+A bundle is two files, ``model.safetensors`` (the tensors) and ``model.json`` (everything else). Its
+`model_id` is a digest of both. Loading validates the schema and the digest and never unpickles, so
+a bundle from a stranger can be wrong but cannot run code.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from thermal.detection.normalization import Normalization
 from thermal.detection.score_config import ScoreConfig
 from thermal.errors import BundleError
 
-#: Version of the bundle's schema; raised whenever an older reader would misread a newer bundle.
+#: Version of the bundle's schema; raised when an older reader would misread a newer bundle.
 SCHEMA_VERSION = 2
 
 WEIGHTS_FILE = "model.safetensors"
@@ -63,7 +63,7 @@ class Architecture:
     width: Side  #: input columns, px, a multiple of 2 ** len(channels)
     channels: Annotated[tuple[Width, ...], Field(min_length=1, max_length=8)]
     #: ^ width of each stage; each stage halves the resolution
-    latent: Width  #: numbers the whole image has to pass through
+    latent: Width  #: numbers in the autoencoder's bottleneck
     #: widths of the fault classifier's stages: at a half, a quarter, an eighth of the resolution
     fault_channels: tuple[Width, Width, Width] = (16, 32, 64)
     fault_hidden: Width = 64  #: width of the layer before the fault classifier's outputs
@@ -88,7 +88,7 @@ class Outlier:
 
 @dataclass(frozen=True)
 class TrainingInfo:
-    """Where the model comes from. Holds no clock times: the same training gives the same bundle."""
+    """Where the model comes from. No clock times, so that the same training gives the same id."""
 
     __pydantic_config__ = _STRICT
 
@@ -99,7 +99,7 @@ class TrainingInfo:
     cameras: tuple[str, ...]  #: cameras the images came from; others start in `learning`
     metrics: Mapping[str, float]
     versions: Mapping[str, str]  #: library → version
-    notes: tuple[str, ...] = ()  #: sentences the person who trains must read
+    notes: tuple[str, ...] = ()  #: warnings for the person who trains
     outliers: tuple[Outlier, ...] = ()  #: training images that fit worst, worst first
 
 
@@ -167,7 +167,7 @@ class Bundle:
         return {**weights, _HELD_OUT: self.held_out_scores}
 
     def threshold(self, target_far: float) -> float:
-        """Score that a share `target_far` of held-out normal images exceed."""
+        """Return the score, σ, that a share `target_far` (0…1) of held-out images exceed."""
         return float(np.quantile(self.held_out_scores, 1 - target_far))
 
 
@@ -181,7 +181,7 @@ def bundle_to_bytes(bundle: Bundle) -> tuple[str, bytes]:
 def bundle_from_bytes(json_text: str, weights: bytes) -> Bundle:
     """Read what `bundle_to_bytes` wrote.
 
-    Raises `BundleError` if it is not of our schema, or if its digest does not match its content.
+    Raises `BundleError` if a file does not fit the schema or the digest does not match.
     """
     try:
         document = json.loads(json_text)
@@ -189,7 +189,7 @@ def bundle_from_bytes(json_text: str, weights: bytes) -> Bundle:
         metadata = _read_document(document)
     except (ValueError, AttributeError, KeyError, TypeError, RecursionError) as error:
         raise BundleError(
-            f"{METADATA_FILE} is not of the bundle schema: {_short(error)}"
+            f"{METADATA_FILE} does not fit the bundle schema: {_short(error)}"
         ) from error
     tensors = _read_tensors(weights)
     if metadata.schema_version == release_0_1.SCHEMA_VERSION:
@@ -207,7 +207,7 @@ def bundle_from_bytes(json_text: str, weights: bytes) -> Bundle:
     if bundle.model_id != stated_id:
         raise BundleError(
             f"the bundle's content has the digest {bundle.model_id}, not {stated_id} as it says: "
-            "it was damaged or altered, take a fresh copy"
+            "it was damaged or altered; use an intact copy"
         )
     return bundle
 
@@ -221,7 +221,10 @@ def save_bundle(bundle: Bundle, folder: Path) -> None:
 
 
 def load_bundle(folder: Path) -> Bundle:
-    """Read a bundle's folder; `BundleError` if it is missing, damaged or not of our schema."""
+    """Read a bundle's folder.
+
+    Raises `BundleError` if it is missing, damaged or not of a known schema.
+    """
     try:
         json_text = (folder / METADATA_FILE).read_text(encoding="utf-8")
         weights = (folder / WEIGHTS_FILE).read_bytes()
@@ -257,7 +260,7 @@ def _read_tensors(weights: bytes) -> dict[str, NDArray[np.float32] | NDArray[np.
         raise BundleError(f"{WEIGHTS_FILE} is not a safetensors file: {_short(error)}") from error
     for name, array in tensors.items():
         if array.dtype not in (np.float32, np.float64) or not np.isfinite(array).all():
-            raise BundleError(f"{WEIGHTS_FILE}: tensor {name} is not of finite floating numbers")
+            raise BundleError(f"{WEIGHTS_FILE}: tensor {name} is not of finite floats")
     scores = tensors.get(_HELD_OUT)
     if scores is None or scores.ndim != 1 or not 1 <= scores.size <= MAX_HELD_OUT_SCORES:
         raise BundleError(f"{WEIGHTS_FILE} holds no usable held-out scores")

@@ -1,9 +1,9 @@
-"""How much thinner the normal images lie around an image than around its neighbours.
+"""How isolated an image is among the normal images, compared with its neighbours.
 
 The local outlier factor (Breunig et al., SIGMOD 2000), in the simplified form with mean
-distances: 1 for an image among its like, more for one that is farther from the normal images
-nearest to it than these are from each other. Sites and seasons that vary more, or of which there
-are fewer images, are thereby judged by their own measure.
+distances: 1 for an image among its like, more if it is farther from the nearest normal images than
+they are from each other. Sites and seasons that vary more, or have fewer images, are thus judged by
+their own spacing.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-#: Components of the description that are compared, at most.
+#: Most principal components of the description that are compared.
 _MOST_COMPONENTS = 64
 
-#: Reference images that are kept, at most.
+#: Most reference images that are kept.
 MAX_REFERENCES = 8192
 
 
@@ -41,9 +41,10 @@ class LocalDensity(nn.Module):
     def fit(cls, blocks: list[Tensor], neighbours: int) -> LocalDensity:
         """Learn from the descriptions of normal images, blocks of (N, dimensions of the block).
 
-        All dimensions are standardised, and the blocks count alike however many dimensions they
-        have. Of the principal components each is divided by the root of its standard deviation:
-        between letting the largest decide alone and letting noise count as much.
+        All dimensions are standardized, and each block counts the same, however many dimensions it
+        has. Each principal component is divided by the square root of its standard deviation: a
+        compromise between letting the largest dominate (raw) and amplifying noise (whitened).
+        Raises `ValueError` for fewer than two images.
         """
         scale = torch.cat([_inverse_deviation(b) / b.shape[1] ** 0.5 for b in blocks])
         descriptions = torch.cat(blocks, 1)
@@ -59,7 +60,7 @@ class LocalDensity(nn.Module):
         density.projection.copy_(scale[:, None] * directions * weight)
         density.references.copy_(density.project(descriptions))
         near = density._nearest(density.references, torch.arange(count, device=scale.device))[0]
-        spread = near.mean(1)  # of copies of one image it is 0: they are no closer than a tenth
+        spread = near.mean(1)  # duplicates have distance 0; floor at 10 % of the median
         density.spread.copy_(spread.clamp_min(0.1 * float(spread.median()) + 1e-6))
         return density
 
@@ -70,15 +71,15 @@ class LocalDensity(nn.Module):
     def forward(self, descriptions: Tensor, own: Tensor | None = None) -> Tensor:
         """(B, dimensions) descriptions → outlier factors, (B,).
 
-        `own` (B,) names the reference that each image itself is, which is then left out, -1 for
-        an image that is none.
+        `own` (B,) is the index of the reference made from each image, which is left out; -1 if the
+        image is not a reference.
         """
         distances, neighbours = self._nearest(self.project(descriptions), own)
         return (distances / self.spread[neighbours]).mean(1)
 
     def _nearest(self, codes: Tensor, own: Tensor | None) -> tuple[Tensor, Tensor]:
         """Distances to the nearest references and their indices, both (B, neighbours)."""
-        a, b = codes.double(), self.references.double()  # squares cancel: float32 is too coarse
+        a, b = codes.double(), self.references.double()  # cancellation: float32 is too coarse
         squared = a.square().sum(1)[:, None] + b.square().sum(1) - 2 * a @ b.T  # (B, N)
         if own is not None:
             squared[own >= 0, own[own >= 0]] = torch.inf

@@ -14,8 +14,8 @@ from thermal.detection.normalization import prepare
 from thermal.errors import BundleError
 from thermal.frame import Frame
 
-#: Pixels of one forward pass. On a CPU its intermediate images should fit into the caches: an
-#: image of 160×120 takes two thirds of the time among 16 that it takes among 64.
+#: Pixels in one forward pass. On a CPU the intermediate images should fit into the caches: images
+#: of 160×120 take two thirds of the time each in passes of 16 that they take in passes of 64.
 _PASS_PX_CPU = 300_000
 _PASS_PX_GPU = 5_000_000
 
@@ -24,19 +24,19 @@ _PASS_PX_GPU = 5_000_000
 class Scored:
     """What the detector says about one frame. Maps are at the model's size, (h, w)."""
 
-    score: float  #: σ of the calibrated map's extreme; > 0, higher is more anomalous
-    mse: float  #: mean squared reconstruction error, spans²: the textbook score, kept beside
+    score: float  #: σ, quadratic mean of `signals`; > 0, higher is more anomalous
+    mse: float  #: mean squared residual of the normalized image, spans²; for comparison only
     anomaly_map: NDArray[np.float32]  #: (h, w) σ, signed: positive is hotter than expected
-    reconstruction: NDArray[np.float32]  #: (h, w) what a normal image would look like, frame's unit
-    signals: Mapping[str, float]  #: the parts of the score by name, σ
-    drivers: tuple[str, ...] = ()  #: the signals that made the score what it is
+    reconstruction: NDArray[np.float32]  #: (h, w) reconstruction, in the frame's unit
+    signals: Mapping[str, float]  #: each of `SIGNALS` by name, σ, > 0
+    drivers: tuple[str, ...] = ()  #: signals that gave about a third or more, strongest first
 
 
 class Detector:
     """A trained model, warm on its device; `scorer` is its network.
 
-    Scores do not depend on the other frames of the batch beyond rounding: the same frame alone
-    and in a batch of 64 differs by less than 1e-4 of its score.
+    The other frames of a batch change a score only by rounding: less than 1e-4 of it between a
+    frame alone and the same frame in a batch of 64.
     """
 
     def __init__(self, bundle: Bundle, device: str = "auto") -> None:
@@ -58,7 +58,7 @@ class Detector:
         except (RuntimeError, ValueError, IndexError, KeyError, ZeroDivisionError) as error:
             raise BundleError(f"the weights do not fit the architecture: {error}") from error
         fold_normalisation(scorer.eval())
-        # Channels last: on CPUs the convolutions take two thirds of the time.
+        # With channels last, convolutions on CPUs take a third less time.
         for weight in scorer.parameters():
             if weight.ndim == 4:
                 weight.data = weight.data.contiguous(memory_format=torch.channels_last)
@@ -79,7 +79,10 @@ class Detector:
         return cls(bundle, device)
 
     def score(self, frames: Sequence[Frame]) -> list[Scored]:
-        """Score frames, `images_a_pass` in each forward pass. Threads may score at once.
+        """Return one `Scored` for each frame, in their order. Threads may call it at once.
+
+        Frames may have any shape (H, W): they are resized to the model's size. They are scored
+        `images_a_pass` at a time.
 
         Raises `UnitMismatch` if a frame is not in the unit the model was trained in.
         """
@@ -104,13 +107,15 @@ class Detector:
         errors = seen.mse.tolist()
         sigmas = (2 * batch.evidence).sqrt().tolist()
         maps = seen.anomaly_map.cpu().numpy()
-        redrawn = seen.reconstruction.cpu().numpy() * normalization.span + normalization.offset
+        reconstructed = (
+            seen.reconstruction.cpu().numpy() * normalization.span + normalization.offset
+        )
         return [
             Scored(
                 score=scores[i],
                 mse=errors[i],
                 anomaly_map=maps[i],
-                reconstruction=redrawn[i].astype(np.float32, copy=False),
+                reconstruction=reconstructed[i].astype(np.float32, copy=False),
                 signals=dict(zip(SIGNALS, sigmas[i], strict=True)),
                 drivers=named,
             )

@@ -1,8 +1,8 @@
 """From a frame to the network's input: a fixed size, offset and span.
 
 Offset and span are learned once, over the whole training set, and never from the image at hand:
-stretching every image to its own minimum and maximum would hide uniform overheating and paint
-harmless noise red.
+stretching every image to its own minimum and maximum would hide uniform overheating and
+amplify harmless noise.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from thermal.errors import UnitMismatch
 from thermal.frame import Frame, Unit
 
-#: Longest side in pixels that is chosen without being told; smaller images keep their size.
+#: Longest side in px of a size that is chosen from the images; smaller images keep their size.
 MAX_SIDE_PX = 160
 
 
@@ -34,7 +34,7 @@ class Normalization:
 
 
 def resize(values: NDArray[np.float32], height: int, width: int) -> NDArray[np.float32]:
-    """Bring (H, W) float32 values to (height, width): area mean to shrink, linear to enlarge."""
+    """Resize (H, W) values to (height, width): area mean to shrink, bilinear to enlarge."""
     if values.shape == (height, width):
         return values
     shrinks = height * width < values.shape[0] * values.shape[1]

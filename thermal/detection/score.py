@@ -1,4 +1,4 @@
-"""The one scoring path: from prepared images to signals, score and anomaly map, on tensors.
+"""Scoring: from normalized images to signals, score and anomaly map, on tensors.
 
 There are three signals. `residual` is the extreme of the anomaly map: what the autoencoder could
 not reconstruct, in one place. `structure` is the fault classifier's log odds of a fault. `density`
@@ -27,17 +27,17 @@ SIGNALS = ("residual", "structure", "density")
 
 @dataclass(frozen=True, eq=False)
 class Observation:
-    """What the networks see in B images, before calibration of the signals."""
+    """What the networks say about B images, before the signals are calibrated."""
 
-    values: Tensor  #: (B, 3) in the order of `SIGNALS`, in units of their own
+    values: Tensor  #: (B, 3) in the order of `SIGNALS`, each in its own unit
     mse: Tensor  #: (B,) mean squared residual, spans²
     anomaly_map: Tensor  #: (B, H, W) σ, signed: positive is hotter than expected
-    reconstruction: Tensor  #: (B, H, W) spans from the level
+    reconstruction: Tensor  #: (B, H, W) spans from the offset
 
 
 @dataclass(frozen=True, eq=False)
 class BatchScores:
-    """Scores of B images, and what they rest on."""
+    """Scores of B images with the evidence and observations behind them."""
 
     score: Tensor  #: (B,) σ, > 0
     evidence: Tensor  #: (B, 3) −ln p of each of `SIGNALS` among normal images, > 0
@@ -45,7 +45,7 @@ class BatchScores:
 
 
 class Scorer(nn.Module):
-    """Both networks with their calibration: all that a model bundle holds as tensors."""
+    """Both networks and their calibration: every tensor of a model bundle."""
 
     residual_mean: Tensor
     residual_sigma: Tensor
@@ -82,7 +82,7 @@ class Scorer(nn.Module):
             self.register_buffer(name, matrix, persistent=False)
 
     def forward(self, image: Tensor) -> BatchScores:
-        """(B, 1, H, W) prepared images → scores."""
+        """(B, 1, H, W) normalized images → scores."""
         observation = self.observe(image)
         evidence = self.evidence(observation.values)
         return BatchScores(self.combine(evidence), evidence, observation)
@@ -93,7 +93,7 @@ class Scorer(nn.Module):
         return self.fault_classifier.describe(image, self.autoencoder.decode(code)), code
 
     def observe(self, image: Tensor, own: Tensor | None = None) -> Observation:
-        """(B, 1, H, W) prepared images → signals and maps; `own` as in `LocalDensity`."""
+        """(B, 1, H, W) normalized images → signals and maps; `own` as in `LocalDensity`."""
         code = self.autoencoder.encode(image)  # (B, latent)
         reconstruction = self.autoencoder.decode(code)  # (B, 1, H, W)
         residual = (image - reconstruction)[:, 0]  # (B, H, W)
@@ -121,7 +121,7 @@ class Scorer(nn.Module):
         upper = torch.searchsorted(self.knots, x).clamp(1, self.config.body_knots)
         left, right = self.knots.gather(1, upper - 1), self.knots.gather(1, upper)
         low, high = self.knot_evidence[upper - 1], self.knot_evidence[upper]
-        line = low + (high - low) * (x - left) / (right - left)  # the last segment has no end
+        line = low + (high - low) * (x - left) / (right - left)  # extrapolated beyond the last knot
         return line.clamp_min(self.config.least_evidence).T
 
     def combine(self, evidence: Tensor) -> Tensor:
@@ -136,14 +136,14 @@ class Scorer(nn.Module):
         self.map_sigma.copy_(shrunk_sigma(self._smooth(residual), prior_images))
 
     def calibrate_signals(self, values: Tensor) -> None:
-        """Learn what the signals (N, 3) of held-out normal images say about a new image's."""
+        """Learn the distribution of each signal from those of held-out normal images, (N, 3)."""
         knots_in_body = self.config.body_knots
         tail = self.config.tail_of(len(values))
         levels = torch.linspace(0, 1 - tail, knots_in_body, device=values.device)
         body = values.quantile(levels, 0)  # (knots, 3)
         excess = (values - body[-1]).clamp_min(0).mean(0) / tail  # mean excess over the body
         knots = torch.cat([body, (body[-1] + excess)[None]]).T  # (3, knots + 1)
-        step = 1e-5 * (knots[:, -1:] - knots[:, :1]) + 1e-6  # equal values make no knot vanish
+        step = 1e-5 * (knots[:, -1:] - knots[:, :1]) + 1e-6  # keeps equal knots apart
         self.knots.copy_(knots + step * torch.arange(knots_in_body + 1, device=values.device))
         self.knot_evidence[:-1] = -torch.log1p(-levels)
         self.knot_evidence[0] = self.config.least_evidence
@@ -162,10 +162,10 @@ def _extreme(maps: Tensor) -> Tensor:
 
 
 def shrunk_sigma(values: Tensor, prior_images: float) -> Tensor:
-    """Per-pixel standard deviation of (N, H, W) values, drawn towards the one of all pixels.
+    """Per-pixel standard deviation of (N, H, W) values, shrunk towards that of all pixels.
 
-    The image-wide variance counts as `prior_images` further observations, so that a dozen
-    calibration images do not give some pixel a sigma of almost nothing by chance.
+    The image-wide variance counts as `prior_images` further observations, so that
+    with a dozen calibration images no pixel gets a sigma near zero by chance.
     """
     count = values.shape[0]
     variance = values.var(0, correction=0)
@@ -174,7 +174,8 @@ def shrunk_sigma(values: Tensor, prior_images: float) -> Tensor:
 
 
 def gaussian_matrix(length: int, smoothing_px: float) -> Tensor:
-    """(length, length) matrix that smooths a row with a Gaussian, cut off at the image's edge."""
+    """(length, length) matrix that smooths a row with a Gaussian of
+    `smoothing_px`, normalized at the image's edges."""
     offsets = torch.arange(length)[:, None] - torch.arange(length)
     kernel = torch.exp(-0.5 * (offsets / smoothing_px) ** 2)
     return kernel / kernel.sum(1, keepdim=True)

@@ -1,7 +1,7 @@
-"""What held-out normal images say: statistics of each pixel, of each signal, of the score.
+"""Calibration on held-out normal images: statistics of each pixel, each signal and the score.
 
-Every held-out image is judged by statistics that it has no part in (cross-fitting): with few of
-them, an image would otherwise excuse itself, and the scores that thresholds rest on would be low.
+Every held-out image is scored with statistics that exclude it (cross-fitting). Otherwise, with few
+images, each would look normal to its own statistics, and thresholds would be too low.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from thermal.detection.score_config import ScoreConfig
 from thermal.training.fit import device_of, in_parts
 
 _FOLDS = 10
-_QUANTILES = 1000  # of the scores of normal images that a bundle keeps
+_QUANTILES = 1000  # scores of normal images that a bundle keeps
 
 
 def calibrate_map(scorer: Scorer, held_out: Tensor) -> None:
-    """Estimate the residual's statistics from held-out images (N, 1, H, W)."""
+    """Estimate the residual's statistics from held-out images, (N, 1, H, W) in spans."""
     with torch.inference_mode():
         scorer.calibrate_map(_residuals(scorer, held_out))
 
@@ -29,7 +29,7 @@ def calibrate_map(scorer: Scorer, held_out: Tensor) -> None:
 def calibrate_scores(
     scorer: Scorer, images: Tensor, held_out: Tensor, seed: int
 ) -> NDArray[np.float64]:
-    """Fit the density and the signals' distributions; return the scores of all images, (N,).
+    """Fit the density and the signals' distributions; return all scores, (N,) in σ.
 
     `images` is (N, 1, H, W), `held_out` (N,) bool. All images serve as references of the density,
     held-out ones too; each is compared with the others only.
@@ -62,11 +62,11 @@ def calibrate_scores(
 def held_out_distribution(scores: NDArray[np.float64], config: ScoreConfig) -> NDArray[np.float64]:
     """Return a thousand ascending quantiles of normal images' scores.
 
-    `scores` (n,) are those of held-out images. The highest of them cannot stand for the 99.5th
-    percentile: of few images none lies there, and of many it is where the images lie that only
-    seem normal. So the body is kept as it is, and above it comes an exponential tail of
-    e = score² / 2, as `thermal.detection.score` defines it. Its scale is the median excess of the
-    images there divided by ln 2, which a few faults among them hardly move.
+    `scores` (n,) are those of held-out images. The highest of them are a poor estimate of
+    the 99.5th percentile: a small set has no image there, and in a large one mislabelled faults lie
+    there. So the body is kept as it is and gets an exponential tail in e = score² / 2, as in
+    `thermal.detection.score`. The tail's scale is the median excess over the body divided by ln 2,
+    which a few faults hardly move.
     """
     levels = (np.arange(_QUANTILES) + 0.5) / _QUANTILES
     tail = config.tail_of(len(scores))

@@ -22,7 +22,7 @@ from thermal.frame import Unit
 #: The folder of normal images, in ``train`` and in ``test``.
 GOOD = "good"
 
-#: Frames that are looked at to choose the network's size.
+#: Frames whose sizes are sampled to choose the network's.
 _SIZE_SAMPLE = 32
 
 
@@ -48,7 +48,7 @@ class TrainingImages:
 
 
 def list_images(folder: Path) -> list[Path]:
-    """List the images below `folder` in a stable order (sorted by path), hidden ones left out.
+    """List the images below `folder` in a stable order (sorted by path), without hidden ones.
 
     Raises `DatasetError` if the folder does not exist or holds no image.
     """
@@ -68,12 +68,12 @@ def list_images(folder: Path) -> list[Path]:
 
 
 def common_folder(paths: Sequence[Path]) -> Path:
-    """Return the folder that all files lie in or below; names of a training are relative to it."""
+    """Return the deepest folder that holds all files; a training's names are relative to it."""
     return Path(os.path.commonpath([path.parent for path in paths]))
 
 
 def training_folder(dataset: Path) -> Path:
-    """Return the folder with the normal images: ``train/good`` if there is one, else itself."""
+    """Return the folder with the normal images: ``train/good`` if it exists, else itself."""
     good = dataset / "train" / GOOD
     return good if good.is_dir() else dataset
 
@@ -87,13 +87,13 @@ def read_test_set(dataset: Path) -> TestSet:
     normal = list_images(test / GOOD)
     folders = sorted(path for path in test.iterdir() if path.is_dir() and path.name != GOOD)
     if not folders:
-        raise DatasetError(f"{test} holds no defect folder beside {GOOD}/: nothing to detect")
+        raise DatasetError(f"{test} holds no defect folder besides {GOOD}/: nothing to detect")
     defects = {folder.name: tuple(list_images(folder)) for folder in folders}
     return TestSet(normal=tuple(normal), defects=defects)
 
 
 def mask_of(dataset: Path, image: Path) -> Path | None:
-    """Return a test image's mask, ``ground_truth/<defect>/<name>_mask.png``, if it is there."""
+    """Return a test image's mask, ``ground_truth/<defect>/<name>_mask.png``, or None."""
     path = dataset / "ground_truth" / image.parent.name / f"{image.stem}_mask.png"
     return path if path.is_file() else None
 
@@ -101,7 +101,7 @@ def mask_of(dataset: Path, image: Path) -> Path | None:
 def read_training_images(
     paths: Sequence[Path], size: tuple[int, int] | None, options: DecodeOptions
 ) -> TrainingImages:
-    """Decode and prepare the training images; `size` is (height, width), None to choose it.
+    """Decode and normalize the training images; `size` is (height, width), None to choose it.
 
     Files that are not images are left out and named in the result. Raises `TrainingError` if
     the images are of different units, or if nothing can be learned from them.
@@ -153,7 +153,7 @@ def offset_and_span(values: NDArray[np.float32]) -> tuple[float, float]:
     low, offset, high = (float(q) for q in np.quantile(values, [0.16, 0.5, 0.84]))
     span = (high - low) / 2 or float(values.std())
     if span <= 0:
-        raise TrainingError("all training images hold one and the same value: nothing to learn")
+        raise TrainingError("all pixels of all images have one value: nothing to learn")
     return offset, span
 
 
@@ -163,7 +163,7 @@ def _choose_size(paths: Sequence[Path], options: DecodeOptions) -> tuple[int, in
         try:
             shapes.append(decode(path.read_bytes(), suffix=path.suffix, options=options).shape)
         except DecodeError:
-            continue  # counted when all files are read
+            continue  # reported when all files are read
     if not shapes:
         raise TrainingError("none of the sampled files can be read as an image")
     return choose_size(shapes)

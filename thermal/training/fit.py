@@ -18,17 +18,17 @@ from thermal.training.synthetic import LOCAL_FAULTS, paint_faults
 Stage = Literal["autoencoder", "fault_classifier"]
 
 _BATCH = 64
-_EPOCH_IMAGES = 512  # a small folder is passed several times an epoch: varied, not repeated
+_EPOCH_IMAGES = 512  # small folders are repeated within an epoch, augmented each time
 _PATIENCE = 12  # epochs without a better validation loss
 _LEARNING_RATE = 2e-3
-_FAULTY_SHARE = 0.35  # of the autoencoder's images; more, and it redraws normal ones less well
-_TRIMMED_SHARE = 0.03  # of the unpainted images in a batch
-_FIRST_NOISE = 0.3  # spans; after an epoch, what the network leaves of held-out images
+_FAULTY_SHARE = 0.35  # of the autoencoder's images; with more it reconstructs normal ones worse
+_TRIMMED_SHARE = 0.03  # of the images without synthetic fault in a batch
+_FIRST_NOISE = 0.3  # spans; from the second epoch on, the RMS residual of held-out images
 
 
 @dataclass(frozen=True)
 class EpochReport:
-    """What an epoch of one network came to."""
+    """Losses of one epoch of one network."""
 
     stage: Stage
     epoch: int  #: 1-based
@@ -45,9 +45,11 @@ def fit_autoencoder(
 ) -> EpochReport:
     """Train on (N, 1, H, W) images, leave the best weights in `model`, return their epoch.
 
-    Some of the images have a fault painted on, and are to be redrawn without it: a denoising
-    autoencoder (Vincent et al., ICML 2008) with faults for noise, as in DRAEM's reconstruction.
-    It learns that a fault is nothing to redraw, so that it stays in the residual.
+    Some images get a synthetic fault and must be reconstructed without it: a denoising autoencoder
+    (Vincent et al., ICML 2008) with faults for noise, as in DRAEM. It learns not to reconstruct
+    faults, so that they stay in the residual.
+
+    Raises `TrainingError` if the training diverges.
     """
 
     noise = _FIRST_NOISE
@@ -78,11 +80,11 @@ def fit_fault_classifier(
     epochs: int,
     report: Callable[[EpochReport], None],
 ) -> EpochReport:
-    """Train on (N, 1, H, W) normal images with painted faults; otherwise as `fit_autoencoder`.
+    """Train on (N, 1, H, W) normal images with synthetic faults; otherwise as `fit_autoencoder`.
 
     `noise` is the standard deviation of the residual on normal images, spans.
     """
-    faulty, labels = paint_faults(held_out, noise)  # the same for every epoch
+    faulty, labels = paint_faults(held_out, noise)  # the same in every epoch
 
     def logits(batch: Tensor) -> Tensor:
         with torch.no_grad():
@@ -102,20 +104,20 @@ def fit_fault_classifier(
 
 
 def in_parts(images: Tensor, device: torch.device) -> Iterator[Tensor]:
-    """Pass images through the device in parts: training sets may be larger than its memory."""
+    """Move images to the device in parts: a training set may exceed its memory."""
     for first in range(0, len(images), 256):
         yield images[first : first + 256].to(device)
 
 
 def device_of(model: nn.Module) -> torch.device:
-    """The device a model is on."""
+    """Return the device of a model."""
     return next(model.parameters()).device
 
 
 def _trimmed(losses: Tensor, unpainted: Tensor) -> Tensor:
-    """Mean of (B,) losses without the highest of the images that are as they came.
+    """Mean of (B,) losses without the highest among images that have no synthetic fault.
 
-    A few of a folder's normal images may show real faults, which must not be learned.
+    Some images of a folder may show real faults, which must not be learned.
     """
     limit = losses[unpainted].detach().quantile(1 - _TRIMMED_SHARE) if unpainted.any() else 0
     return losses[~unpainted | (losses <= limit)].mean()
@@ -162,13 +164,13 @@ def _fit(
         if epoch - best.epoch >= _PATIENCE:
             break
     if not weights:
-        raise TrainingError("the training diverged: the images hold extreme values, look at them")
+        raise TrainingError("the training diverged: check the images for extreme values")
     model.load_state_dict(weights)
     return best
 
 
 def augment(images: Tensor) -> Tensor:
-    """Augment (B, 1, H, W) images as a fixed camera does: a pixel of shake, a little drift."""
+    """Augment (B, 1, H, W) images as a fixed camera does: a pixel of shake, some drift."""
     moved = F.pad(images, (1, 1, 1, 1), mode="replicate")
     height, width = images.shape[2:]
     top, left = (int(shift) for shift in torch.randint(0, 3, (2,)))

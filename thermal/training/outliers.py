@@ -1,7 +1,7 @@
-"""The training images that a finished model finds oddest, for a person to look at.
+"""The outliers among the training images, listed and drawn for a person to check.
 
-A folder of normal images seldom holds normal images only. Training leaves the oddest out of its
-losses; here they are listed and shown, so that the real faults among them can be removed.
+A folder of normal images often holds some faults. Training leaves the highest losses out; here the
+images that fit the finished model worst are shown, so that real faults can be removed.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ SHEET_FILE = "outliers.png"
 LIST_FILE = "outliers.csv"
 
 _COLUMNS = 10
-#: Outliers that the sheet shows; the list holds them all.
+#: Outliers on the sheet; the list has all.
 _SHOWN = 60
 
 
@@ -57,5 +57,5 @@ def _draw(path: Path, outliers: Sequence[Outlier], root: Path, options: DecodeOp
     for place, outlier, frame in zip(axes.flat, outliers, frames, strict=False):
         place.imshow(frame.values, cmap="inferno", vmin=low, vmax=high)
         place.set_title(f"{Path(outlier.path).name}\n{outlier.score:.2f} σ", fontsize=8)
-    figure.suptitle("Oddest training images: remove what shows a fault, and train again")
+    figure.suptitle("Outliers among the training images: delete those with a fault and train again")
     figure.savefig(path, dpi=80)

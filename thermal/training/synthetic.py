@@ -50,7 +50,7 @@ class _Canvas:
 def paint_faults(
     images: Tensor, noise: float, *, share: float = 0.5, kinds: Sequence[str] | None = None
 ) -> tuple[Tensor, Tensor]:
-    """Paint faults on about this `share` of the images, of the `kinds` named, or of all.
+    """Paint faults of `kinds` (None: all) on about a `share` (0…1) of the images.
 
     `images` is (B, 1, H, W) in spans, `noise` the standard deviation of the residual on normal
     images in the same unit. Returns the images and their labels, (B,) int64: 0 for none, else
@@ -196,6 +196,6 @@ FAULTS: dict[str, Callable[[_Canvas], Tensor]] = {
     "shade": _shade,
     "patch": _patches,
 }
-#: Those in one place, which what surrounds them shows to be faults. At another level or under a
-#: soft shade an image may also be a normal one of another hour.
+#: Local faults, which their surroundings show to be faults. A change of level or a soft shade over
+#: the whole image may also be normal at another hour.
 LOCAL_FAULTS = ("spot", "cell", "string", "third", "patch")

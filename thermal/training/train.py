@@ -24,23 +24,23 @@ from thermal.training.calibrate import calibrate_map, calibrate_scores, held_out
 from thermal.training.dataset import TrainingImages, read_training_images
 from thermal.training.fit import EpochReport, Stage, fit_autoencoder, fit_fault_classifier
 
-#: Fewer images than this cannot be split into a training and a calibration part.
+#: Fewest images that can be split into a training and a calibration part.
 MIN_IMAGES = 15
 
-#: Below this many images the calibration is rough, and the bundle says so.
+#: With fewer images the calibration is rough, and the bundle notes it.
 FEW_IMAGES = 200
 
 _HELD_OUT_SHARE = 0.2
-_HELD_OUT_IMAGES = 20  # wanted of a small folder too, as long as that is at most a third of it
-_RUN_IMAGES = 16  # neighbouring files that are held out together, fewer of a small folder
+_HELD_OUT_IMAGES = 20  # at least, up to a third of the images
+_RUN_IMAGES = 16  # neighbouring files held out together; fewer in a small folder
 _OUTLIERS_SHARE, _OUTLIERS = 0.08, 50  # of the images, and at least
 
 
 @dataclass(frozen=True)
 class TrainingConfig:
-    """What the person who trains decides."""
+    """Options of a training."""
 
-    epochs: int = 40  #: for each of the two networks, at most: it stops when it no longer gains
+    epochs: int = 40  #: at most, for each of the two networks: training stops early
     seed: int = 0
     size: tuple[int, int] | None = None  #: (height, width) px of the network; None: from the data
     device: str = "auto"
@@ -103,7 +103,9 @@ def train(
 
 
 def choose_architecture(height: int, width: int) -> Architecture:
-    """Halve the image until its shorter side is a handful of cells, or cannot be halved."""
+    """Halve the image until its shorter side has fewer than 6 cells or a side is odd.
+
+    Raises `TrainingError` for a size that is not a multiple of 8."""
     if height % 8 or width % 8:
         raise TrainingError(f"the network's size must be multiples of 8, not {height}×{width}")
     channels: list[int] = []
@@ -117,8 +119,8 @@ def choose_architecture(height: int, width: int) -> Architecture:
 def choose_held_out(count: int, seed: int) -> NDArray[np.bool_]:
     """Mark the images that are kept out of training, (count,) bool.
 
-    Whole runs of neighbouring files are held out: a fixed camera's consecutive images are near
-    copies, and a copy of a training image calibrates nothing.
+    Whole runs of neighbouring files are held out: a fixed camera's consecutive images are nearly
+    the same, and calibration needs images unlike the training images.
     """
     wanted = max(_HELD_OUT_SHARE * count, min(_HELD_OUT_IMAGES, count / 3))
     blocks = np.array_split(np.arange(count), max(count // _RUN_IMAGES, min(count, 100)))
@@ -139,7 +141,7 @@ def _fit(
 ) -> dict[str, float]:
     """Train both networks; return the losses at their best epochs."""
     started = time.monotonic()
-    run = 0  # epochs; early stopping may skip some
+    run = 0  # epochs run; early stopping skips some
 
     def report(result: EpochReport) -> None:
         nonlocal run

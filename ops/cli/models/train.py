@@ -145,7 +145,7 @@ def _summarise(bundle: Bundle, output: Path) -> None:
         click.echo(f"  note: {text}")
     if training.outliers:
         click.echo(
-            f"  {len(training.outliers)} oddest training images, worth a look before the model is "
+            f"  {len(training.outliers)} training images fit worst; check them before the model is "
             f"trusted: {output / LIST_FILE}, {SHEET_FILE}"
         )
     for outlier in training.outliers[:SHOWN_OUTLIERS]:

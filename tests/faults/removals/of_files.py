@@ -90,7 +90,7 @@ REMOVALS = (
     Removal(
         "unpacked-bytes-are-limited",
         (_BOMBS,),
-        (Edit("thermal/decode/raster.py", "if unpacked_bytes > most_bytes:", "if False:"),),
+        (Edit("thermal/decode/png.py", "if unpacked_bytes > most_bytes:", "if False:"),),
     ),
     Removal(
         "scans-are-limited",

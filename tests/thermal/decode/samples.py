@@ -34,6 +34,10 @@ E40 = {
 PLANCK_O = -5859
 
 
+#: Formats whose files may end in zeros: their pixels are stored last and uncompressed.
+UNCOMPRESSED = (".bmp",)
+
+
 def written(suffix: str, pixels: NDArray[Any], *params: int) -> bytes:
     """`pixels` as OpenCV writes them."""
     _, encoded = cv2.imencode(suffix, pixels, params)

@@ -24,7 +24,8 @@ from tests.thermal.decode.samples import (
     with_segments,
     written,
 )
-from thermal.decode import IMAGE_SUFFIXES, DecodeOptions, decode
+from thermal.decode import FORMATS, IMAGE_SUFFIXES, DecodeOptions, decode
+from thermal.decode.format import Format
 from thermal.errors import CorruptImage, UnsupportedImage
 from thermal.frame import LinearScale
 
@@ -34,6 +35,7 @@ RGB = Image.fromarray(COLOUR)
 LUMA = COLOUR @ np.array([0.299, 0.587, 0.114])  # ITU-R BT.601
 
 SAMPLES = samples()
+REPOSITORY = Path(__file__).parents[3]
 COUNTS_16 = hnp.arrays(np.uint16, hnp.array_shapes(min_dims=2, max_dims=2, max_side=20))
 
 
@@ -169,6 +171,21 @@ def test_an_image_of_mostly_impossible_temperatures_is_corrupt() -> None:
     values = np.array([[np.nan, np.nan, 20], [np.nan, 21, np.nan]], np.float32)
     with pytest.raises(CorruptImage, match="4 of 6 pixels"):
         decode(written(".tif", values))
+
+
+@pytest.mark.parametrize("image_format", FORMATS, ids=lambda image_format: image_format.name)
+def test_each_format_has_a_sample_and_is_documented(image_format: Format) -> None:
+    assert any(name.endswith(image_format.suffixes) for name in SAMPLES)
+    readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    table = readme.partition("| file | read as |")[2].partition("\n\n")[0]
+    assert image_format.name in table
+
+
+def test_formats_do_not_share_suffixes_media_types_or_signatures() -> None:
+    for field in ("suffixes", "signatures"):
+        values = [value for image_format in FORMATS for value in getattr(image_format, field)]
+        assert len(values) == len(set(values))
+    assert len({image_format.media_type for image_format in FORMATS}) == len(FORMATS)
 
 
 def test_the_content_decides_and_not_the_name() -> None:
