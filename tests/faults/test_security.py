@@ -1,6 +1,6 @@
-"""What people gain who can write to Redis, to the watch directory or to the ledger: nothing.
+"""Whoever can write to Redis, the watch directory or the ledger gains nothing.
 
-Beside these: `tests/worker/test_rq_worker.py` (functions, callbacks and pickles in single jobs),
+See also `tests/worker/test_rq_worker.py` (functions, callbacks and pickles in single jobs),
 `tests/storage/files/test_paths.py` and `tests/worker/test_reading.py` (paths that leave the root),
 `tests/storage/results/test_export.py` (formulas), `tests/thermal/detection/test_bundle.py` (altered
 bundles).
@@ -46,7 +46,7 @@ SECRET = "hunter2-in-the-url"
 
 @pytest.fixture(scope="module")
 def site(make_lasting_site: MakeSite) -> Site:
-    """A running site that is the target of all attacks."""
+    """A running site, the target of all attacks."""
     site = make_lasting_site()
     site.start_producer()
     site.start_worker()
@@ -55,7 +55,7 @@ def site(make_lasting_site: MakeSite) -> Site:
 
 
 def command(*words: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run a command to its end."""
+    """Run a command and return its result."""
     plain = {key: value for key, value in os.environ.items() if "THERMALWATCH" not in key}
     return subprocess.run(
         [sys.executable, "-m", "ops", *map(str, words)],
@@ -68,7 +68,7 @@ def command(*words: str | Path, **environment: str) -> subprocess.CompletedProce
 
 
 def ask(site: Site, *words: str | Path) -> str:
-    """The output of a command about this site."""
+    """The output of a command that queries this site."""
     urls = {"REDIS_URL": site.redis.url, "DATABASE_URL": site.database_url}
     answer = CliRunner().invoke(cli, list(map(str, words)), env=urls)
     assert answer.exit_code == 0, answer.output
@@ -109,7 +109,7 @@ def write_paths_in_messages(redis: Redis, target: Path) -> None:
         {"v": 1, "frames": ["../" * 20 + secret]},
         {"v": 1, "frames": [{"root": "/", "path": secret}]},
         {"v": 1, "frames": ["0" * 32], "root": "/", "path": secret},
-        {"v": 1, "frames": ["0" * 32]},  # of no frame
+        {"v": 1, "frames": ["0" * 32]},  # no such frame
         {"v": 2, "paths": [secret]},
         [secret],
         secret,
@@ -149,11 +149,11 @@ def write_scored_frames_again(redis: Redis, _target: Path) -> None:
 
 @contextmanager
 def seen_by_the_producer(site: Site) -> Iterator[None]:
-    """Write into the queue in time for the producer's check of what is queued."""
+    """Let the producer check the queue while it contains what the block writes."""
     wait_until(lambda: is_idle(site), RECOVERY_S, "the end of all jobs")
     site.processes["worker-1"].send_signal(signal.SIGSTOP)
     seen = site.seen()
-    site.upload(1)  # its job goes to the waiting worker
+    site.upload(1)  # its job waits for the stopped worker
     wait_until(lambda: site.seen() == seen + 1, RECOVERY_S, "its registration")
     yield
     due = text("SELECT count(*) FROM frames WHERE state = 'pending' AND lease_until = 0")
@@ -162,7 +162,7 @@ def seen_by_the_producer(site: Site) -> Iterator[None]:
         with reading(site.engine) as connection:
             return bool(connection.scalars(due).one() == 0)
 
-    for _ in range(2):  # a producer that fails on it cannot look again
+    for _ in range(2):  # a producer that failed on the first check cannot make the second
         with writing(site.engine) as connection:
             connection.execute(text("UPDATE frames SET lease_until = 0 WHERE state = 'pending'"))
         wait_until(are_claimed, RECOVERY_S, "the producer's check of the queue")
@@ -198,8 +198,10 @@ def test_what_is_written_into_the_queue_runs_nothing_and_stops_nothing(
         site.wait_until_settled()
         wait_until(lambda: is_idle(site), RECOVERY_S, "the end of all jobs")
     assert not target.exists()
-    assert site.ledger_counts().seen == seen + 11, "a job has made frames"
-    assert site.said_to_be_scored("worker-1") == site.ledger_counts().scored, "work is done twice"
+    assert site.ledger_counts().seen == seen + 11, "a job created frames"
+    assert site.said_to_be_scored("worker-1") == site.ledger_counts().scored, (
+        "frames were scored twice"
+    )
     assert all(process.poll() is None for process in site.processes.values()), site.logs()
     site.check_ledger()
 
@@ -225,7 +227,7 @@ def test_a_bundle_with_a_pickle_in_it_is_refused_unread(
         answer = command(*words, **services)
         assert answer.returncode == 1, answer.stderr
         assert f"{WEIGHTS_FILE} is not a safetensors file" in answer.stderr.splitlines()[-1]
-    # in the database, from which a worker loads its model
+    # the same in the database, from which workers load models
     save_model(site.engine, bundle, now=0.0, activate=True)
     with writing(site.engine) as connection:
         connection.execute(update(models).values(weights=pickled.read_bytes()))
@@ -381,7 +383,7 @@ def closed_database(site: Site) -> Iterator[None]:
     maintenance.dispose()
 
 
-#: Addresses of missing services, and invalid addresses.
+#: URLs of services that do not exist, and invalid URLs.
 WRONG_ADDRESSES = (
     (f"redis://:{SECRET}@127.0.0.1:1/0", f"postgresql://me:{SECRET}@127.0.0.1:1/db"),
     (f"unix:///nowhere?password={SECRET}", f"postgresql://127.0.0.1:1/db?password={SECRET}"),

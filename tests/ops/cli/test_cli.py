@@ -24,8 +24,6 @@ from thermal.detection.bundle import Bundle, save_bundle
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 
-#: Seconds for a process to start and do its work on a busy machine.
-
 
 def environment() -> dict[str, str]:
     plain = {k: v for k, v in os.environ.items() if not k.startswith("THERMALWATCH")}
@@ -69,7 +67,7 @@ def model(bundle: Bundle, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def images(tmp_path: Path) -> Path:
-    """Two cameras: ten normal images each, one hot in `east`; a broken file, and an empty one."""
+    """Ten images of each of two cameras, one of `east` hot; a broken file and an empty one."""
     folder = tmp_path / "images"
     for camera in ("east", "west"):
         (folder / camera).mkdir(parents=True)
@@ -118,7 +116,7 @@ def test_every_option_of_every_command_is_explained(words: list[str]) -> None:
             assert parameter.help, f"{' '.join(words)} {parameter.name}"
 
 
-#: Libraries that take a tenth of a second or more to import.
+#: Libraries that take 0.1 s or longer to import.
 HEAVY = (
     *("torch", "torchvision", "numpy", "scipy", "sklearn", "cv2", "pandas", "pyarrow"),
     *("matplotlib", "sqlalchemy", "alembic", "psycopg", "redis", "rq", "pydantic", "watchdog"),
@@ -127,7 +125,7 @@ HEAVY = (
 
 
 def loaded_by(*runs: Sequence[str]) -> list[list[str]]:
-    """The heavy libraries that are loaded after each of the command lines, in one process."""
+    """The heavy libraries loaded after each of the command lines, run in one process."""
     code = (
         "import json, sys; from click.testing import CliRunner; from ops.cli.main import cli;"
         "runs, heavy = json.loads(sys.argv[1]), set(json.loads(sys.argv[2]));"
@@ -146,23 +144,23 @@ def loaded_by(*runs: Sequence[str]) -> list[list[str]]:
     return list(json.loads(answer.stdout))
 
 
-def test_no_help_loads_a_heavy_library() -> None:
-    # to see it fail: import storage or thermal at the top of a module in ops that holds a command
+def test_help_loads_no_heavy_library() -> None:
+    # to see it fail: import storage or thermal at the top of a module of ops with a command
     helps = [[*words, "--help"] for words in ALL]
     loaded = dict(zip(map(" ".join, helps), loaded_by(*helps), strict=True))
     assert {words: found for words, found in loaded.items() if found} == {}
 
 
-def test_questions_to_the_database_load_neither_torch_nor_tables(tmp_path: Path) -> None:
+def test_database_queries_load_neither_torch_nor_table_libraries(tmp_path: Path) -> None:
     migrate(connect(f"sqlite:///{tmp_path}/thermalwatch.db"))
-    questions = (
+    queries = (
         ["results", "list", "--json"],
         ["results", "summary"],
         ["audit", "--json"],
         ["requeue", "--list"],
         ["retention", "--normal-days", "90", "--dry-run"],
     )
-    loaded = loaded_by(*([*words, "--data", str(tmp_path)] for words in questions))
+    loaded = loaded_by(*([*words, "--data", str(tmp_path)] for words in queries))
     assert not set(loaded[-1]) & {"torch", "pandas", "pyarrow", "matplotlib", "sklearn", "scipy"}
 
 
@@ -172,7 +170,7 @@ def test_command_runs_as_a_process() -> None:
     assert all(f"\n  {command} " in answer.stdout for command in COMMANDS)
 
 
-def test_misspelt_command_is_answered_with_the_one_that_was_meant() -> None:
+def test_misspelt_command_is_answered_with_a_suggestion() -> None:
     answer = run("requeu")
     assert answer.exit_code == 2
     assert "No such command 'requeu'. Did you mean 'requeue'?" in answer.output
@@ -203,7 +201,7 @@ def test_misspelt_command_is_answered_with_the_one_that_was_meant() -> None:
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-def test_failure_is_one_line_that_names_what_is_wrong(
+def test_failure_is_reported_in_one_line(
     words: list[str], code: int, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -296,7 +294,7 @@ def test_score_takes_one_file_and_one_camera(model: Path, images: Path, tmp_path
 # The demo.
 
 
-def test_demo_on_real_images_loses_none_and_finds_the_hot_ones(
+def test_demo_on_a_dataset_loses_no_image_and_finds_the_hot_ones(
     tmp_path: Path,
 ) -> None:
     dataset, folder = tmp_path / "dataset", tmp_path / "demo"
@@ -323,7 +321,7 @@ def line_after(label: str, output: str) -> str:
 
 
 def pasted(line: str) -> str:
-    """What a shell makes of a printed command."""
+    """The output of a printed command, run by a shell."""
     shell = subprocess.run(
         ["/bin/sh", "-c", line],
         capture_output=True,
@@ -336,7 +334,7 @@ def pasted(line: str) -> str:
     return shell.stdout
 
 
-def test_demo_replaces_nothing_but_an_earlier_demo(tmp_path: Path) -> None:
+def test_demo_overwrites_only_an_earlier_demo(tmp_path: Path) -> None:
     (tmp_path / "precious").touch()
     answer = run("demo", "--output", tmp_path)
     assert answer.exit_code == 1
@@ -348,7 +346,7 @@ def test_demo_replaces_nothing_but_an_earlier_demo(tmp_path: Path) -> None:
 
 
 class Up:
-    """A running `thermalwatch up`, and its state."""
+    """A running `thermalwatch up` with its watch and state directories."""
 
     def __init__(self, folder: Path, model: Path, port: int) -> None:
         self.watch, self.state = folder / "watch", folder / "state"
@@ -391,11 +389,11 @@ def up(model: Path, tmp_path: Path) -> Iterator[Callable[..., Up]]:
 
     yield start
     for system in systems:
-        system.process.kill()  # its children go with it
+        system.process.kill()  # its children end with it
         system.process.wait()
 
 
-def test_up_scores_what_is_uploaded_stops_in_order_and_goes_on(
+def test_up_scores_uploads_stops_cleanly_and_continues_after_a_restart(
     up: Callable[..., Up], images: Path, tmp_path: Path
 ) -> None:
     first = up()
@@ -442,7 +440,7 @@ def test_up_scores_what_is_uploaded_stops_in_order_and_goes_on(
     assert [entry["active"] for entry in models] == [True]
 
 
-def test_reader_that_goes_away_is_no_failure(up: Callable[..., Up]) -> None:
+def test_closed_output_pipe_is_not_an_error(up: Callable[..., Up]) -> None:
     system = up()
     for number in range(3):
         (system.watch / f"{number}.png").write_bytes(picture(number))
@@ -460,13 +458,13 @@ def test_reader_that_goes_away_is_no_failure(up: Callable[..., Up]) -> None:
     process.stderr.close()
 
 
-def test_up_scores_on_while_its_port_is_taken(up: Callable[..., Up]) -> None:
+def test_up_scores_while_its_port_is_taken(up: Callable[..., Up]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         system = up(port)
         (system.watch / "1.png").write_bytes(picture(1))
         system.wait_for(scored=1, pending=0)
         said = f"cannot listen on 127.0.0.1 port {port}"
-        wait_until(lambda: said in system.log.read_text(), what="its complaint")
+        wait_until(lambda: said in system.log.read_text(), what="the warning")
     shown = f"dashboard at http://127.0.0.1:{port}"
-    wait_until(lambda: shown in system.log.read_text(), what="the server")
+    wait_until(lambda: shown in system.log.read_text(), what="the dashboard")

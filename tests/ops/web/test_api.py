@@ -46,7 +46,7 @@ def api(site: WebSite, path: str, **query: Any) -> Any:
 
 
 @BOTH
-def test_a_camera_shows_its_latest_result_its_recent_scores_and_what_waits(site: WebSite) -> None:
+def test_a_camera_has_its_latest_result_recent_scores_and_pending_frames(site: WebSite) -> None:
     site.commit([{"captured_at": NOW + n, "score": float(n)} for n in (1, 3, 2)])
     site.commit([{"camera": "south", "captured_at": NOW, "anomaly": True}])
     register(site.engine, [NewFrame("north", "/srv", "north/x.png", 1, 1)], now=NOW + 5)
@@ -71,16 +71,16 @@ def test_a_camera_is_silent_anomalous_learning_or_ok(site: WebSite) -> None:
     assert state(0) == "learning"
     site.commit([{"captured_at": NOW - 10}])
     assert state(0) == "ok"
-    assert state(SILENT_S + 1) == "ok"  # ten times its interval of ten seconds
+    assert state(SILENT_S + 1) == "ok"  # less than SILENT_INTERVALS of its intervals of 10 s
     assert state(10.0 * SILENT_INTERVALS + 1) == "silent"
     (flagged, _) = site.commit([{"captured_at": NOW, "anomaly": True}, {"captured_at": NOW + 10}])
-    assert state(0) == "anomaly"  # until somebody has looked at it
+    assert state(0) == "anomaly"  # until it is reviewed
     path = f"/api/v1/results/{flagged.id}/review"
     assert site.client().post(path, json={"verdict": "confirmed"}).status_code == 201
     assert state(0) == "ok"
 
 
-def test_a_series_keeps_every_peak_in_as_many_points_as_are_asked_for(site: WebSite) -> None:
+def test_a_series_has_the_requested_number_of_points_and_keeps_every_peak(site: WebSite) -> None:
     scores = [1.0] * 100
     scores[37] = 9.0
     site.commit(
@@ -101,14 +101,14 @@ def test_a_series_keeps_every_peak_in_as_many_points_as_are_asked_for(site: WebS
     assert [point["at"] for point in part["points"]] == [NOW + n for n in range(10, 20)]
 
 
-def test_a_camera_that_nobody_knows_is_not_found(site: WebSite) -> None:
+def test_an_unknown_camera_is_not_found(site: WebSite) -> None:
     for path in ("series", "distribution"):
         answer = site.client().get(f"/api/v1/cameras/none/{path}")
         assert answer.status_code == 404
         assert answer.json()["title"] == "Not Found"
 
 
-def test_the_window_is_shown_as_a_histogram_and_a_baseline_is_accepted(
+def test_the_window_is_served_as_a_histogram_and_a_baseline_can_be_accepted(
     site: WebSite, bundle: Bundle
 ) -> None:
     save_model(site.engine, bundle, now=1.0, activate=True)
@@ -128,7 +128,7 @@ def test_the_window_is_shown_as_a_histogram_and_a_baseline_is_accepted(
 
 
 @BOTH
-def test_results_are_filtered_and_paged_both_ways(site: WebSite) -> None:
+def test_results_are_filtered_and_paged_in_both_directions(site: WebSite) -> None:
     site.commit(
         [
             {"captured_at": NOW + n, "score": float(n), "anomaly": n % 2 == 0, "camera": camera}
@@ -155,7 +155,7 @@ def test_results_are_filtered_and_paged_both_ways(site: WebSite) -> None:
 
 
 @BOTH
-def test_reviews_are_kept_with_who_and_when_and_the_latest_counts(site: WebSite) -> None:
+def test_reviews_are_stored_with_reviewer_and_time_and_the_latest_is_current(site: WebSite) -> None:
     first, second, normal = site.commit([{"anomaly": True}, {"anomaly": True}, {}])
     client = site.client()
     path = f"/api/v1/results/{first.id}/review"
@@ -191,7 +191,7 @@ def test_reviews_are_kept_with_who_and_when_and_the_latest_counts(site: WebSite)
 
 
 @BOTH
-def test_reviews_go_with_their_result(site: WebSite) -> None:
+def test_reviews_are_deleted_with_their_result(site: WebSite) -> None:
     (row,) = site.commit([{"anomaly": True}])
     site.client().post(f"/api/v1/results/{row.id}/review", json={"verdict": "confirmed"})
     with writing(site.engine) as connection:
@@ -200,8 +200,8 @@ def test_reviews_go_with_their_result(site: WebSite) -> None:
     assert list_reviews(site.engine, row.id) == []
 
 
-def kept(site: WebSite) -> tuple[int, np.ndarray[Any, Any], np.ndarray[Any, Any]]:
-    """A result of which everything was kept."""
+def with_artifacts(site: WebSite) -> tuple[int, np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    """A result with stored arrays and an overlay: its id, values and anomaly map."""
     store = ArtifactStore(site.folder / "state" / "pictures")
     values = np.random.default_rng(0).normal(30, 5, (24, 32)).astype(np.float32)
     anomaly_map = np.random.default_rng(1).normal(0, 1, (12, 16)).astype(np.float32)
@@ -213,8 +213,8 @@ def kept(site: WebSite) -> tuple[int, np.ndarray[Any, Any], np.ndarray[Any, Any]
     return row.id or 0, values, anomaly_map
 
 
-def test_pictures_and_numbers_that_were_kept_are_served_by_number(site: WebSite) -> None:
-    number, values, anomaly_map = kept(site)
+def test_stored_pictures_and_arrays_are_served_by_result_id(site: WebSite) -> None:
+    number, values, anomaly_map = with_artifacts(site)
     client = site.client()
     detail = api(site, f"results/{number}")
     assert detail["pictures"] == {"overlay": f"/api/v1/results/{number}/pictures/overlay"}
@@ -242,7 +242,7 @@ def test_pictures_and_numbers_that_were_kept_are_served_by_number(site: WebSite)
     assert client.get(bare.url.path, headers=again).status_code == 304
 
 
-def test_numbers_that_were_not_kept_come_from_the_file_while_it_is_the_same(
+def test_values_that_are_not_stored_are_read_from_the_unchanged_file(
     site: WebSite,
 ) -> None:
     path = site.folder / "watch" / "north" / "a.png"
@@ -273,7 +273,7 @@ def test_numbers_that_were_not_kept_come_from_the_file_while_it_is_the_same(
     assert site.client().get("/api/v1/results/1/anomaly-map").status_code == 404
 
 
-def test_a_path_in_the_database_that_climbs_out_is_not_served(site: WebSite) -> None:
+def test_a_stored_path_that_leaves_the_root_is_not_served(site: WebSite) -> None:
     (site.folder / "secret").write_text("x")
     (row,) = site.commit([{"overlay_picture": "../../secret", "frame_arrays": "../../secret"}])
     for path in ("pictures/overlay", "anomaly-map", "pictures/..%2f..%2fsecret"):
@@ -282,8 +282,8 @@ def test_a_path_in_the_database_that_climbs_out_is_not_served(site: WebSite) -> 
         assert answer.text != "x"
 
 
-def test_damaged_numbers_are_said_to_be(site: WebSite) -> None:
-    number, _, _ = kept(site)
+def test_damaged_arrays_are_reported_as_damaged(site: WebSite) -> None:
+    number, _, _ = with_artifacts(site)
     row = get_result(site.engine, number)
     assert row is not None and row.frame_arrays is not None
     (site.folder / "state" / "pictures" / row.frame_arrays).write_bytes(b"PK nonsense")
@@ -293,7 +293,7 @@ def test_damaged_numbers_are_said_to_be(site: WebSite) -> None:
 
 
 @BOTH
-def test_exports_hold_what_the_filters_choose(site: WebSite, tmp_path: Path) -> None:
+def test_exports_contain_the_filtered_results(site: WebSite, tmp_path: Path) -> None:
     site.commit([{"captured_at": NOW + n, "score": float(n)} for n in range(5)])
     text = site.client().get("/api/v1/results/export.csv", params={"min_score": 2})
     assert text.headers["content-type"].startswith("text/csv")
@@ -310,7 +310,7 @@ def test_exports_hold_what_the_filters_choose(site: WebSite, tmp_path: Path) -> 
 
 
 @BOTH
-def test_days_are_summed_up_for_each_camera(site: WebSite) -> None:
+def test_days_are_summarized_per_camera(site: WebSite) -> None:
     day = 86_400.0
     site.commit(
         [
@@ -331,7 +331,7 @@ def test_days_are_summed_up_for_each_camera(site: WebSite) -> None:
 
 
 @BOTH
-def test_quarantine_is_paged_and_frames_get_another_try(site: WebSite) -> None:
+def test_quarantine_is_paged_and_frames_can_be_requeued(site: WebSite) -> None:
     frames = [NewFrame("north", "/srv", f"{n}.png", n, n) for n in range(1, 4)]
     register(site.engine, frames, now=1.0)
     finish(
@@ -355,12 +355,12 @@ def test_quarantine_is_paged_and_frames_get_another_try(site: WebSite) -> None:
     assert len(api(site, "quarantine")["frames"]) == 2
 
 
-def test_a_quarantined_picture_is_shown_as_it_came_while_it_is_the_same_file(
+def test_a_quarantined_image_is_served_unchanged_while_its_file_is_the_same(
     site: WebSite, tmp_path: Path
 ) -> None:
     cut_off = picture(1)[:500]
     content = {"cut.png": cut_off, "page.png": b"<html>502</html>", "gone.png": cut_off}
-    frames = {name: watched(tmp_path, name, data) for name, data in content.items()}
+    frames = {name: uploaded(tmp_path, name, data) for name, data in content.items()}
     outside = NewFrame("north", str(tmp_path / "root"), "../cut.png", 1, 1)
     missing = NewFrame("north", str(tmp_path), "missing.png", 1, 1)
     register(site.engine, [*frames.values(), outside, missing], now=1.0)
@@ -380,15 +380,15 @@ def test_a_quarantined_picture_is_shown_as_it_came_while_it_is_the_same_file(
         assert site.client().get(shown[name]).status_code == 404, name
 
 
-def watched(root: Path, name: str, data: bytes) -> NewFrame:
-    """A file as a producer sees it."""
+def uploaded(root: Path, name: str, data: bytes) -> NewFrame:
+    """Write a file; return its frame as the producer would."""
     (root / name).write_bytes(data)
     status = (root / name).stat()
     return NewFrame("north", str(root), name, status.st_mtime_ns, status.st_size)
 
 
 @BOTH
-def test_the_status_tells_books_queue_model_and_disk(site: WebSite, bundle: Bundle) -> None:
+def test_the_status_has_ledger_counts_queue_model_and_disk(site: WebSite, bundle: Bundle) -> None:
     save_model(site.engine, bundle, now=1.0, activate=True)
     site.commit([{"scored_at": NOW - 10}, {"scored_at": NOW - 100}])
     register(site.engine, [NewFrame("north", "/srv", "x.png", 1, 1)], now=NOW - 7)
@@ -408,7 +408,7 @@ def test_the_status_tells_books_queue_model_and_disk(site: WebSite, bundle: Bund
     assert (status["workers"], status["producers"]) == ([], [])
 
 
-def test_the_status_says_when_redis_is_away(site: WebSite) -> None:
+def test_the_status_reports_an_unreachable_redis(site: WebSite) -> None:
     with Redis(port=1, socket_connect_timeout=1) as nowhere:
         site.redis = nowhere
         site.app = create_app(site.new_services())

@@ -1,4 +1,4 @@
-"""Retention: old data is deleted, the counts add up, and the rest of every stream replays."""
+"""Retention deletes old results; ledger counts balance and the rest of every stream replays."""
 
 from __future__ import annotations
 
@@ -42,28 +42,31 @@ from thermal.threshold import HOLD_FRAMES, WindowConfig
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 DAY = 86_400.0
-#: Frames of the camera, one an hour.
+#: Frames of the camera, one per hour.
 FRAMES = 1000
-#: Every so many frames is an anomaly.
-EVERY = 25
+#: One frame in so many is an anomaly.
+ANOMALY_EVERY = 25
+ANOMALIES = FRAMES // ANOMALY_EVERY
 NOW = FRAMES * 3600.0
 KINDS: tuple[PictureKind, ...] = ("original", "reconstruction", "heatmap", "overlay", "sheet")
 
 
 @dataclass
 class Site:
-    """A camera's directory, its books, its pictures, and the window that decides."""
+    """A camera with its watch directory, ledger, pictures and rolling window."""
 
     engine: Engine
     bundle: Bundle
     redis: Redis
     uploads: Path
     store: ArtifactStore
-    size: int = 50  #: of the window
+    window_size: int = 50
 
     @property
     def streams(self) -> Streams:
-        windows = RollingWindows(self.redis, WindowConfig(window_size=self.size, learn_frames=5))
+        windows = RollingWindows(
+            self.redis, WindowConfig(window_size=self.window_size, learn_frames=5)
+        )
         return Streams(self.engine, windows, lambda: 0.0)
 
     def upload(self, number: int) -> NewFrame:
@@ -75,11 +78,11 @@ class Site:
         return NewFrame("east", str(self.uploads), f"east/{path.name}", mtime_ns, 0)
 
     def score(self, numbers: Sequence[int], *, pictures: bool = False) -> list[NewFrame]:
-        """Files of these numbers become rows, scored at that hour."""
+        """Upload and score files with these numbers, each at the hour of its number."""
         batch = [self.upload(number) for number in numbers]
         register(self.engine, batch, now=0.0)
         level = float(self.bundle.held_out_scores[0])
-        scores = [level * (1000 if n % EVERY == 0 else 1 + n % 7 / 100) for n in numbers]
+        scores = [level * (1000 if n % ANOMALY_EVERY == 0 else 1 + n % 7 / 100) for n in numbers]
         decided = self.streams.decide(
             StreamKey("east", self.bundle.model_id),
             self.bundle,
@@ -142,27 +145,27 @@ def year(site: Site) -> Site:
 POLICY = RetentionPolicy(normal_days=10, anomaly_days=30)
 
 
-def test_old_results_go_anomalies_later_and_every_decision_left_replays(year: Site) -> None:
+def test_old_results_are_deleted_anomalies_later_and_the_rest_replays(year: Site) -> None:
     # to see it fail: leave `complete_from` out of storage.stream.replay
     report = year.retain(POLICY)
     assert report.normal > 700
-    assert 0 < report.anomalies < FRAMES // EVERY
-    assert year.number_of_results(anomaly=False) == FRAMES - FRAMES // EVERY - report.normal
-    assert year.number_of_results(anomaly=True) == FRAMES // EVERY - report.anomalies
+    assert 0 < report.anomalies < ANOMALIES
+    assert year.number_of_results(anomaly=False) == FRAMES - ANOMALIES - report.normal
+    assert year.number_of_results(anomaly=True) == ANOMALIES - report.anomalies
     replayed = year.check()
-    assert replayed.decisions > 50  # what follows the first full window is decided again
+    assert replayed.decisions > 50  # those after the first full window
     assert audit(year.engine).expired == report.normal + report.anomalies
     again = year.retain(POLICY)
     assert (again.normal, again.anomalies, again.frames) == (0, 0, 0)
 
 
-def test_a_window_is_rebuilt_from_what_retention_has_left(year: Site) -> None:
-    # to see it fail: delete up to the age, whatever the window needs
+def test_a_window_can_be_rebuilt_after_retention(year: Site) -> None:
+    # to see it fail: delete by age without keeping the window's decisions
     before = window(year)
     report = year.retain(RetentionPolicy(normal_days=1e-6, anomaly_days=1e-6))
     assert report.held >= HOLD_FRAMES
     year.redis.flushall()
-    year.score([FRAMES])  # an anomaly: it does not enter
+    year.score([FRAMES])  # an anomaly, which does not enter the window
     assert window(year) == before
     assert len(before) == 50
     year.score(range(FRAMES + 1, FRAMES + 200))
@@ -176,7 +179,7 @@ def window(site: Site) -> list[float]:
     return [score for _, score in members]
 
 
-def test_a_level_that_was_accepted_before_the_rows_left_does_not_confuse_a_replay(
+def test_decisions_replay_after_deleting_rows_around_an_accepted_baseline(
     site: Site,
 ) -> None:
     site.score(range(100))
@@ -188,10 +191,10 @@ def test_a_level_that_was_accepted_before_the_rows_left_does_not_confuse_a_repla
     assert site.check().decisions > 50
 
 
-def test_settings_that_changed_before_the_rows_left_do_not_confuse_a_replay(site: Site) -> None:
-    # to see it fail: restore a replayed window from rows across a gap as if nothing was missing
+def test_decisions_replay_after_deleting_rows_around_a_change_of_settings(site: Site) -> None:
+    # to see it fail: restore a replayed window from rows on both sides of a gap
     site.score(range(100))
-    site.size = 60
+    site.window_size = 60
     for start in range(100, FRAMES, 100):
         site.score(range(start, start + 100))
     site.retain(POLICY)
@@ -200,7 +203,7 @@ def test_settings_that_changed_before_the_rows_left_do_not_confuse_a_replay(site
 
 def test_a_dry_run_counts_and_deletes_nothing(year: Site) -> None:
     counted = year.retain(POLICY, dry_run=True)
-    assert year.number_of_results(anomaly=False) == FRAMES - FRAMES // EVERY
+    assert year.number_of_results(anomaly=False) == FRAMES - ANOMALIES
     done = year.retain(POLICY)
     assert (counted.normal, counted.anomalies, counted.held) == (
         done.normal,
@@ -209,11 +212,11 @@ def test_a_dry_run_counts_and_deletes_nothing(year: Site) -> None:
     )
 
 
-def test_a_ledger_row_stays_while_its_file_does(year: Site) -> None:
+def test_a_ledger_row_is_kept_as_long_as_its_file(year: Site) -> None:
     # to see it fail: delete ledger rows with their results
     year.retain(POLICY)
     seen = [year.upload(number) for number in range(FRAMES)]
-    assert register(year.engine, seen, now=NOW) == []  # nothing would be scored twice
+    assert register(year.engine, seen, now=NOW) == []  # no frame would be scored twice
     for number in range(0, 100):
         (year.uploads / seen[number].path).unlink()
     assert year.retain(POLICY).frames == 100
@@ -225,7 +228,7 @@ def test_a_ledger_row_stays_while_its_file_does(year: Site) -> None:
 
 
 @pytest.mark.parametrize("how", ["the root is gone", "the root is empty", "the camera is empty"])
-def test_files_on_a_disk_that_is_away_are_not_gone(year: Site, how: str) -> None:
+def test_files_on_an_unmounted_disk_do_not_count_as_deleted(year: Site, how: str) -> None:
     away = year.uploads.with_name("away")
     if how == "the camera is empty":
         (year.uploads / "east").rename(away)
@@ -238,7 +241,7 @@ def test_files_on_a_disk_that_is_away_are_not_gone(year: Site, how: str) -> None
     assert (report.normal > 0, report.frames) == (True, 0)
 
 
-def test_quarantined_and_superseded_frames_go_once_their_files_are_gone(site: Site) -> None:
+def test_quarantined_and_superseded_frames_are_deleted_after_their_files(site: Site) -> None:
     batch = [site.upload(number) for number in range(4)]
     register(site.engine, batch, now=0.0)
     finish(
@@ -257,7 +260,7 @@ def test_quarantined_and_superseded_frames_go_once_their_files_are_gone(site: Si
     site.check()
 
 
-def test_pictures_go_before_rows_and_those_of_anomalies_later(site: Site) -> None:
+def test_pictures_are_deleted_before_rows_and_those_of_anomalies_later(site: Site) -> None:
     site.score(range(60), pictures=True)
     policy = RetentionPolicy(picture_days=1, anomaly_picture_days=2)
     assert site.retain(policy, now=50 * 3600.0).pictured == 24 + 1  # hours 1…24, and hour 0
@@ -269,7 +272,7 @@ def test_pictures_go_before_rows_and_those_of_anomalies_later(site: Site) -> Non
     site.check()
 
 
-def test_pictures_that_no_row_names_go_when_they_are_old(site: Site) -> None:
+def test_old_pictures_that_no_row_names_are_deleted(site: Site) -> None:
     (frame,) = site.score([1], pictures=True)
     named = len(site.pictures())
     orphan = picture_path("east", 1.0, "f" * 32, "sheet")
@@ -313,7 +316,7 @@ Retention(connect(url), Store(Path(pictures)), policy, now=float(now), pause=die
 
 @contextmanager
 def streaming(site: Site) -> Iterator[None]:
-    """New frames are scored all the time, a few at once."""
+    """Score new frames continuously within the block, five at a time."""
     stop, failures = threading.Event(), []
 
     def stream() -> None:
@@ -337,8 +340,8 @@ def streaming(site: Site) -> Iterator[None]:
         assert (connection.scalar(select(func.max(frames.c.arrival))) or 0) > FRAMES
 
 
-def test_a_run_that_is_killed_anywhere_is_finished_by_the_next(site: Site) -> None:
-    # to see it fail: delete a result and note where its stream is complete in two transactions
+def test_a_run_killed_at_any_step_is_completed_by_the_next(site: Site) -> None:
+    # to see it fail: delete results and set `complete_from` in separate transactions
     for start in range(0, FRAMES, 100):
         site.score(range(start, start + 100), pictures=start % 200 == 0)
     url = site.engine.url.render_as_string(hide_password=False)
@@ -366,7 +369,7 @@ def test_a_run_that_is_killed_anywhere_is_finished_by_the_next(site: Site) -> No
     site.check()
 
 
-def test_the_stream_goes_on_meanwhile(year: Site) -> None:
+def test_frames_are_scored_while_retention_runs(year: Site) -> None:
     pauses: list[float] = []
     with streaming(year):
         report = year.retain(POLICY, pause=pauses.append)
@@ -385,17 +388,17 @@ def test_the_stream_goes_on_meanwhile(year: Site) -> None:
         {"picture_days": 5.0, "anomaly_picture_days": 4.0},
     ],
 )
-def test_an_age_that_cannot_be_meant_is_refused(ages: dict[str, float]) -> None:
+def test_implausible_ages_are_rejected(ages: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="days"):
         RetentionPolicy(**ages)
 
 
-def test_nothing_is_deleted_unless_it_was_asked_for(year: Site) -> None:
+def test_the_default_policy_deletes_nothing(year: Site) -> None:
     assert not RetentionPolicy().deletes
     assert year.retain(RetentionPolicy()) == RetentionReport()
 
 
-def test_retention_reads_no_whole_table(engine: Engine, tmp_path: Path) -> None:
+def test_retention_scans_no_table(engine: Engine, tmp_path: Path) -> None:
     open_streams(engine, *(f"camera-{number}" for number in range(5)))
     with writing(engine) as connection:
         ids = [f"{number:032x}" for number in range(20_000)]
