@@ -26,6 +26,8 @@ from tests.storage.examples import EPOCH, MODEL, new_frame, open_streams, result
 #: Where the server believes to be; any other name is refused while there are no accounts.
 BASE = "http://127.0.0.1:8080"
 PASSWORD = "correct horse"
+#: Unix s
+NOW = 1_750_000_000.0
 #: Runs a test on both databases.
 BOTH = pytest.mark.parametrize("database_url", ["sqlite", "postgres"], indirect=True)
 
@@ -105,3 +107,10 @@ class WebSite:
         )
         first = self.committed - len(rows) + 1
         return [replace(row, id=first + number) for number, row in enumerate(rows)]
+
+
+def api(site: WebSite, path: str, **query: Any) -> Any:
+    """The JSON that the API returns for a path."""
+    answer = site.client().get(f"/api/v1/{path}", params=query)
+    assert answer.status_code == 200, answer.text
+    return answer.json()

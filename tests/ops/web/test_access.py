@@ -17,7 +17,7 @@ from ops.web.security.access import COOKIE, hash_password, verify_password
 from ops.web.security.throttle import FAILURES_OF_PAIR, WINDOW_S, LoginThrottle
 from storage.accounts import list_accounts, remove_account
 from storage.db.database import connect
-from tests.ops.cli.test_cli import environment
+from tests.ops.cli.process import environment
 from tests.ops.web.site import PASSWORD, WebSite
 from tests.waiting import PATIENCE_S
 

@@ -16,7 +16,7 @@ import httpx2
 import pytest
 
 from storage.frames.ledger import NewFrame, Quarantined, finish, register
-from tests.ops.cli.test_cli import environment
+from tests.ops.cli.process import environment
 from tests.ops.web.site import WebSite
 from tests.storage.examples import recorded_statements
 from tests.waiting import PATIENCE_S, wait_until
