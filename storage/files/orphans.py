@@ -48,8 +48,8 @@ def _old_files(root: Path, before: float) -> Iterator[str]:
         directory, listed = pending.pop()
         full = root / directory
         if listed:
-            # Emptying a directory updates its mtime, so it is removed in a later run. Young ones
-            # may be new: a worker has just created them. Workers recreate directories that vanish.
+            # Emptying a directory updates its mtime, so it is removed in a later run. A worker
+            # may have just created a young one; workers recreate directories that vanish.
             with suppress(OSError):
                 if full.stat().st_mtime < before:
                     full.rmdir()

@@ -128,8 +128,8 @@ def _run_embedded(model: Path, images: list[Path], folder: Path) -> dict[str, fl
             120 + START_S,
             "a row for every image",
         )
-        books = answer("audit", "--json", *data, env=env)
-        assert books["balanced"] and books["seen"] == len(images) and books["pending"] == 0
+        counts = answer("audit", "--json", *data, env=env)
+        assert counts["balanced"] and counts["seen"] == len(images) and counts["pending"] == 0
         export = folder / "results.csv"
         subprocess.run(
             command("results", "export", *data, "--output", str(export)), env=env, check=True

@@ -1,4 +1,4 @@
-"""Frames, results and query plans that several tests need."""
+"""Frames, results and query plans for the tests."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def new_frame(number: int, camera: str = "north") -> NewFrame:
 
 
 def result(frame: NewFrame, seq: int, **changes: Any) -> ResultRow:
-    """A normal result for the frame, at a position of its stream."""
+    """A normal result for the frame, at position `seq` of its stream."""
     values: dict[str, Any] = {
         "frame_id": frame.frame_id,
         "camera": frame.camera,
@@ -68,13 +68,13 @@ def result(frame: NewFrame, seq: int, **changes: Any) -> ResultRow:
 
 
 def result_row(frame: NewFrame, decision: Decision, *, epoch: str, model_id: str) -> ResultRow:
-    """A normal result for the frame, with this decision in it."""
+    """A normal result for the frame with this decision."""
     values = {**vars(decision), "epoch": epoch, "model_id": model_id}
     return result(frame, **values)
 
 
 def finished_frame(frame_id: str, state: str = "scored") -> dict[str, object]:
-    """A row of `frames`, for tests that need many."""
+    """A row of `frames`, for inserting many at once."""
     return {
         "id": frame_id,
         "camera": "north",
@@ -91,7 +91,7 @@ def finished_frame(frame_id: str, state: str = "scored") -> dict[str, object]:
 
 
 def stored_row(frame_id: str, seq: int, **changes: Any) -> dict[str, object]:
-    """A row of `results`, for tests that need many."""
+    """A row of `results`, for inserting many at once."""
     return row_to_database(result(new_frame(1), seq, **changes)) | {"frame_id": frame_id}
 
 
@@ -103,12 +103,12 @@ def open_streams(engine: Engine, *cameras: str, epoch: str = EPOCH, model_id: st
 
 @dataclass
 class Statements:
-    """Statements that reached the database, with their parameters."""
+    """Statements sent to the database, with their parameters."""
 
     seen: list[tuple[str, Any]] = field(default_factory=list)
 
     def plans(self, engine: Engine) -> str:
-        """How the database goes about them, one step a line."""
+        """Their query plans, one step per line."""
         explain = "EXPLAIN QUERY PLAN " if engine.dialect.name == "sqlite" else "EXPLAIN "
         lines: list[str] = []
         with reading(engine) as connection:
@@ -122,7 +122,7 @@ class Statements:
 
 @contextmanager
 def recorded_statements(engine: Engine) -> Iterator[Statements]:
-    """Record what is sent to the database meanwhile."""
+    """Record the statements sent to the database within the block."""
     statements = Statements()
 
     def note(

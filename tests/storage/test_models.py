@@ -51,7 +51,7 @@ def test_loading_an_unknown_model_raises_model_not_found(engine: Engine) -> None
         load_model(engine, "abc")
 
 
-def test_a_damaged_model_is_refused(engine: Engine) -> None:
+def test_a_damaged_model_is_rejected(engine: Engine) -> None:
     model = bundle(1)
     save_model(engine, model, now=1.0, activate=True)
     with writing(engine) as connection:

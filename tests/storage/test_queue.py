@@ -1,4 +1,4 @@
-"""The queue's contract: its message, and the state that producers read."""
+"""The queue contract: its message, and the state that producers read."""
 
 import json
 import time
@@ -62,12 +62,12 @@ def test_a_foreign_message_only_raises_invalid_message(message: Any) -> None:
         [1, [frame_id(1)]],
     ],
 )
-def test_nearly_valid_messages_are_refused(message: Any) -> None:
+def test_nearly_valid_messages_are_rejected(message: Any) -> None:
     with pytest.raises(InvalidMessage):
         FrameBatch.decode(message)
 
 
-def test_waiting_frames_are_in_flight(redis: Redis) -> None:
+def test_queued_frames_are_in_flight(redis: Redis) -> None:
     queue = FrameQueue(redis)
     queue.enqueue([frame_id(1), frame_id(2)])
     queue.enqueue([frame_id(3)])

@@ -207,7 +207,7 @@ def _burst(
         lines.append(f"| scored after | {time.monotonic() - began:.0f} s |")
     found = ledger_counts(engine)
     lines += [
-        f"| books | {found.seen} seen, {found.scored} scored, {found.pending} pending, "
+        f"| ledger counts | {found.seen} seen, {found.scored} scored, {found.pending} pending, "
         f"{'balanced' if found.balanced else 'NOT BALANCED'} |",
         f"| Redis at most | {max(redis_mib):.1f} MiB |",
     ]

@@ -45,4 +45,4 @@ def test_scan_study_registers_no_file_twice(
     shown = capsys.readouterr().out
     assert "| registered by the first scan | 1500 |" in shown
     assert "| registered again by the second | 0 |" in shown
-    assert "| books | 2200 seen, 0 scored, 700 pending, balanced |" in shown
+    assert "| ledger counts | 2200 seen, 0 scored, 700 pending, balanced |" in shown

@@ -6,8 +6,8 @@ _QUEUE = "test_security.py::test_what_is_written_into_the_queue_runs_nothing_and
 _BUNDLE = "test_security.py::test_a_bundle_with_a_pickle_in_it_is_refused_unread"
 _CODE = "test_security.py::test_names_are_never_code"
 _LOG = "test_security.py::test_a_name_cannot_write_lines_into_a_log"
-_SAID = "test_security.py::test_no_password_is_ever_said"
-_WRONG = "test_security.py::test_no_wrong_address_is_told_with_its_password"
+_SAID = "test_secrets.py::test_no_password_is_ever_said"
+_WRONG = "test_secrets.py::test_no_wrong_address_is_told_with_its_password"
 
 REMOVALS = (
     Removal(

@@ -122,7 +122,7 @@ REMOVALS = (
     ),
     Removal(
         "addresses-have-no-password",
-        (_PASSWORD, "test_security.py::test_no_password_is_ever_said"),
+        (_PASSWORD, "test_secrets.py::test_no_password_is_ever_said"),
         (
             Edit(
                 "storage/queue.py",

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from tests.ops.cli.test_cli import command, run
+from tests.ops.cli.process import command, run
 
 CONTENDER_KEYS = {
     "name",

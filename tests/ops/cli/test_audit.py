@@ -1,4 +1,4 @@
-"""`audit --replay` on books that are right, and on books that somebody has changed."""
+"""`audit --replay` on consistent results, and on results that were modified."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from thermal.detection.bundle import Bundle
 from thermal.threshold import WindowConfig
 
 CAMERAS = ("east", "west")
-#: Frames of each camera; the last but one of each is far above the others.
+#: Frames per camera; the score of the last but one is far above the others.
 FRAMES = 30
 
 
 @pytest.fixture
-def books(engine: Engine, redis_url: str, bundle: Bundle) -> Iterator[Engine]:
-    """Two cameras with `FRAMES` decisions each, as workers leave them."""
+def database(engine: Engine, redis_url: str, bundle: Bundle) -> Iterator[Engine]:
+    """A database with two cameras and `FRAMES` decisions of each, as workers write them."""
     save_model(engine, bundle, now=0.0, activate=True)
     with Redis.from_url(redis_url) as redis:
         windows = RollingWindows(redis, WindowConfig(window_size=20, learn_frames=5))
@@ -75,12 +75,12 @@ def tamper(engine: Engine, frame: NewFrame, **changes: Any) -> None:
         assert connection.execute(changed).rowcount == 1
 
 
-def test_decisions_that_nobody_changed_replay(books: Engine) -> None:
-    shown = audit(books, "--replay")
+def test_unmodified_decisions_replay(database: Engine) -> None:
+    shown = audit(database, "--replay")
     assert shown.exit_code == 0, shown.output
     assert "60 decisions of 2 streams recomputed: 0 differ, 0 are missing" in shown.stdout
     assert "every decision is reproduced" in shown.stdout
-    found = json.loads(audit(books, "--replay", "--json").stdout)
+    found = json.loads(audit(database, "--replay", "--json").stdout)
     assert found["balanced"]
     assert found["replay"] == {
         "consistent": True,
@@ -93,8 +93,8 @@ def test_decisions_that_nobody_changed_replay(books: Engine) -> None:
     }
 
 
-def test_without_replay_nothing_is_decided_again(books: Engine) -> None:
-    assert json.loads(audit(books, "--json").stdout)["replay"] is None
+def test_without_replay_no_decision_is_recomputed(database: Engine) -> None:
+    assert json.loads(audit(database, "--json").stdout)["replay"] is None
 
 
 @pytest.mark.parametrize(
@@ -107,13 +107,13 @@ def test_without_replay_nothing_is_decided_again(books: Engine) -> None:
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )
-def test_a_decision_that_was_changed_is_named(
-    books: Engine, changes: dict[str, Any], named: str
+def test_a_modified_decision_is_reported(
+    database: Engine, changes: dict[str, Any], named: str
 ) -> None:
     # to see it fail: leave out the comparison in storage.stream.replay, or the exit code
     frame = new_frame(FRAMES - 2, "west")
-    tamper(books, frame, **changes)
-    shown = audit(books, "--replay")
+    tamper(database, frame, **changes)
+    shown = audit(database, "--replay")
     assert shown.exit_code == 1
     # a decision was changed, not an outcome
     assert "every frame has exactly one outcome" in shown.stdout
@@ -121,21 +121,21 @@ def test_a_decision_that_was_changed_is_named(
     [line, *_] = [line for line in shown.stdout.splitlines() if line.startswith("  ")]
     assert line.startswith(f"  camera west, decision {FRAMES - 1} (frame {frame.frame_id}): ")
     assert named in line
-    found = json.loads(audit(books, "--replay", "--json").stdout)
+    found = json.loads(audit(database, "--replay", "--json").stdout)
     assert not found["replay"]["consistent"]
     assert found["replay"]["mismatches"] >= 1
     assert line.strip() in found["replay"]["described"]
-    assert audit(books).exit_code == 0
+    assert audit(database).exit_code == 0
 
 
-def test_a_frame_that_was_removed_with_its_result_is_missing(books: Engine) -> None:
-    # to see it fail: do not count the numbers that are passed over in storage.stream.replay
+def test_a_frame_deleted_with_its_result_is_reported_as_missing(database: Engine) -> None:
+    # to see it fail: do not count skipped numbers in storage.stream.replay
     frame_id = new_frame(10, "east").frame_id
-    with writing(books) as connection:
+    with writing(database) as connection:
         connection.execute(delete(results).where(results.c.frame_id == frame_id))
         connection.execute(delete(frames).where(frames.c.id == frame_id))
-    answer = audit(books, "--replay", "--json")
+    answer = audit(database, "--replay", "--json")
     assert answer.exit_code == 1
     found = json.loads(answer.stdout)
-    assert found["balanced"]  # each of the others has its outcome
+    assert found["balanced"]  # every other frame has its outcome
     assert found["replay"]["missing"] == 1

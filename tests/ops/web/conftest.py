@@ -1,4 +1,4 @@
-"""A server to ask."""
+"""A server to send requests to."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.ops.web.site import WebSite
 
 @pytest.fixture
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """SQLite; PostgreSQL where a test asks for it by `BOTH`."""
+    """SQLite; tests marked `BOTH` also run on PostgreSQL."""
     if getattr(request, "param", "sqlite") == "postgres":
         return str(request.getfixturevalue("postgres_url"))
     return f"sqlite:///{tmp_path / 'thermalwatch.db'}"

@@ -1,4 +1,4 @@
-"""A server with a database, a Redis and a state directory, asked without a network."""
+"""A server with database, Redis and state directory, called without a network."""
 
 from __future__ import annotations
 
@@ -23,16 +23,18 @@ from storage.frames.ledger import register
 from storage.results.commit import commit_results
 from tests.storage.examples import EPOCH, MODEL, new_frame, open_streams, result
 
-#: Where the server believes to be; any other name is refused while there are no accounts.
+#: URL of the server; other host names are rejected while there are no accounts.
 BASE = "http://127.0.0.1:8080"
 PASSWORD = "correct horse"
+#: Unix s
+NOW = 1_750_000_000.0
 #: Runs a test on both databases.
 BOTH = pytest.mark.parametrize("database_url", ["sqlite", "postgres"], indirect=True)
 
 
 @dataclass
 class WebSite:
-    """The parts of one server."""
+    """A server and the parts that it uses."""
 
     engine: Engine
     redis: Redis
@@ -40,14 +42,14 @@ class WebSite:
     settings: Settings
     services: Services = field(init=False)
     committed: int = 0
-    now: float | None = None  #: what the server's clock says; the real time if None
+    now: float | None = None  #: time of the server's clock (Unix s); the real time if None
 
     def __post_init__(self) -> None:
         self.services = self.new_services()
         self.app = create_app(self.services)
 
     def new_services(self, *, loopback: bool = True) -> Services:
-        """Services as a server that starts now has them."""
+        """The services of a newly started server."""
         return make_services(
             self.settings, self.engine, self.redis, loopback=loopback, clock=self.clock
         )
@@ -57,7 +59,7 @@ class WebSite:
         return time.time() if self.now is None else self.now
 
     def client(self, *, token: str | None = None, base: str = BASE) -> TestClient:
-        """A program, or a browser without cookies yet."""
+        """A client without cookies: a program, with `token`, or a new browser."""
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         return TestClient(
             self.app,
@@ -68,17 +70,17 @@ class WebSite:
         )
 
     def account(self, name: str, role: Role) -> None:
-        """An account with `PASSWORD`."""
+        """Add an account with `PASSWORD`."""
         add_account(self.engine, name, role, hash_password(PASSWORD), now=1.0)
 
     def with_token(self, name: str, role: Role) -> TestClient:
-        """A program that acts for a new account."""
+        """A client with an API token of a new account."""
         self.account(name, role)
         add_token(self.engine, name, f"tw_{name}", now=1.0)
         return self.client(token=f"tw_{name}")
 
     def logged_in(self, name: str) -> TestClient:
-        """A browser of somebody who has logged in."""
+        """A browser that is logged in."""
         client = self.client()
         answer = client.post("/login", data={"name": name, "password": PASSWORD, "next": "/"})
         assert answer.status_code == 303, answer.text
@@ -86,7 +88,7 @@ class WebSite:
         return client
 
     def commit(self, changes: Sequence[dict[str, Any]]) -> list[ResultRow]:
-        """One result for each set of changes, with the ledger's rows that belong to it."""
+        """Commit one result for each set of changes, with its ledger row; return the results."""
         rows = []
         for change in changes:
             self.committed += 1
@@ -105,3 +107,10 @@ class WebSite:
         )
         first = self.committed - len(rows) + 1
         return [replace(row, id=first + number) for number, row in enumerate(rows)]
+
+
+def api(site: WebSite, path: str, **query: Any) -> Any:
+    """The JSON that the API returns for a path."""
+    answer = site.client().get(f"/api/v1/{path}", params=query)
+    assert answer.status_code == 200, answer.text
+    return answer.json()

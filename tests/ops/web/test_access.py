@@ -1,4 +1,4 @@
-"""Who gets in, and who does not."""
+"""Authentication, roles, and protection against other sites and password guessing."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from ops.web.security.access import COOKIE, hash_password, verify_password
 from ops.web.security.throttle import FAILURES_OF_PAIR, WINDOW_S, LoginThrottle
 from storage.accounts import list_accounts, remove_account
 from storage.db.database import connect
-from tests.ops.cli.test_cli import environment
+from tests.ops.cli.process import environment
 from tests.ops.web.site import PASSWORD, WebSite
 from tests.waiting import PATIENCE_S
 
 CAMERAS = "/api/v1/cameras"
 
 
-def test_without_accounts_who_sits_at_the_machine_is_admin(site: WebSite) -> None:
+def test_without_accounts_local_requests_act_as_admin(site: WebSite) -> None:
     me = site.client().get("/api/v1/me").json()
     assert me == {"name": "local", "role": "admin", "csrf_token": None}
 
 
-def test_with_an_account_nobody_gets_in_without_credentials(site: WebSite) -> None:
+def test_with_an_account_requests_without_credentials_are_rejected(site: WebSite) -> None:
     site.account("anna", "admin")
     client = site.client()
     for path in (CAMERAS, "/api/v1/results", "/api/v1/events", "/metrics", "/api/v1/me"):
@@ -41,14 +41,14 @@ def test_with_an_account_nobody_gets_in_without_credentials(site: WebSite) -> No
     assert site.client(token="tw_guess").get(CAMERAS).status_code == 401
 
 
-def test_pages_send_who_is_not_logged_in_to_the_login(site: WebSite) -> None:
+def test_pages_redirect_to_the_login_without_a_session(site: WebSite) -> None:
     site.account("anna", "admin")
     answer = site.client().get("/history?camera=x", headers={"Accept": "text/html"})
     assert answer.status_code == 303
     assert answer.headers["location"] == "/login?next=%2Fhistory%3Fcamera%3Dx"
 
 
-def test_login_gives_a_session_that_logout_ends(site: WebSite) -> None:
+def test_login_starts_a_session_that_logout_ends(site: WebSite) -> None:
     site.account("anna", "reviewer")
     client = site.client()
     answer = client.post("/login", data={"name": "anna", "password": PASSWORD, "next": "/history"})
@@ -72,7 +72,7 @@ def test_the_cookie_is_secure_behind_https(site: WebSite) -> None:
     assert "secure" in answer.headers["set-cookie"].lower()
 
 
-def test_a_session_is_over_when_its_time_is(site: WebSite) -> None:
+def test_a_session_expires(site: WebSite) -> None:
     site.account("anna", "viewer")
     secret = site.services.access.login("anna", PASSWORD)
     assert secret is not None
@@ -82,7 +82,7 @@ def test_a_session_is_over_when_its_time_is(site: WebSite) -> None:
 
 
 @pytest.mark.parametrize("place", ["//evil.example", "https://evil.example", "/\\evil", "x\n"])
-def test_a_login_leads_nowhere_else(site: WebSite, place: str) -> None:
+def test_a_login_does_not_redirect_to_another_site(site: WebSite, place: str) -> None:
     site.account("anna", "viewer")
     form = {"name": "anna", "password": PASSWORD, "next": place}
     assert site.client().post("/login", data=form).headers["location"] == "/"
@@ -98,7 +98,7 @@ def test_a_login_leads_nowhere_else(site: WebSite, place: str) -> None:
         ("POST", "/api/v1/cameras/x/accept-baseline", "admin"),
     ],
 )
-def test_a_role_that_does_not_suffice_is_refused(
+def test_requests_that_require_a_higher_role_are_rejected(
     site: WebSite, method: str, path: str, role: str
 ) -> None:
     body = {"verdict": "confirmed", "result_ids": [1]}
@@ -111,7 +111,7 @@ def test_a_role_that_does_not_suffice_is_refused(
         assert site.with_token("ralf", "reviewer").request(method, path).status_code == 403
 
 
-def test_a_session_needs_its_csrf_token_for_whatever_changes_something(site: WebSite) -> None:
+def test_unsafe_requests_of_a_session_need_its_csrf_token(site: WebSite) -> None:
     (row,) = site.commit([{"anomaly": True}])
     site.account("anna", "reviewer")
     client = site.logged_in("anna")
@@ -139,14 +139,14 @@ def test_pages_of_other_sites_cannot_use_a_server_without_accounts(
     assert site.client().post(path, json=body, headers=own).status_code == 201
 
 
-def test_a_name_that_was_pointed_at_this_machine_is_refused(site: WebSite) -> None:
+def test_a_foreign_host_name_is_rejected(site: WebSite) -> None:
     rebound = site.client(base="http://evil.example:8080")
     assert rebound.get(CAMERAS).status_code == 421
     assert site.client(base="http://localhost:8080").get(CAMERAS).status_code == 200
     assert site.client(base="http://[::1]:8080").get(CAMERAS).status_code == 200
 
 
-def test_a_server_that_others_reach_trusts_nobody_when_the_last_account_goes(
+def test_a_public_server_grants_no_access_after_its_last_account_is_removed(
     site: WebSite,
 ) -> None:
     site.account("anna", "admin")
@@ -155,7 +155,7 @@ def test_a_server_that_others_reach_trusts_nobody_when_the_last_account_goes(
     assert site.client().get(CAMERAS).status_code == 401
 
 
-def test_guessing_passwords_is_held_up_and_others_are_not(site: WebSite) -> None:
+def test_failed_logins_are_rate_limited_per_account(site: WebSite) -> None:
     site.account("anna", "admin")
     site.account("bert", "admin")
     wrong = {"name": "anna", "password": "wrong guess"}
@@ -168,7 +168,7 @@ def test_guessing_passwords_is_held_up_and_others_are_not(site: WebSite) -> None
     site.logged_in("bert")
 
 
-def test_who_waits_long_enough_may_try_again() -> None:
+def test_a_rate_limit_ends_after_its_window() -> None:
     now = [0.0]
     throttle = LoginThrottle(lambda: now[0])
     for _ in range(FAILURES_OF_PAIR):
@@ -179,7 +179,7 @@ def test_who_waits_long_enough_may_try_again() -> None:
     assert throttle.wait_s("anna", "10.0.0.1") == 0
 
 
-def test_an_unknown_account_is_checked_like_a_known_one(site: WebSite) -> None:
+def test_an_unknown_account_is_checked_like_an_existing_one(site: WebSite) -> None:
     stored = hash_password(PASSWORD)
     assert stored.startswith("$argon2id$")
     assert verify_password(stored, PASSWORD)
@@ -193,7 +193,7 @@ def test_an_unknown_account_is_checked_like_a_known_one(site: WebSite) -> None:
     assert answer.status_code == 401, odd
 
 
-def test_every_answer_tells_browsers_to_be_careful(site: WebSite) -> None:
+def test_every_response_has_security_headers(site: WebSite) -> None:
     for path in ("/healthz", CAMERAS, "/api/v1/results/1", "/login"):
         headers = site.client().get(path).headers
         policy = headers["content-security-policy"]
@@ -204,7 +204,7 @@ def test_every_answer_tells_browsers_to_be_careful(site: WebSite) -> None:
         assert headers["referrer-policy"] == "same-origin"
 
 
-def test_a_server_for_others_does_not_start_without_accounts(tmp_path: Path) -> None:
+def test_a_public_server_does_not_start_without_accounts(tmp_path: Path) -> None:
     words = ["serve", "--host", "0.0.0.0", "--port", "0", "--data", str(tmp_path / "state")]
     answer = CliRunner().invoke(cli, words)
     assert answer.exit_code == 2
@@ -212,7 +212,7 @@ def test_a_server_for_others_does_not_start_without_accounts(tmp_path: Path) -> 
     assert "account add NAME --role admin" in answer.output
 
 
-def test_a_port_that_is_taken_is_said_clearly(tmp_path: Path) -> None:
+def test_a_port_in_use_is_reported_with_what_to_do(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         answer = CliRunner().invoke(

@@ -1,4 +1,4 @@
-"""Live news, and the server as a process."""
+"""Live updates, and the server as a process."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ import httpx2
 import pytest
 
 from storage.frames.ledger import NewFrame, Quarantined, finish, register
-from tests.ops.cli.test_cli import environment
+from tests.ops.cli.process import environment
 from tests.ops.web.site import WebSite
 from tests.storage.examples import recorded_statements
 from tests.waiting import PATIENCE_S, wait_until
 
 
 async def next_update(events: AsyncIterator[str]) -> dict[str, float]:
-    """The data of the next `update`."""
+    """The data of the next `update` event."""
     async with asyncio.timeout(60):
         async for event in events:
             if event.startswith("event: update"):
@@ -33,7 +33,7 @@ async def next_update(events: AsyncIterator[str]) -> dict[str, float]:
     raise AssertionError("the events ended")
 
 
-def test_results_reviews_and_quarantines_are_news(site: WebSite) -> None:
+def test_results_reviews_and_quarantines_send_updates(site: WebSite) -> None:
     async def listen() -> None:
         live = site.services.live
         events = live.events()
@@ -54,7 +54,7 @@ def test_results_reviews_and_quarantines_are_news(site: WebSite) -> None:
     asyncio.run(listen())
 
 
-def test_fifty_listeners_cost_the_database_as_much_as_one(site: WebSite) -> None:
+def test_fifty_listeners_send_no_more_queries_than_one(site: WebSite) -> None:
     async def listen(number: int) -> int:
         live = site.new_services().live
         with recorded_statements(site.engine) as statements:
@@ -99,7 +99,7 @@ def server(tmp_path: Path) -> Iterator[Server]:
     running.process.wait()
 
 
-def test_a_server_serves_news_and_ends_in_order_while_somebody_listens(server: Server) -> None:
+def test_a_server_sends_updates_and_stops_cleanly_while_a_client_listens(server: Server) -> None:
     first = json.loads(server.log.read_text().splitlines()[0])
     assert (first["level"], first["logger"]) == ("info", "ops.web.server")
     with httpx2.Client(base_url=server.url, timeout=PATIENCE_S) as client:

@@ -1,4 +1,4 @@
-"""Metrics: readable for Prometheus, documented, and true."""
+"""Metrics are valid for Prometheus, documented and correct."""
 
 from __future__ import annotations
 
@@ -32,22 +32,22 @@ def scrape(site: WebSite) -> dict[str, Metric]:
 
 
 def values(site: WebSite, name: str) -> dict[tuple[str, ...], float]:
-    """Samples of a metric by the values of their labels."""
+    """Samples of a metric by label values."""
     families = scrape(site)
     samples = [s for family in families.values() for s in family.samples if s.name == name]
     return {tuple(sample.labels.values()): sample.value for sample in samples}
 
 
 def documented() -> dict[str, tuple[set[str], str]]:
-    """Name → labels and type, as the table has them."""
+    """Name → labels and type, from the table in the documentation."""
     rows = re.findall(
         r"^\| `(thermalwatch_\w+)(?:\{([\w,]+)\})?` \| (\w+) \|", DOCS.read_text(), re.M
     )
     return {name: (set(labels.split(",")) - {""}, kind) for name, labels, kind in rows}
 
 
-def busy(site: WebSite, bundle: Bundle) -> None:
-    """Something to tell for every metric."""
+def fill(site: WebSite, bundle: Bundle) -> None:
+    """Give every metric a sample."""
     save_model(site.engine, bundle, now=1.0, activate=True)
     rows = site.commit([{"anomaly": True}, {}])
     with writing(site.engine) as connection:
@@ -66,11 +66,11 @@ def busy(site: WebSite, bundle: Bundle) -> None:
 def test_every_documented_metric_exists_and_every_metric_is_documented(
     site: WebSite, bundle: Bundle
 ) -> None:
-    busy(site, bundle)
+    fill(site, bundle)
     site.client().get("/api/v1/cameras")
     found: dict[str, tuple[set[str], str]] = {}
     for family in scrape(site).values():
-        # the parser takes `_total` off counters, and has `_info` for a gauge
+        # the parser removes `_total` from counters and treats `_info` as a gauge
         name = f"{family.name}_total" if family.type == "counter" else family.name
         labels = {key for sample in family.samples for key in sample.labels} - {"le"}
         found[name] = (labels, family.type)
@@ -79,7 +79,7 @@ def test_every_documented_metric_exists_and_every_metric_is_documented(
 
 @BOTH
 def test_frames_are_counted_by_camera_and_outcome(site: WebSite, bundle: Bundle) -> None:
-    busy(site, bundle)
+    fill(site, bundle)
     frames = values(site, "thermalwatch_frames_total")
     assert frames == {("north", "scored"): 2, ("north", "quarantined"): 1}
     assert values(site, "thermalwatch_anomalies_total") == {("north",): 1}
@@ -88,7 +88,7 @@ def test_frames_are_counted_by_camera_and_outcome(site: WebSite, bundle: Bundle)
 
 
 @BOTH
-def test_counters_never_fall_and_late_numbers_are_not_missed(site: WebSite) -> None:
+def test_counters_never_decrease_and_include_late_commits(site: WebSite) -> None:
     site.now = 1_000_000.0
 
     def scored() -> dict[tuple[str, ...], float]:
@@ -100,7 +100,7 @@ def test_counters_never_fall_and_late_numbers_are_not_missed(site: WebSite) -> N
     assert scored() == {("north", "scored"): 3}
     site.commit([{"scored_at": site.now}, {"scored_at": site.now, "camera": "south"}])
     expected = {("north", "scored"): 4, ("south", "scored"): 1}
-    for _ in range(4):  # past the time for which numbers count as open
+    for _ in range(4):  # beyond the time for which late commits are expected
         assert scored() == expected
     (late,) = site.commit([{"scored_at": site.now}])
     assert scored() == expected | {("north", "scored"): 5}
@@ -114,7 +114,7 @@ def test_counters_never_fall_and_late_numbers_are_not_missed(site: WebSite) -> N
     assert scored() == expected | {("north", "scored"): 5, ("north", "quarantined"): 1}
 
 
-def test_a_server_that_starts_later_counts_the_same(site: WebSite) -> None:
+def test_a_restarted_server_has_the_same_counts(site: WebSite) -> None:
     now = time.time()
     site.commit([{"scored_at": now - age} for age in (5000, 500, 50, 5)])
     for _ in range(2):
@@ -124,11 +124,11 @@ def test_a_server_that_starts_later_counts_the_same(site: WebSite) -> None:
         assert (status["frames_last_minute"], status["frames_last_hour"]) == (2, 3)
 
 
-def test_stage_durations_are_added_up_as_a_histogram(site: WebSite, bundle: Bundle) -> None:
-    busy(site, bundle)
+def test_stage_durations_are_exported_as_a_histogram(site: WebSite, bundle: Bundle) -> None:
+    fill(site, bundle)
     add_durations(site.redis, {"read": [BUCKETS_S[0]]})
     read = read_durations(site.redis)["read"]
-    assert read.buckets[0] == 1  # a bound belongs to its bucket
+    assert read.buckets[0] == 1  # bounds are inclusive
     assert (read.buckets[-2], read.buckets[-1]) == (2, 3)
     counts = values(site, "thermalwatch_stage_duration_seconds_count")
     assert counts == {("read",): 3, ("commit",): 1}

@@ -1,4 +1,4 @@
-"""Requests made up from the OpenAPI document: whatever comes, the server has an answer."""
+"""Requests generated from the OpenAPI document never make the server fail."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from schemathesis.core.result import Ok
 
 from tests.ops.web.site import WebSite
 
-#: Requests made up for each operation and kind; all of them together stay below a minute.
+#: Requests per operation and mode; all of them together take less than a minute.
 EXAMPLES = 8
-#: Seconds for an answer on a busy machine.
+#: Seconds to wait for a response on a busy machine.
 PATIENCE_S = 120
 HOST = {"Host": "127.0.0.1:8080"}
 
 
-def test_whatever_is_asked_the_server_has_an_answer(site: WebSite) -> None:
+def test_generated_requests_get_valid_responses(site: WebSite) -> None:
     site.commit([{"anomaly": True}, {}])
     schema = schemathesis.openapi.from_asgi("/api/v1/openapi.json", site.app, headers=HOST)
     found = list(schema.get_all_operations())
@@ -29,14 +29,14 @@ def test_whatever_is_asked_the_server_has_an_answer(site: WebSite) -> None:
     paths = {(operation.method.upper(), operation.path) for operation in operations}
     assert len(paths) >= 20
     for operation in operations:
-        if not operation.path.endswith("/events"):  # its answer has no end
+        if not operation.path.endswith("/events"):  # its response never ends
             ask(operation, GenerationMode.POSITIVE)
-            with suppress(Unsatisfiable):  # nothing about it can be wrong
+            with suppress(Unsatisfiable):  # no invalid request exists
                 ask(operation, GenerationMode.NEGATIVE)
 
 
 def ask(operation: APIOperation[Any, Any, Any, Any], mode: GenerationMode) -> None:
-    """Ask for an operation as its description has it, or (negative) in spite of it."""
+    """Send requests that match the description of an operation or (negative) violate it."""
 
     @given(case=operation.as_strategy(generation_mode=mode))
     @settings(

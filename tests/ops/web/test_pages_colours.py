@@ -1,4 +1,4 @@
-"""Text can be read: every pair of colours that meets on a page has the contrast of WCAG 2 AA."""
+"""Every pair of text and background colours has the contrast that WCAG 2 AA requires."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import ops.web
 
 TOKENS = Path(ops.web.__file__).parent / "static" / "css" / "tokens.css"
 
-#: Text colour and what is behind it.
+#: Text colours and their backgrounds.
 PAIRS = [
     (text, behind)
     for text in ("text", "quiet", "accent")
@@ -29,7 +29,7 @@ PAIRS = [
 
 
 def colours(theme: str) -> dict[str, str]:
-    """The theme's colours by name; what it does not name is the dark one's."""
+    """The theme's colours by name; those that it does not define come from the dark theme."""
     blocks = re.findall(r"(:root[^{]*)\{([^}]*)\}", TOKENS.read_text())
     found: dict[str, str] = {}
     for selector, body in blocks:
@@ -39,7 +39,7 @@ def colours(theme: str) -> dict[str, str]:
 
 
 def luminance(colour: str) -> float:
-    """Relative luminance (WCAG 2)."""
+    """Relative luminance (WCAG 2), 0 to 1."""
     channels = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
     linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
@@ -47,7 +47,7 @@ def luminance(colour: str) -> float:
 
 @pytest.mark.parametrize("theme", ["dark", "light"])
 @pytest.mark.parametrize(("text", "behind"), PAIRS)
-def test_text_stands_out(theme: str, text: str, behind: str) -> None:
+def test_text_has_enough_contrast(theme: str, text: str, behind: str) -> None:
     found = colours(theme)
     light, dark = sorted((luminance(found[text]), luminance(found[behind])), reverse=True)
     assert (light + 0.05) / (dark + 0.05) >= 4.5

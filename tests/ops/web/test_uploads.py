@@ -1,4 +1,4 @@
-"""Uploads over HTTP: what is taken, where it goes, and what is refused."""
+"""Uploads over HTTP: what is accepted, where it is stored, and what is rejected."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ def test_an_upload_becomes_a_frame_of_its_camera(site: WebSite) -> None:
     assert [(frame.camera, frame.path) for frame in batch] == [("north", "north/a.png")]
 
 
-def test_without_a_name_each_upload_gets_its_own(site: WebSite) -> None:
+def test_an_upload_without_a_name_gets_a_unique_one(site: WebSite) -> None:
     first, second = send(site, picture(1)), send(site, picture(2))
     assert first[0] == second[0] == 202
     assert files(site) == sorted([first[1], second[1]])
     assert first[1].endswith(".png") and first[1] != second[1]
 
 
-def test_a_form_with_a_file_is_an_upload_too(site: WebSite) -> None:
+def test_a_file_can_be_uploaded_by_a_form(site: WebSite) -> None:
     answer = site.client().post(
         "/api/v1/images",
         params={"camera": "north"},
@@ -56,7 +56,7 @@ def test_a_form_with_a_file_is_an_upload_too(site: WebSite) -> None:
     assert empty.status_code == 422
 
 
-def test_a_name_that_is_taken_is_refused_and_nothing_is_overwritten(site: WebSite) -> None:
+def test_an_existing_file_is_not_overwritten(site: WebSite) -> None:
     send(site, picture(1), name="a.png")
     assert send(site, picture(2), name="a.png")[0] == 409
     assert (site.folder / "watch" / "north" / "a.png").read_bytes() == picture(1)
@@ -83,7 +83,7 @@ def test_a_name_that_is_taken_is_refused_and_nothing_is_overwritten(site: WebSit
         ({"camera": "linked"}, 409),
     ],
 )
-def test_no_name_leads_out_of_the_camera_s_folder(
+def test_invalid_names_are_rejected_and_write_nothing(
     site: WebSite, words: dict[str, str], status: int
 ) -> None:
     elsewhere = site.folder / "elsewhere"
@@ -98,7 +98,7 @@ def with_settings(site: WebSite, settings: Settings) -> WebSite:
     return WebSite(site.engine, site.redis, site.folder, settings)
 
 
-def test_a_configured_folder_is_used(site: WebSite) -> None:
+def test_an_upload_goes_to_the_camera_s_configured_folder(site: WebSite) -> None:
     cameras = {"north": CameraSettings(path="site/n"), "out": CameraSettings(path="../elsewhere")}
     configured = with_settings(site, site.settings.model_copy(update={"cameras": cameras}))
     assert send(configured, picture(1), name="a.png") == (202, "site/n/a.png")
@@ -106,21 +106,25 @@ def test_a_configured_folder_is_used(site: WebSite) -> None:
 
 
 @pytest.mark.parametrize("data", [b"", b"no image", b"\x89PNG\r\n\x1a\n", picture(1)[:-40]])
-def test_what_is_no_image_is_refused_and_leaves_nothing(site: WebSite, data: bytes) -> None:
+def test_a_file_that_is_not_an_image_is_rejected_without_leftovers(
+    site: WebSite, data: bytes
+) -> None:
     status, detail = send(site, data, name="a.png")
     assert status == 422
     assert "not an image" in detail
     assert files(site) == []
 
 
-def test_a_type_that_is_no_image_is_refused(site: WebSite) -> None:
+def test_a_content_type_that_is_not_an_image_is_rejected(site: WebSite) -> None:
     answer = site.client().post(
         "/api/v1/images", params={"camera": "north"}, content=b"{}", headers={"Content-Type": "x/y"}
     )
     assert answer.status_code == 415
 
 
-def test_what_is_too_large_is_refused_before_and_while_it_is_read(site: WebSite) -> None:
+def test_a_body_that_is_too_large_is_rejected_with_and_without_a_stated_length(
+    site: WebSite,
+) -> None:
     small = with_settings(
         site, site.settings.model_copy(update={"limits": LimitSettings(max_bytes=1024)})
     )
@@ -144,7 +148,7 @@ def test_what_is_too_large_is_refused_before_and_while_it_is_read(site: WebSite)
     assert small.client().post("/api/v1/reviews", content=body).status_code == 413
 
 
-def test_without_a_watch_directory_here_there_are_no_uploads(site: WebSite) -> None:
+def test_uploads_are_rejected_without_a_watch_directory(site: WebSite) -> None:
     none = with_settings(site, site.settings.model_copy(update={"watch": ()}))
     assert send(none, picture(1), name="a.png")[0] == 409
     gone = with_settings(site, site.settings.model_copy(update={"watch": (Path("/nowhere"),)}))

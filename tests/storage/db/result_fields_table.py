@@ -1,6 +1,6 @@
 """The table of fields in docs/results.md.
 
-``python -m tests.storage.db.result_fields_table`` writes it anew from the declaration.
+``python -m tests.storage.db.result_fields_table`` updates it from the declaration.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def _line(field: Field) -> str:
 
 
 def documented() -> str:
-    """The table that the document has."""
+    """The table in the document."""
     return DOCUMENT.read_text(encoding="utf-8").partition(_BEGIN)[2].partition(_END)[0]
 
 

@@ -1,4 +1,4 @@
-"""The door to the database."""
+"""Connections to the database and their transactions."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ NORTH = {"name": "north", "first_seen_at": 1.0, "last_frame_at": 1.0}
 @pytest.mark.parametrize(
     "url", ["postgres://u@h/d", "postgresql://u@h/d", "postgresql+psycopg://u@h/d"]
 )
-def test_every_usual_spelling_of_a_postgres_url_means_psycopg(url: str) -> None:
+def test_every_common_form_of_a_postgres_url_selects_psycopg(url: str) -> None:
     assert connect(url).url.drivername == "postgresql+psycopg"
 
 
@@ -38,7 +38,7 @@ def test_every_usual_spelling_of_a_postgres_url_means_psycopg(url: str) -> None:
         "sqlite:///:memory:",
     ],
 )
-def test_a_url_that_cannot_be_used_is_refused_at_once(url: str) -> None:
+def test_an_unsupported_url_is_rejected_immediately(url: str) -> None:
     with pytest.raises(UnsupportedDatabase):
         connect(url)
 
@@ -50,7 +50,7 @@ def test_a_url_that_cannot_be_used_is_refused_at_once(url: str) -> None:
         "postgresql://operator@127.0.0.1:1/thermalwatch?password=hunter2",
     ],
 )
-def test_an_unreachable_postgres_is_unavailable_and_its_password_stays_secret(url: str) -> None:
+def test_an_unreachable_postgres_is_unavailable_and_its_password_is_masked(url: str) -> None:
     engine = connect(url)
     with (
         pytest.raises(DatabaseUnavailable, match=r"127\.0\.0\.1:1/thermalwatch") as caught,
@@ -68,7 +68,7 @@ def test_a_sqlite_file_that_cannot_be_opened_is_unavailable(tmp_path: Path) -> N
         pass
 
 
-def test_a_file_that_is_no_database_is_unavailable(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_database_is_unavailable(tmp_path: Path) -> None:
     file = tmp_path / "a.db"
     file.write_bytes(b"these are not the bytes of a database" * 100)
     engine = connect(f"sqlite:///{file}")
@@ -76,7 +76,7 @@ def test_a_file_that_is_no_database_is_unavailable(tmp_path: Path) -> None:
         pass
 
 
-def test_a_database_that_takes_no_writes_is_told_from_one_that_does(engine: Engine) -> None:
+def test_check_writes_detects_a_read_only_database(engine: Engine) -> None:
     check_writes(engine)
     read_only = {
         "sqlite": "PRAGMA query_only = ON",
@@ -109,7 +109,7 @@ def test_an_error_rolls_the_transaction_back(engine: Engine) -> None:
         assert connection.execute(select(cameras)).all() == []
 
 
-def test_a_wrong_statement_is_not_taken_for_an_outage(engine: Engine) -> None:
+def test_an_invalid_statement_is_not_an_outage(engine: Engine) -> None:
     with pytest.raises(IntegrityError), writing(engine) as connection:
         connection.execute(insert(cameras), [NORTH, NORTH])
 
@@ -141,7 +141,7 @@ def test_transactions_that_read_and_then_write_take_turns_instead_of_failing(
 
 
 @pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
-def test_a_connection_lost_amid_a_transaction_is_an_outage_and_the_next_one_works(
+def test_a_connection_lost_during_a_transaction_is_an_outage_and_the_next_one_works(
     engine: Engine,
 ) -> None:
     with pytest.raises(DatabaseUnavailable), writing(engine) as connection:
@@ -152,10 +152,8 @@ def test_a_connection_lost_amid_a_transaction_is_an_outage_and_the_next_one_work
 
 
 @pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
-def test_a_lock_that_somebody_keeps_is_an_outage(
-    engine: Engine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # to see it fail: leave out lock_timeout; a worker would wait for hours and count as stuck
+def test_a_lock_held_too_long_is_an_outage(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    # to see it fail: leave out lock_timeout; a worker would wait for hours and count as hanging
     monkeypatch.setattr("storage.db.database.POSTGRES_LOCK_S", 0.05)
     other = connect(engine.url.render_as_string(hide_password=False))
     with reading(engine) as connection:
@@ -166,7 +164,7 @@ def test_a_lock_that_somebody_keeps_is_an_outage(
 
 
 @pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
-def test_a_connection_that_died_while_idle_is_replaced_unnoticed(engine: Engine) -> None:
+def test_a_connection_that_died_while_idle_is_replaced(engine: Engine) -> None:
     with reading(engine) as connection:
         pid = connection.scalar(sql("SELECT pg_backend_pid()"))
     other = connect(engine.url.render_as_string(hide_password=False))
@@ -185,7 +183,7 @@ _texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(rows=st.lists(st.tuples(_texts, st.integers(-(2**63), 2**63 - 1)), min_size=1, max_size=5))
-def test_sent_rows_arrive_as_they_were_in_their_order(
+def test_sent_rows_arrive_unchanged_and_in_order(
     engine: Engine, rows: list[tuple[str, int]]
 ) -> None:
     with reading(engine) as connection:

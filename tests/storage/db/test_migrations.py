@@ -1,4 +1,4 @@
-"""The tables that migrations make, and that making them can be interrupted, repeated and raced."""
+"""Migrations create the tables of the schema, also when interrupted, repeated or concurrent."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ def test_migrating_again_changes_nothing(engine: Engine) -> None:
     assert set(inspect(engine).get_table_names()) == {*metadata.tables, "alembic_version"}
 
 
-def test_processes_that_start_at_once_all_find_the_tables(
+def test_concurrent_processes_migrate_once_and_all_find_the_tables(
     database_url: str, tmp_path: Path
 ) -> None:
     processes = [
         subprocess.Popen(
             [sys.executable, "-c", MIGRATE, database_url],
-            cwd=tmp_path,  # not the repository: migrations are found wherever one starts
+            cwd=tmp_path,  # not the repository: migrations are found from any directory
             env={"PYTHONPATH": str(REPOSITORY)},
             stdin=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -67,7 +67,7 @@ def test_processes_that_start_at_once_all_find_the_tables(
     engine.dispose()
 
 
-def test_an_interrupted_migration_leaves_nothing_and_can_be_repeated(database_url: str) -> None:
+def test_an_interrupted_migration_changes_nothing_and_can_be_repeated(database_url: str) -> None:
     engine = connect(database_url)
 
     def interrupt(_connection: Connection, _cursor: Any, statement: str, *_: Any) -> None:
@@ -84,7 +84,7 @@ def test_an_interrupted_migration_leaves_nothing_and_can_be_repeated(database_ur
     engine.dispose()
 
 
-def test_tables_of_a_newer_release_are_left_alone(engine: Engine) -> None:
+def test_tables_of_a_newer_release_are_rejected(engine: Engine) -> None:
     version = sql_table("alembic_version", sql_column("version_num"))
     with writing(engine) as connection:
         connection.execute(update(version).values(version_num="9999"))
@@ -92,7 +92,7 @@ def test_tables_of_a_newer_release_are_left_alone(engine: Engine) -> None:
         migrate(engine)
 
 
-def test_reasons_of_the_previous_release_get_the_names_of_today(engine: Engine) -> None:
+def test_reasons_stored_by_the_previous_release_are_renamed(engine: Engine) -> None:
     renamed = {
         '["hotspot"]': '["residual"]',
         '["structure", "level"]': '["structure", "density"]',
@@ -107,7 +107,7 @@ def test_reasons_of_the_previous_release_get_the_names_of_today(engine: Engine) 
             connection.execute(insert(frames).values(finished_frame(frame_id)))
             row = stored_row(frame_id, seq) | {"anomaly": old != "[]", "reasons": old}
             connection.execute(insert(results).values(row))
-        connection.execute(update(version).values(version_num="0003"))  # 0004 changes no table
+        connection.execute(update(version).values(version_num="0003"))  # 0004 changes only values
     migrate(engine)
     with reading(engine) as connection:
         found = connection.scalars(select(results.c.reasons).order_by(results.c.seq)).all()

@@ -1,4 +1,4 @@
-"""One declaration of a result's fields: every view has exactly those that it should show."""
+"""Every view of a result has exactly the fields that the declaration says."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.storage.db.result_fields_table import documented, table
 from tests.storage.examples import new_frame, result
 from thermal.threshold import Decision
 
-#: Made by the API of fields that it does not answer themselves.
+#: Computed by the API from other fields.
 MADE_BY_API = {"pictures", "has_values", "reviews"}
 #: Scripts of the pages that show one result.
 PAGE_SCRIPTS = ("result.js", "explained.js", "viewer.js", "values.js", "picture.js")
@@ -30,7 +30,7 @@ def test_every_attribute_of_a_row_is_declared_with_a_meaning() -> None:
     assert all(field.meaning for field in FIELDS)
 
 
-def test_the_table_has_every_stored_field_and_nothing_else(engine: Engine) -> None:
+def test_the_migrated_table_has_exactly_the_stored_fields(engine: Engine) -> None:
     # to see it fail: declare a field without a migration
     migrated = {column["name"]: column for column in inspect(engine).get_columns("results")}
     stored = {field.column_name: field for field in FIELDS if field.stored}
@@ -39,7 +39,7 @@ def test_the_table_has_every_stored_field_and_nothing_else(engine: Engine) -> No
         assert column["nullable"] == stored[name].nullable, name
 
 
-def test_a_row_holds_every_field_of_a_decision() -> None:
+def test_a_row_has_every_field_of_a_decision() -> None:
     assert tuple(item.name for item in fields(Decision)) == DECISION_NAMES
     assert set(DECISION_NAMES) <= {field.name for field in FIELDS if field.stored}
 
@@ -56,20 +56,20 @@ def test_api_answers_have_the_fields_of_their_view() -> None:
     assert listed <= shown
 
 
-def test_an_api_answer_refuses_a_field_that_it_does_not_declare() -> None:
+def test_an_api_model_rejects_an_undeclared_field() -> None:
     row = result(new_frame(1), 1, id=1)
     assert Result.of(row, **answered(row)).image_path == row.image_path
     with pytest.raises(ValidationError, match="no_such_field"):
         Result.of(row, no_such_field=1.0, **answered(row))
 
 
-def test_an_api_answer_refuses_a_row_that_lacks_a_field() -> None:
+def test_an_api_model_rejects_a_row_that_lacks_a_field() -> None:
     with pytest.raises(AttributeError):
         Result.of(object())
 
 
 def test_the_page_of_a_result_shows_the_fields_of_its_view() -> None:
-    # to see it fail: take a field out of explained.js, or "page" out of its declaration
+    # to see it fail: remove a field from explained.js, or "page" from its declaration
     folder = Path(ops.web.__file__).parent / "static" / "js"
     scripts = "".join((folder / name).read_text(encoding="utf-8") for name in PAGE_SCRIPTS)
     shown = set(re.findall(r"\bresult\.(\w+)", scripts))
@@ -77,5 +77,5 @@ def test_the_page_of_a_result_shows_the_fields_of_its_view() -> None:
     assert shown & answers == {field.name for field in fields_in("page")}
 
 
-def test_the_documented_table_is_the_declaration() -> None:
+def test_the_documented_table_matches_the_declaration() -> None:
     assert documented() == table(), "run: python -m tests.storage.db.result_fields_table"

@@ -1,4 +1,4 @@
-"""The artifact store on a real directory: whole files or none, and nothing outside."""
+"""The artifact store on a real directory: atomic writes, and no access outside the root."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def files(store: ArtifactStore) -> list[str]:
     )
 
 
-def test_what_is_put_is_there_with_its_directories(store: ArtifactStore) -> None:
+def test_put_creates_directories_and_overwrites_files(store: ArtifactStore) -> None:
     store.put("cam-a/2026/x.png", b"one")
     assert store.path("cam-a/2026/x.png").read_bytes() == b"one"
     store.put("cam-a/2026/x.png", b"two")
@@ -44,7 +44,7 @@ def test_what_is_put_is_there_with_its_directories(store: ArtifactStore) -> None
     assert files(store) == ["cam-a/2026/x.png"]
 
 
-def test_a_picture_can_be_read_by_whom_the_umask_allows(store: ArtifactStore) -> None:
+def test_stored_files_have_the_permissions_that_the_umask_allows(store: ArtifactStore) -> None:
     before = os.umask(0o022)
     try:
         store.put("x.png", b"one")
@@ -53,7 +53,7 @@ def test_a_picture_can_be_read_by_whom_the_umask_allows(store: ArtifactStore) ->
     assert store.path("x.png").stat().st_mode & 0o777 == 0o644
 
 
-def test_what_is_removed_is_gone_and_may_be_removed_again(store: ArtifactStore) -> None:
+def test_removing_a_missing_file_is_not_an_error(store: ArtifactStore) -> None:
     store.put("a/x.png", b"one")
     store.remove("a/x.png")
     store.remove("a/x.png")
@@ -64,7 +64,7 @@ def test_what_is_removed_is_gone_and_may_be_removed_again(store: ArtifactStore) 
 @pytest.mark.parametrize(
     "relative", ["", ".", "..", "../x", "a/../../x", "a/../x", "/etc/passwd", "a\0b", "leak/x"]
 )
-def test_nothing_outside_the_root_is_reached(store: ArtifactStore, relative: str) -> None:
+def test_paths_outside_the_root_are_rejected(store: ArtifactStore, relative: str) -> None:
     store.root.mkdir()
     (store.root / "leak").symlink_to("..")
     with pytest.raises(UnsafePath):
@@ -77,7 +77,7 @@ def test_nothing_outside_the_root_is_reached(store: ArtifactStore, relative: str
 
 @contextmanager
 def largest_file(size: int) -> Iterator[None]:
-    """Let the kernel refuse to write more than `size` bytes, as a full disk does."""
+    """Make the kernel reject writes beyond `size` bytes, as a full disk does."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
     try:
@@ -86,7 +86,7 @@ def largest_file(size: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
-def test_a_disk_that_fills_up_leaves_the_old_file_and_nothing_else(store: ArtifactStore) -> None:
+def test_a_full_disk_leaves_the_old_file_and_no_partial_one(store: ArtifactStore) -> None:
     store.put("x.png", b"old")
     with largest_file(4096), pytest.raises(OSError, match="File too large"):
         store.put("x.png", bytes(100_000))
@@ -94,14 +94,18 @@ def test_a_disk_that_fills_up_leaves_the_old_file_and_nothing_else(store: Artifa
     assert files(store) == ["x.png"]
 
 
-def test_a_name_that_is_taken_by_a_directory_leaves_nothing_behind(store: ArtifactStore) -> None:
+def test_putting_a_file_in_place_of_a_directory_fails_without_leftovers(
+    store: ArtifactStore,
+) -> None:
     (store.root / "x.png").mkdir(parents=True)
     with pytest.raises(IsADirectoryError):
         store.put("x.png", b"one")
     assert files(store) == []
 
 
-def test_readers_and_a_kill_never_see_half_a_file(store: ArtifactStore) -> None:
+def test_readers_never_see_a_partial_file_even_if_the_writer_is_killed(
+    store: ArtifactStore,
+) -> None:
     script = (
         "import sys; from pathlib import Path; from storage.files.artifacts import ArtifactStore\n"
         "store = ArtifactStore(Path(sys.argv[1]))\n"
@@ -123,12 +127,12 @@ def test_readers_and_a_kill_never_see_half_a_file(store: ArtifactStore) -> None:
     assert store.path("x.png").read_bytes() in wholes
 
 
-def test_pictures_lie_by_camera_and_day() -> None:
+def test_pictures_are_grouped_by_camera_and_utc_day() -> None:
     assert (
         picture_path("cam-a", NOON, FRAME_ID, "overlay")
         == f"cam-a/2026/11/23/{FRAME_ID}-overlay.png"
     )
-    # half a second before midnight UTC, whatever the zone of the machine
+    # half a second before midnight UTC, regardless of the machine's time zone
     assert picture_path("cam-a", NOON + 12 * 3600 - 0.5, "f", "sheet").startswith(
         "cam-a/2026/11/23/"
     )
@@ -151,7 +155,7 @@ def test_camera_names_become_safe_directory_names(camera: str, directory: str) -
     assert picture_path(camera, NOON, "f", "original").split("/")[0] == directory
 
 
-def test_cameras_with_long_names_that_begin_alike_are_kept_apart() -> None:
+def test_long_camera_names_with_a_common_prefix_get_different_directories() -> None:
     one, other = (picture_path("x" * 300 + end, NOON, "f", "original") for end in "ab")
     assert one != other
 
@@ -162,7 +166,7 @@ cameras = st.binary(min_size=1, max_size=250).map(
 
 
 @given(cameras, cameras)
-def test_any_camera_has_a_directory_of_its_own_in_the_store(one: str, other: str) -> None:
+def test_every_camera_has_its_own_valid_directory_in_the_store(one: str, other: str) -> None:
     store = ArtifactStore(Path("/pictures"))
     paths = [picture_path(camera, NOON, FRAME_ID, "original") for camera in (one, other)]
     assert (paths[0] == paths[1]) == (one == other)

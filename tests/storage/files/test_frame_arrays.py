@@ -1,4 +1,4 @@
-"""The numbers behind a frame's pictures: exact, the same each time, and never code."""
+"""Stored arrays of a frame: lossless values, reproducible bytes, no pickles."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ matrices = arrays(
 
 
 @given(matrices, matrices)
-def test_values_come_back_exactly_and_the_map_to_three_digits(
+def test_values_are_stored_exactly_and_the_map_to_three_digits(
     values: np.ndarray[tuple[int, int], np.dtype[np.float32]],
     anomaly_map: np.ndarray[tuple[int, int], np.dtype[np.float32]],
 ) -> None:
@@ -32,12 +32,12 @@ def test_values_come_back_exactly_and_the_map_to_three_digits(
     assert np.allclose(found.anomaly_map, held, rtol=1e-3, atol=1e-7)
 
 
-def test_the_same_arrays_give_the_same_file() -> None:
+def test_equal_arrays_are_encoded_to_equal_bytes() -> None:
     one = FrameArrays(np.ones((3, 4), np.float32), np.zeros((2, 2), np.float32))
     assert encode_arrays(one) == encode_arrays(one)
 
 
-def test_nothing_is_unpickled() -> None:
+def test_pickled_arrays_are_rejected() -> None:
     target = io.BytesIO()
     odd = np.array([[object()]], dtype=object)
     np.savez(target, values=odd, anomaly_map=odd)
@@ -46,12 +46,12 @@ def test_nothing_is_unpickled() -> None:
 
 
 @given(st.binary(max_size=100))
-def test_no_bytes_at_all_break_the_reading(data: bytes) -> None:
+def test_arbitrary_bytes_raise_damaged_artifact(data: bytes) -> None:
     with pytest.raises(DamagedArtifact):
         decode_arrays(data)
 
 
-def test_a_file_that_was_cut_off_or_lacks_a_part_is_damaged() -> None:
+def test_a_truncated_or_incomplete_file_raises_damaged_artifact() -> None:
     whole = encode_arrays(FrameArrays(np.ones((9, 9), np.float32), np.ones((2, 2), np.float32)))
     target = io.BytesIO()
     np.savez(target, values=np.ones((2, 2)))

@@ -1,4 +1,4 @@
-"""The frame ledger: exactly one outcome for every frame."""
+"""The frame ledger: every frame gets exactly one outcome."""
 
 from __future__ import annotations
 
@@ -46,20 +46,22 @@ def quarantine(engine: Engine, frame_id: str, reason: str = "corrupt", detail: s
     assert finish(engine, quarantined=[Quarantined(frame_id, reason, detail)], now=2.0)
 
 
-def test_a_frame_id_is_the_same_in_every_release() -> None:
+def test_frame_ids_do_not_change_between_releases() -> None:
     frame = NewFrame("north", "/srv/in", "north/a.png", 1_750_000_000_123_456_789, 4096)
     assert frame.frame_id == "44e55df304294c9cf10464b2fc1d9f22"
 
 
 @given(st.data())
-def test_frames_that_differ_in_anything_stat_says_have_different_ids(data: st.DataObject) -> None:
+def test_frames_that_differ_in_camera_path_mtime_or_size_have_different_ids(
+    data: st.DataObject,
+) -> None:
     text = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=3)
     frame = st.builds(NewFrame, text, st.just("/"), text, st.integers(0, 20), st.integers(0, 20))
     one, other = data.draw(frame), data.draw(frame)
     assert (one == other) == (one.frame_id == other.frame_id)
 
 
-def test_a_frame_is_registered_once_whatever_happens_to_it(engine: Engine) -> None:
+def test_a_frame_is_registered_only_once_whatever_its_outcome(engine: Engine) -> None:
     a, b, c = (new_frame(number) for number in range(3))
     assert register(engine, [a, b, a], now=1.0) == [a.frame_id, b.frame_id]
     finish(engine, superseded=[a.frame_id], now=2.0)
@@ -71,7 +73,7 @@ def test_a_frame_is_registered_once_whatever_happens_to_it(engine: Engine) -> No
     )
 
 
-def test_what_was_registered_is_loaded_as_it_was(engine: Engine) -> None:
+def test_a_registered_frame_is_loaded_unchanged(engine: Engine) -> None:
     odd = NewFrame("çäm 🌡", "/srv/ïn", 'a\\xff"\n🌡.png', 2**63 - 1, 2**40)
     register(engine, [odd], now=1.25)
     loaded = LedgerFrame(
@@ -81,7 +83,9 @@ def test_what_was_registered_is_loaded_as_it_was(engine: Engine) -> None:
     assert claim_pending(engine, now=9.0, lease_s=1.0, limit=1) == [loaded]
 
 
-def test_a_missing_file_that_is_seen_again_becomes_pending_again(engine: Engine) -> None:
+def test_a_frame_quarantined_as_missing_becomes_pending_when_its_file_reappears(
+    engine: Engine,
+) -> None:
     frame = new_frame(1)
     register(engine, [frame], now=1.0)
     quarantine(engine, frame.frame_id, "missing", "it was gone")
@@ -97,7 +101,7 @@ def test_a_missing_file_that_is_seen_again_becomes_pending_again(engine: Engine)
     assert ledger_counts(engine).balanced
 
 
-def test_known_frames_are_those_that_need_no_registration(engine: Engine) -> None:
+def test_frames_of_any_outcome_are_known(engine: Engine) -> None:
     a, b, c, d = (new_frame(number) for number in range(4))
     register(engine, [a, b, c], now=1.0)
     quarantine(engine, b.frame_id, "corrupt")
@@ -107,7 +111,7 @@ def test_known_frames_are_those_that_need_no_registration(engine: Engine) -> Non
     assert known(engine, []) == set()
 
 
-def test_the_oldest_frames_are_claimed_first_and_once(engine: Engine) -> None:
+def test_the_oldest_frames_are_claimed_first_and_only_once(engine: Engine) -> None:
     first = [new_frame(number) for number in (5, 3, 9)]
     second = [new_frame(number) for number in (1, 7)]
     order = [frame.frame_id for frame in first + second]
@@ -116,10 +120,10 @@ def test_the_oldest_frames_are_claimed_first_and_once(engine: Engine) -> None:
     assert claim(engine, limit=2) == order[:2]
     assert claim(engine) == order[2:]
     assert claim(engine, now=14.9) == []
-    assert claim(engine, now=15.0) == order  # leases of five seconds ran out
+    assert claim(engine, now=15.0) == order  # the leases of five seconds have expired
 
 
-def test_a_lease_keeps_pending_frames_from_being_claimed(engine: Engine) -> None:
+def test_a_leased_frame_is_not_claimed_before_the_lease_ends(engine: Engine) -> None:
     a, b = new_frame(1), new_frame(2)
     register(engine, [a, b], now=1.0)
     lease(engine, [a.frame_id], until=20.0)
@@ -127,7 +131,7 @@ def test_a_lease_keeps_pending_frames_from_being_claimed(engine: Engine) -> None
     assert claim(engine, now=20.0) == [a.frame_id, b.frame_id]
 
 
-def test_a_frame_can_be_registered_under_a_lease(engine: Engine) -> None:
+def test_a_frame_can_be_registered_with_a_lease(engine: Engine) -> None:
     a, b = new_frame(1), new_frame(2)
     register(engine, [a], now=1.0, lease_until=20.0)
     register(engine, [a, b], now=1.0)
@@ -135,17 +139,17 @@ def test_a_frame_can_be_registered_under_a_lease(engine: Engine) -> None:
     assert claim(engine, now=20.0) == [a.frame_id, b.frame_id]
 
 
-def test_a_clock_that_goes_back_holds_no_frame(engine: Engine) -> None:
-    # to see it fail: ask for `lease_until <= now` alone in claim_pending
+def test_a_clock_set_back_does_not_block_frames(engine: Engine) -> None:
+    # to see it fail: check only `lease_until <= now` in claim_pending
     frame = new_frame(1)
     register(engine, [frame], now=10_000.0)
     postpone(engine, [frame.frame_id], until=10_005.0)
     assert claim(engine, now=10_000.0) == []
     assert claim(engine, now=6_000.0) == [frame.frame_id]
-    assert claim(engine, now=6_001.0) == []  # leased anew
+    assert claim(engine, now=6_001.0) == []  # leased again
 
 
-def test_a_postponed_frame_comes_back_later_and_its_attempts_are_counted(engine: Engine) -> None:
+def test_a_postponed_frame_is_claimed_later_and_its_attempts_are_counted(engine: Engine) -> None:
     a, b = new_frame(1), new_frame(2)
     register(engine, [a, b], now=1.0)
     postpone(engine, [a.frame_id], until=11.0)
@@ -154,7 +158,9 @@ def test_a_postponed_frame_comes_back_later_and_its_attempts_are_counted(engine:
     assert [frame.attempts for frame in load_pending(engine, [b.frame_id, a.frame_id])] == [0, 2]
 
 
-def test_pending_frames_are_loaded_in_the_order_asked_each_once(engine: Engine) -> None:
+def test_pending_frames_are_loaded_in_the_requested_order_without_duplicates(
+    engine: Engine,
+) -> None:
     a, b, c = (new_frame(number) for number in range(3))
     register(engine, [a, b, c], now=1.0)
     quarantine(engine, c.frame_id)
@@ -176,10 +182,10 @@ def test_a_frame_gets_one_outcome_and_keeps_it(engine: Engine) -> None:
     )
 
 
-def test_two_outcomes_for_one_frame_are_refused(engine: Engine) -> None:
+def test_two_outcomes_for_one_frame_are_rejected(engine: Engine) -> None:
     frame = new_frame(1)
     register(engine, [frame], now=1.0)
-    with pytest.raises(ValueError, match="one outcome"):
+    with pytest.raises(ValueError, match="given twice"):
         finish(
             engine,
             quarantined=[Quarantined(frame.frame_id, "corrupt", "")],
@@ -190,7 +196,7 @@ def test_two_outcomes_for_one_frame_are_refused(engine: Engine) -> None:
 
 
 @pytest.mark.parametrize("detail", ["a\0b", "\udc80", "x" * 10_000, "größer 🌡"])
-def test_no_explanation_keeps_a_frame_from_its_quarantine(engine: Engine, detail: str) -> None:
+def test_a_frame_can_be_quarantined_with_any_explanation(engine: Engine, detail: str) -> None:
     frame = new_frame(1)
     register(engine, [frame], now=1.0)
     quarantine(engine, frame.frame_id, detail=detail)
@@ -200,7 +206,7 @@ def test_no_explanation_keeps_a_frame_from_its_quarantine(engine: Engine, detail
     assert record.detail[0] in (detail[0], "\\")
 
 
-def test_an_operator_can_bring_quarantined_frames_back(engine: Engine) -> None:
+def test_requeued_frames_are_pending_again(engine: Engine) -> None:
     a, b, c = (new_frame(number) for number in range(3))
     register(engine, [a, b, c], now=1.0)
     postpone(engine, [b.frame_id], until=99.0)
@@ -216,21 +222,21 @@ def test_an_operator_can_bring_quarantined_frames_back(engine: Engine) -> None:
     )
 
 
-def test_the_books_can_be_kept_for_one_camera(engine: Engine) -> None:
+def test_ledger_counts_can_be_limited_to_one_camera(engine: Engine) -> None:
     register(engine, [new_frame(1, "north"), new_frame(2, "north"), new_frame(3, "south")], now=1.0)
     assert ledger_counts(engine, "north").seen == 2
     assert ledger_counts(engine, "south").pending == 1
     assert ledger_counts(engine, "west") == LedgerCounts(0, 0, 0, 0, 0)
 
 
-def test_cameras_are_known_from_their_first_frame_to_their_latest(engine: Engine) -> None:
+def test_cameras_are_listed_with_their_first_and_latest_registration(engine: Engine) -> None:
     register(engine, [new_frame(1, "south"), new_frame(2, "north")], now=1.0)
     register(engine, [new_frame(2, "north")], now=2.0)
     register(engine, [new_frame(3, "north")], now=3.0)
     assert list_cameras(engine) == [Camera("north", 1.0, 3.0), Camera("south", 1.0, 1.0)]
 
 
-def test_quarantined_frames_are_listed_latest_first_in_pages(engine: Engine) -> None:
+def test_quarantined_frames_are_listed_in_pages_latest_first(engine: Engine) -> None:
     all_frames = [new_frame(number, "north" if number % 2 else "south") for number in range(6)]
     register(engine, all_frames, now=1.0)
     for frame in all_frames[:5]:
@@ -245,7 +251,7 @@ def test_quarantined_frames_are_listed_latest_first_in_pages(engine: Engine) -> 
     assert [record.id for record in of_camera] == [latest[1], latest[3]]
 
 
-def test_a_frame_is_found_by_the_beginning_of_its_id(engine: Engine) -> None:
+def test_a_frame_is_found_by_a_prefix_of_its_id(engine: Engine) -> None:
     some = [new_frame(number) for number in range(40)]
     register(engine, some, now=1.0)
     found = find_frame(engine, some[7].frame_id[:20])
@@ -256,7 +262,7 @@ def test_a_frame_is_found_by_the_beginning_of_its_id(engine: Engine) -> None:
         find_frame(engine, "")
 
 
-def test_a_batch_of_any_size_is_handled(engine: Engine) -> None:
+def test_batches_may_be_larger_than_the_limit_of_sql_parameters(engine: Engine) -> None:
     many = [new_frame(number) for number in range(12_000)]
     ids = register(engine, many, now=1.0)
     assert ids == [frame.frame_id for frame in many]
@@ -267,7 +273,7 @@ def test_a_batch_of_any_size_is_handled(engine: Engine) -> None:
     assert ledger_counts(engine).balanced
 
 
-def test_dispatchers_that_claim_at_once_never_share_a_frame(engine: Engine) -> None:
+def test_concurrent_dispatchers_never_claim_the_same_frame(engine: Engine) -> None:
     register(engine, [new_frame(number) for number in range(200)], now=1.0)
     claimed: list[str] = []
 
@@ -279,7 +285,7 @@ def test_dispatchers_that_claim_at_once_never_share_a_frame(engine: Engine) -> N
     assert len(claimed) == len(set(claimed)) == 200
 
 
-def test_workers_that_finish_the_same_frames_at_once_agree_on_one_outcome(engine: Engine) -> None:
+def test_concurrent_workers_record_one_outcome_per_frame(engine: Engine) -> None:
     many = [new_frame(number) for number in range(120)]
     ids = register(engine, many, now=1.0)
     won: list[str] = []
@@ -287,22 +293,22 @@ def test_workers_that_finish_the_same_frames_at_once_agree_on_one_outcome(engine
     def supersede() -> None:
         won.extend(finish(engine, superseded=ids, now=2.0))
 
-    def give_up() -> None:
+    def quarantine_all() -> None:
         gone = [Quarantined(frame_id, "missing", "") for frame_id in reversed(ids)]
         won.extend(finish(engine, quarantined=gone, now=2.0))
 
-    def look_again() -> None:
+    def register_again() -> None:
         lease(engine, ids[::-1], until=5.0)
         register(engine, many[::-1], now=3.0)
 
-    _run_together(supersede, give_up, look_again, supersede)
-    books = ledger_counts(engine)
-    assert books.balanced
-    assert books.seen == 120
+    _run_together(supersede, quarantine_all, register_again, supersede)
+    counts = ledger_counts(engine)
+    assert counts.balanced
+    assert counts.seen == 120
     assert len(set(won)) == 120
 
 
-def test_producers_that_register_the_same_files_at_once_enter_each_once(engine: Engine) -> None:
+def test_concurrent_producers_register_each_file_once(engine: Engine) -> None:
     some = [new_frame(number) for number in range(100)]
     entered: list[str] = []
     _run_together(
@@ -332,7 +338,7 @@ def _run_together(*tasks: object) -> None:
     assert errors == []
 
 
-def test_no_question_reads_the_whole_ledger(engine: Engine) -> None:
+def test_no_query_scans_the_whole_ledger(engine: Engine) -> None:
     finished = [
         finished_frame(f"{number:032x}", "superseded") | {"camera": f"camera-{number % 7}"}
         for number in range(20_000)
@@ -364,7 +370,7 @@ def test_no_question_reads_the_whole_ledger(engine: Engine) -> None:
     assert "frames_quarantined" in plans
 
 
-def test_an_audit_passes_for_balanced_books(engine: Engine) -> None:
+def test_an_audit_passes_when_the_counts_balance(engine: Engine) -> None:
     ids = register(engine, [new_frame(1), new_frame(2)], now=1.0)
     finish(engine, superseded=ids[:1], now=2.0)
     assert audit(engine).passed

@@ -1,6 +1,6 @@
-"""Whatever is done to the ledger, in whatever order, every frame has exactly one outcome.
+"""After any sequence of calls to the ledger, every frame has exactly one outcome.
 
-A dictionary is the model: it says what the ledger must hold and what every call must answer.
+The model is a dictionary: it predicts the ledger's rows and what every call returns.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ reasons = st.sampled_from([MISSING, "corrupt"])
 
 @dataclass
 class Entry:
-    """What the ledger must hold for one frame."""
+    """The row that the ledger must have for one frame."""
 
     arrival: int
     state: str = "pending"
@@ -66,7 +66,7 @@ class Entry:
 
 
 class LedgerMachine(RuleBasedStateMachine):
-    """Calls of the ledger against the model."""
+    """Compares calls to the ledger with the model."""
 
     def __init__(self, engine: Engine) -> None:
         super().__init__()
@@ -146,7 +146,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @rule(ids=distinct_ids, cut=st.integers(0, 5), reason=reasons)
     def score(self, ids: list[str], cut: int, reason: str) -> None:
-        for frame_id in ids[:cut]:  # as the window does: a frame keeps the number it once got
+        for frame_id in ids[:cut]:  # as in the window, a frame keeps its number
             if frame_id not in self.decided:
                 self.decided[frame_id] = next(self.seqs)
         expected = set(self.pending(ids))
@@ -184,20 +184,20 @@ class LedgerMachine(RuleBasedStateMachine):
         assert known(self.engine, ids) == settled
 
     @invariant()
-    def every_frame_is_where_the_model_says(self) -> None:
+    def every_frame_has_the_state_of_the_model(self) -> None:
         with reading(self.engine) as connection:
             rows = connection.execute(select(frames.c.id, frames.c.state, frames.c.reason))
             found = {row.id: (row.state, row.reason) for row in rows}
         assert found == {i: (entry.state, entry.reason) for i, entry in self.entries.items()}
 
     @invariant()
-    def the_books_balance(self) -> None:
+    def the_ledger_counts_balance(self) -> None:
         report = audit(self.engine)
         assert report.passed
         assert report.counts.seen == len(self.entries)
 
     @invariant()
-    def every_decision_is_on_record_once(self) -> None:
+    def every_decision_is_recorded_once(self) -> None:
         rows = list(stream_rows(self.engine, "north", MODEL))
         assert [(row.decision.seq, row.frame_id) for row in rows] == sorted(
             (seq, frame_id) for frame_id, seq in self.decided.items()
@@ -207,12 +207,12 @@ class LedgerMachine(RuleBasedStateMachine):
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-def test_any_sequence_of_calls_keeps_the_books_on_sqlite(engine: Engine) -> None:
+def test_any_sequence_of_calls_matches_the_model_on_sqlite(engine: Engine) -> None:
     _run(engine, examples=40, steps=30)
 
 
 @pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
-def test_any_sequence_of_calls_keeps_the_books_on_postgres(engine: Engine) -> None:
+def test_any_sequence_of_calls_matches_the_model_on_postgres(engine: Engine) -> None:
     _run(engine, examples=10, steps=20)
 
 

@@ -1,4 +1,4 @@
-"""Results are committed with their frames in one transaction, fenced by the epoch."""
+"""Results are committed with their frames in one transaction, if their epoch is current."""
 
 from __future__ import annotations
 
@@ -73,8 +73,8 @@ def test_a_batch_commits_all_its_outcomes(engine: Engine) -> None:
         superseded=[c.frame_id],
     )
     assert committed == {a.frame_id, b.frame_id, c.frame_id}
-    books = ledger_counts(engine)
-    assert (books.scored, books.quarantined, books.superseded, books.pending) == (1, 1, 1, 1)
+    counts = ledger_counts(engine)
+    assert (counts.scored, counts.quarantined, counts.superseded, counts.pending) == (1, 1, 1, 1)
     assert everything(engine) == [result(a, 1)]
     assert audit(engine).passed
     with reading(engine) as connection:
@@ -309,7 +309,7 @@ def test_workers_that_commit_the_same_batch_concurrently_store_each_result_once(
     assert audit(engine).passed
 
 
-def test_an_audit_notices_frames_without_results_and_results_without_frames(engine: Engine) -> None:
+def test_an_audit_reports_scored_frames_without_results_and_the_reverse(engine: Engine) -> None:
     batch = registered(engine, 1, 2)
     open_streams(engine, "north")
     commit(engine, [result(frame, seq) for seq, frame in enumerate(batch, start=1)])

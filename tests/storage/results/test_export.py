@@ -77,7 +77,7 @@ def test_the_seven_fixed_columns_come_first() -> None:
     ]
 
 
-def test_the_cells_of_a_result() -> None:
+def test_a_result_is_written_as_csv_cells() -> None:
     row = result(
         new_frame(1),
         7,
@@ -102,7 +102,7 @@ def test_the_cells_of_a_result() -> None:
     assert found["overlay_picture"] == "2026/overlay.png"
 
 
-def test_unknown_is_empty_and_zero_is_not() -> None:
+def test_missing_values_are_empty_cells_and_zeros_are_not() -> None:
     found = cells(result(new_frame(1), 1, hotspot_area=0, latency_s=None))
     assert found["hotspot_area"] == "0"
     for name in ("id", "latency_s", "original_picture", "sheet_picture"):
@@ -189,7 +189,7 @@ def test_an_exported_cell_equals_the_field_of_its_row(engine: Engine) -> None:
 
 
 def same(cell: str, value: Any, field: Field) -> bool:
-    """Whether a cell is the value of the row."""
+    """Whether a CSV cell represents the value."""
     if value is None:
         return cell == ""
     if isinstance(value, bool):
@@ -221,7 +221,7 @@ def test_a_number_is_the_shortest_text_that_reads_back_exactly(number: float, te
 
 
 def test_rows_and_the_database_export_the_same_bytes(engine: Engine) -> None:
-    # to see it fail: spell whole floats differently in one of them, or leave out the guard
+    # to see it fail: format whole floats differently in one of them, or leave out the guard
     store(
         engine,
         *(
@@ -254,7 +254,7 @@ def test_csv_and_instant_to_text_agree_on_any_instant(instant: float) -> None:
         assert found == instant_to_text(instant)
 
 
-def test_an_export_without_results_is_a_header(engine: Engine, tmp_path: Path) -> None:
+def test_an_export_without_results_has_only_a_header(engine: Engine, tmp_path: Path) -> None:
     assert export_csv(engine, ALL, tmp_path / "a.csv") == 0
     assert (tmp_path / "a.csv").read_text() == ",".join(NAMES) + "\n"
     assert export_parquet(engine, ALL, tmp_path / "a.parquet") == 0
@@ -272,7 +272,7 @@ def test_a_parquet_file_has_the_same_columns_with_types(engine: Engine, tmp_path
     table = parquet.read_table(target)
     assert table.column_names == NAMES
     first, second = table.to_pylist()
-    assert first["image_path"] == "=1+1.png"  # Parquet readers run no formulas
+    assert first["image_path"] == "=1+1.png"  # Parquet readers do not evaluate formulas
     assert first["captured_at"].isoformat() == "2026-07-01T12:00:00.250000+00:00"
     assert first["mse"] == 0.1 + 0.2
     assert (first["latency_s"], second["latency_s"]) == (None, 0.5)

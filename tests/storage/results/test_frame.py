@@ -41,10 +41,10 @@ def test_a_data_frame_has_typed_columns(engine: Engine) -> None:
     assert first["reasons"] == "a b"
     assert pd.isna(first["latency_s"]) and second["latency_s"] == 0.5
     assert pd.isna(second["captured_at"])  # beyond the year 9999
-    assert second["image_path"] == "=1+1.png"  # pandas runs no formulas
+    assert second["image_path"] == "=1+1.png"  # pandas does not evaluate formulas
 
 
-def test_a_data_frame_has_the_chosen_results_and_their_types_even_if_there_are_none(
+def test_a_data_frame_is_filtered_and_typed_even_if_empty(
     engine: Engine,
 ) -> None:
     store(engine, {"anomaly": True, "captured_at": 20.0}, {"captured_at": 10.0}, {})
@@ -54,25 +54,25 @@ def test_a_data_frame_has_the_chosen_results_and_their_types_even_if_there_are_n
     assert list(chosen["id"]) == [1]
     none = results_frame(engine, ResultQuery(camera="nowhere"))
     assert len(none) == 0
-    others = [name for name in none.columns if name != "camera"]  # whose categories differ
+    others = [name for name in none.columns if name != "camera"]  # its categories differ
     assert list(none[others].dtypes) == list(everything[others].dtypes)
 
 
-def test_import_storage_loads_no_library() -> None:
+def test_import_storage_loads_no_large_library() -> None:
     # to see it fail: import results_frame at the top of storage/__init__.py
     code = "import storage, sys; print({'pandas', 'pyarrow', 'sqlalchemy'} & sys.modules.keys())"
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert shown.stdout.strip() == "set()"
 
 
-def test_the_example_notebook_gives_the_output_that_it_shows(tmp_path: Path) -> None:
+def test_the_example_notebook_reproduces_its_stored_output(tmp_path: Path) -> None:
     notebook = nbformat.read(NOTEBOOK, as_version=4)  # type: ignore[no-untyped-call]
     shown = texts(notebook)
     assert texts(run_notebook(notebook, tmp_path)) == shown
 
 
 def run_notebook(notebook: Any, folder: Path) -> Any:
-    """Execute it in a folder that has the state directory it reads."""
+    """Execute the notebook in a folder with the state directory that it reads."""
     if not (folder / "state").exists():
         (folder / "state").mkdir()
         engine = connect(f"sqlite:///{folder}/state/thermalwatch.db")
@@ -84,7 +84,7 @@ def run_notebook(notebook: Any, folder: Path) -> Any:
 
 
 def texts(notebook: Any) -> list[list[str]]:
-    """What each cell printed, pictures apart."""
+    """The text output of each cell."""
     return [
         [
             output["text"] if output["output_type"] == "stream" else output["data"]["text/plain"]

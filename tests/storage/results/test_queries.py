@@ -76,7 +76,7 @@ def pages(engine: Engine, query: ResultQuery, limit: int) -> list[list[int | Non
 
 
 def test_results_are_listed_latest_capture_first_in_pages(engine: Engine) -> None:
-    # equal instants are ordered by id
+    # results of the same time are ordered by id
     stored(engine, [{"captured_at": at} for at in (10.0, 30.0, 20.0, 30.0, 30.0)])
     assert pages(engine, ResultQuery(), 2) == [[5, 4], [2, 3], [1]]
     assert pages(engine, ResultQuery(), 5) == [[5, 4, 2, 3, 1]]
@@ -105,8 +105,8 @@ def test_results_that_arrive_between_pages_neither_repeat_nor_hide_others(engine
     [
         (ResultQuery(), [1, 2, 3, 4]),
         (ResultQuery(camera="south"), [2, 4]),
-        (ResultQuery(since=20.0), [2, 3, 4]),  # since is included …
-        (ResultQuery(until=20.0), [1]),  # … and until is not
+        (ResultQuery(since=20.0), [2, 3, 4]),  # inclusive
+        (ResultQuery(until=20.0), [1]),  # exclusive
         (ResultQuery(prediction="Anomaly"), [2, 3]),
         (ResultQuery(prediction="Normal"), [1, 4]),
         (ResultQuery(min_score=2.5), [3, 4]),
@@ -158,7 +158,7 @@ def test_an_invalid_cursor_is_rejected(cursor: str) -> None:
 
 
 @given(st.text())
-def test_any_text_is_a_cursor_or_an_invalid_cursor(cursor: str) -> None:
+def test_arbitrary_text_raises_invalid_cursor(cursor: str) -> None:
     with pytest.raises(InvalidCursor):
         list_results(connect("sqlite:///unused.db"), ResultQuery(), after=cursor)
 

@@ -1,4 +1,4 @@
-"""Queries of the server are served by indexes, whatever the number of rows."""
+"""The server's queries use indexes, whatever the number of rows."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def test_no_query_of_the_server_scans_a_table(year: Engine) -> None:
         assert index in plans
 
 
-def test_the_first_result_since_an_instant_is_found_without_an_index_on_time(year: Engine) -> None:
+def test_the_first_result_since_a_time_is_found_by_binary_search(year: Engine) -> None:
     assert first_result_since(year, 0.0) == 1
     assert first_result_since(year, 600.0 * 100 + 5) == 101
     assert first_result_since(year, 600.0 * 100 + 6) == 102

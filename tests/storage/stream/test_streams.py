@@ -1,4 +1,4 @@
-"""Decisions are made in Redis and recorded in the database, and replay whatever is lost."""
+"""Decisions made in Redis are recorded in the database and replay, whatever data is lost."""
 
 from __future__ import annotations
 
@@ -53,14 +53,14 @@ STREAM = StreamKey("cam-a", BUNDLE.model_id)
 
 @dataclass
 class Batch:
-    """A batch that a worker has decided but not committed."""
+    """A batch that a worker decided and has not committed."""
 
     frames: list[NewFrame]
     decided: Decided
 
 
 class Workers:
-    """Workers that decide, commit and die in any order, on a Redis that loses data."""
+    """Simulated workers that decide, commit and die in any order, on a Redis that loses data."""
 
     def __init__(self, engine: Engine, redis: Redis, seed: int):
         self.engine = engine
@@ -101,7 +101,7 @@ class Workers:
             self.streams.windows.drop(STREAM, batch.decided.epoch)
             frames = [frame for frame in batch.frames if frame.frame_id in self.pending]
             if not frames:
-                return  # another worker has committed them
+                return  # another worker committed them
             batch = Batch(frames, self._decide(frames))
         raise AssertionError("a batch without competition must be committed")
 
@@ -155,13 +155,13 @@ class Workers:
         report = replay_all(self.engine)
         assert report.consistent, report.described
         assert report.decisions == len(decisions)
-        # every frame has at most one row, and one number
+        # every frame has at most one row and one number
         assert len(set(scored)) == len(scored)
         assert not set(scored) & set(waiting)
         assert len(scored) + len(self.pending) == self.count
 
     def finish(self) -> None:
-        """Deliver again whatever was lost."""
+        """Redeliver all frames that are still pending."""
         if frames := list(self.pending.values()):
             self._commit_until_fresh(Batch(frames, self._decide(frames)))
         self.check()
@@ -169,9 +169,7 @@ class Workers:
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_decisions_replay_whatever_is_lost_in_between(
-    engine: Engine, redis_url: str, seed: int
-) -> None:
+def test_decisions_replay_whatever_data_is_lost(engine: Engine, redis_url: str, seed: int) -> None:
     # to see it fail: remove open_decisions, the epoch, or the check for contradictions
     with Redis.from_url(redis_url) as redis:
         workers = Workers(engine, redis, seed)
@@ -209,7 +207,7 @@ def test_a_model_trained_without_camera_names_covers_every_camera(streams: Strea
     assert decided.decisions["f1"].window_n == 5
 
 
-def test_new_settings_apply_at_once(engine: Engine, streams: Streams) -> None:
+def test_changed_settings_apply_immediately(engine: Engine, streams: Streams) -> None:
     streams.decide(STREAM, BUNDLE, [("f1", 1.0)])
     changed = WindowConfig(window_size=8, learn_frames=3, percentile=60.0, body_percentile=50.0)
     redis = streams.windows.redis
@@ -220,7 +218,7 @@ def test_new_settings_apply_at_once(engine: Engine, streams: Streams) -> None:
 
 
 def feed(streams: Streams, engine: Engine, scores: Sequence[float]) -> list[Decision]:
-    """Decide and commit one frame after the other."""
+    """Decide and commit frames one at a time."""
     decisions: list[Decision] = []
     with reading(engine) as connection:
         count = len(connection.execute(results.select()).all())
@@ -271,7 +269,7 @@ def test_only_pending_frames_get_their_open_decision_back(engine: Engine, stream
     superseded, pending = new_frame(100, "cam-a"), new_frame(101, "cam-a")
     ids = register(engine, [superseded, pending], now=0.0)
     dead = streams.decide(STREAM, BUNDLE, [(frame_id, 1.0) for frame_id in ids])
-    feed(streams, engine, [1.1])  # records what the dead worker has decided
+    feed(streams, engine, [1.1])  # records the decisions of the dead worker
     finish(engine, superseded=[superseded.frame_id], now=1.0)
     streams.windows.redis.flushall()
     again = streams.decide(STREAM, BUNDLE, [(pending.frame_id, 1.0)])

@@ -1,4 +1,4 @@
-"""The Redis script equals the reference in `thermal`, on fakeredis and on a real server."""
+"""The Redis script agrees with the reference in `thermal`, on fakeredis and a real server."""
 
 import threading
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ CONFIG = WindowConfig(window_size=16, learn_frames=5)
 BASELINE = Baseline.from_scores([0.5, 0.9, 1.0, 1.1, 1.7, 2.3], CONFIG)
 SCORES = st.one_of(
     st.floats(min_value=1e-6, max_value=1e9),
-    st.sampled_from([0.1, 1.0, 1.0 / 3.0, 2.5, 1e-300]),  # ties, and numbers with many digits
+    st.sampled_from([0.1, 1.0, 1.0 / 3.0, 2.5, 1e-300]),  # ties and numbers with many digits
 )
 many_examples = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
@@ -171,7 +171,7 @@ def test_streams_are_independent(redis: Redis) -> None:
     assert windows.decide(STREAM, BASELINE, [("a", 1.0)]).decisions["a"].score == 1.0
 
 
-def test_workers_that_decide_at_once_share_one_sequence(redis_url: str) -> None:
+def test_concurrent_workers_share_one_sequence(redis_url: str) -> None:
     redis = Redis.from_url(redis_url)
     windows, _ = start(redis)
     seqs: list[int] = []

@@ -1,4 +1,4 @@
-"""One Chromium and one running site for all tests of the pages."""
+"""One Chromium and one running site, shared by all tests of the pages."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from thermal.detection.bundle import Bundle
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 HERE = Path(__file__).parent
 
-#: Opens a browser window of its own; theme and size by name.
+#: Opens a browser window; keywords set its size and theme.
 Visit = Callable[..., Visitor]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep these tests in one process: they share a site."""
+    """Run these tests in one process, because they share a site."""
     for item in items:
         if item.path.is_relative_to(HERE):
             item.add_marker(pytest.mark.xdist_group("browser"))
@@ -32,7 +32,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
-    """Headless Chromium. Where there is none: skipped on a laptop, failed in CI."""
+    """Headless Chromium. Without it, tests are skipped on a laptop and fail in CI."""
     path = next(filter(None, map(shutil.which, NAMES)), None)
     with ExitStack() as stack:
         try:
@@ -52,7 +52,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="package")
 def web(
-    browser: Browser,  # before the site: where there is none, there is no need for a site
+    browser: Browser,  # first, so that no site is started if there is no browser
     tmp_path_factory: pytest.TempPathFactory,
     bundle: Bundle,
 ) -> Iterator[WebSite]:
@@ -73,7 +73,7 @@ def web(
 
 @pytest.fixture
 def visit(browser: Browser, web: WebSite) -> Iterator[Visit]:
-    """Opens windows; afterwards no page may have complained or asked another machine."""
+    """Open windows; fails afterwards if a page logged an error or called another host."""
     visitors: list[Visitor] = []
 
     def open_window(

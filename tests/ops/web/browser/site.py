@@ -1,4 +1,4 @@
-"""A running site for a browser: real processes, frames, accounts, and pages that are watched."""
+"""A running site for a browser: real processes, frames, accounts, and checked pages."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Theme = Literal["light", "dark"]
 
 
 def free_port() -> int:
-    """A TCP port that nobody listens on."""
+    """An unused TCP port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -35,43 +35,43 @@ def free_port() -> int:
 
 @dataclass
 class WebSite:
-    """A `Site` whose server runs, with an account for each role."""
+    """A `Site` with a running server and an account for each role."""
 
     site: Site
     port: int = field(default_factory=free_port)
 
     @property
     def url(self) -> str:
-        """Where the pages are."""
+        """The server's URL."""
         return f"http://127.0.0.1:{self.port}"
 
     def start(self) -> None:
         """Start all processes and score the first frames."""
         self.site.start_producer()
         self.site.start_worker()
-        self.site.upload(21, camera="cam-a")  # every seventh shows a hot spot
+        self.site.upload(21, camera="cam-a")  # every seventh has a hot spot
         self.site.upload(14, camera="cam-b")
         self.site.put("cam-b/broken.png", b"\x89PNG\r\n\x1a\n and no more")
         self.site.start("serve", "serve", "--port", str(self.port))
-        wait_until(self.answers, START_S, "an answer of the server")
+        wait_until(self.answers, START_S, "the first response of the server")
         self.site.wait_until_settled()
         for name, role in ACCOUNTS.items():
             add_account(self.site.engine, name, role, hash_password(PASSWORD), now=time.time())
 
     def answers(self) -> bool:
-        """Whether the server takes requests."""
+        """Whether the server responds."""
         try:
             return httpx2.get(f"{self.url}/healthz", timeout=1).is_success
         except httpx2.HTTPError:
             return False
 
     def results(self, **conditions: object) -> list[ResultRow]:
-        """Rows of the database, earliest first."""
+        """Results in the database, earliest first."""
         return list(iterate_results(self.site.engine, ResultQuery(**conditions)))  # type: ignore[arg-type]
 
 
 class Visitor:
-    """A person with a browser. What must never happen on a page is noted, for `complaints`."""
+    """A browser window. Records console errors and requests to other hosts as `complaints`."""
 
     def __init__(
         self,
@@ -108,14 +108,14 @@ class Visitor:
         if parts.scheme in ("data", "blob"):
             return
         if parts.netloc != urlsplit(self.web.url).netloc:
-            self.complaints.append(f"a request left the machine: {request.url}")
+            self.complaints.append(f"a request to another host: {request.url}")
 
     def expect_complaint(self, pattern: str) -> None:
-        """A complaint that matches belongs to the test."""
+        """Ignore complaints that match the regular expression."""
         self._expected.append(pattern)
 
     def unexpected(self) -> list[str]:
-        """What must not have happened."""
+        """Complaints that the test does not expect."""
         return [
             text
             for text in self.complaints
@@ -123,7 +123,7 @@ class Visitor:
         ]
 
     def log_in(self, name: str, *, then: str = "/") -> Page:
-        """Log in through the form; the page that was wanted."""
+        """Log in through the form; return the page, which then shows `then`."""
         self.page.goto(then)
         self.page.get_by_label("Name").fill(name)
         self.page.get_by_label("Password").fill(PASSWORD)
@@ -132,7 +132,7 @@ class Visitor:
         return self.page
 
     def swipe(self, fingers: Sequence[Sequence[tuple[float, float]]]) -> None:
-        """Put fingers down, move them from one set of places to the next, and lift them."""
+        """Touch the first set of (x, y) positions, move to each of the others, and release."""
         devtools = self.context.new_cdp_session(self.page)
         for number, places in enumerate(fingers):
             points = [{"x": x, "y": y, "id": finger} for finger, (x, y) in enumerate(places)]

@@ -1,4 +1,4 @@
-"""Who may do what: login, roles, logout."""
+"""Login, roles and logout."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from tests.ops.web.browser.conftest import Visit
 from tests.ops.web.browser.site import PASSWORD, WebSite
 
 
-def test_nobody_gets_in_without_a_login_and_out_means_out(visit: Visit, web: WebSite) -> None:
+def test_pages_need_a_login_and_none_opens_after_logout(visit: Visit, web: WebSite) -> None:
     visitor = visit()
-    visitor.expect_complaint("401")  # that is the point
+    visitor.expect_complaint("401")  # expected without a session
     page = visitor.page
 
     page.goto("/history?camera=cam-a")
@@ -25,7 +25,7 @@ def test_nobody_gets_in_without_a_login_and_out_means_out(visit: Visit, web: Web
     page.get_by_label("Name").fill("vera")
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Log in").click()
-    page.wait_for_url("**/history?camera=cam-a")  # where they wanted to go
+    page.wait_for_url("**/history?camera=cam-a")  # the page requested before the login
 
     page.get_by_label("Account: vera").click()
     expect(page.get_by_text("Role: viewer")).to_be_visible()
@@ -35,7 +35,7 @@ def test_nobody_gets_in_without_a_login_and_out_means_out(visit: Visit, web: Web
     assert urlsplit(page.url).path == "/login"
 
 
-def test_what_the_page_still_asks_while_logging_out_does_not_lead_back_to_it(visit: Visit) -> None:
+def test_a_request_pending_at_logout_does_not_set_the_page_after_login(visit: Visit) -> None:
     visitor = visit()
     visitor.expect_complaint("401")
     page = visitor.log_in("vera", then="/history")
@@ -49,15 +49,15 @@ def test_what_the_page_still_asks_while_logging_out_does_not_lead_back_to_it(vis
     page.get_by_role("button", name="Log out").click(no_wait_after=True)
     while len(held) < 2:
         page.wait_for_timeout(10)
-    ended = held["logout"].fetch(max_redirects=0)  # what the page does not know yet
+    ended = held["logout"].fetch(max_redirects=0)  # the page has not got this response yet
     with page.expect_response(lambda response: response.status == 401):
         held["question"].continue_()
     held["logout"].fulfill(response=ended)
 
-    page.wait_for_url("**/login")  # without the page as "next"
+    page.wait_for_url("**/login")  # without ?next=
 
 
-def test_a_viewer_sees_no_controls_that_take_another_role(visit: Visit, web: WebSite) -> None:
+def test_a_viewer_sees_no_controls_that_require_another_role(visit: Visit, web: WebSite) -> None:
     page = visit().log_in("vera", then="/review")
     expect(page.locator("#queue .item").first).to_be_visible()
     expect(page.get_by_role("button", name="Confirm")).to_have_count(0)
@@ -72,19 +72,19 @@ def test_a_viewer_sees_no_controls_that_take_another_role(visit: Visit, web: Web
     expect(page.get_by_role("button", name="Accept new baseline")).to_have_count(0)
 
 
-def test_an_admin_tries_a_quarantined_file_again(visit: Visit, web: WebSite) -> None:
+def test_an_admin_can_requeue_a_quarantined_frame(visit: Visit, web: WebSite) -> None:
     page = visit().log_in("adam", then="/system")
     row = page.get_by_role("row", name="broken.png")
-    expect(row).to_contain_text("cannot be decoded")  # what the reason means
-    expect(row.locator("img")).to_have_count(0)  # nothing of it can be drawn
+    expect(row).to_contain_text("cannot be decoded")  # the reason in words
+    expect(row.locator("img")).to_have_count(0)  # the file cannot be displayed
 
     row.get_by_role("button", name="again").click()
 
     expect(page.get_by_role("status").filter(has_text="is pending again")).to_be_visible()
-    expect(row).to_be_visible(timeout=15_000)  # it is still broken, and comes back
+    expect(row).to_be_visible(timeout=15_000)  # quarantined again, as it is still broken
 
 
-def test_an_admin_may_accept_a_new_baseline_and_is_asked_first(visit: Visit, web: WebSite) -> None:
+def test_accepting_a_new_baseline_asks_for_confirmation(visit: Visit, web: WebSite) -> None:
     page = visit().log_in("adam", then="/cameras/cam-a")
 
     page.get_by_role("button", name="Accept new baseline").click()
@@ -95,7 +95,7 @@ def test_an_admin_may_accept_a_new_baseline_and_is_asked_first(visit: Visit, web
     expect(dialog).to_be_hidden()
 
 
-def test_a_session_that_ends_leads_to_the_login(visit: Visit, web: WebSite) -> None:
+def test_a_page_goes_to_the_login_when_the_session_ends(visit: Visit, web: WebSite) -> None:
     visitor = visit()
     visitor.expect_complaint("401")
     page = visitor.log_in("vera", then="/history")

@@ -1,4 +1,4 @@
-"""History: filters in the address, pages by key, and exports of what is filtered."""
+"""History: filters in the URL, paging by keyboard, and exports of the filtered results."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.ops.web.browser.site import WebSite
 
 
 def download(page: Page, name: str, folder: Path) -> Path:
-    """The file behind a link."""
+    """Download the file of a link."""
     with page.expect_download() as started:
         page.get_by_role("link", name=name).click()
     path = folder / started.value.suggested_filename
@@ -21,7 +21,7 @@ def download(page: Page, name: str, folder: Path) -> Path:
     return path
 
 
-def test_a_filter_lives_in_the_address_and_holds_for_the_exports(
+def test_filters_are_in_the_url_and_apply_to_exports(
     visit: Visit, web: WebSite, tmp_path: Path
 ) -> None:
     expected = web.results(camera="cam-a", prediction="Anomaly")
@@ -45,7 +45,7 @@ def test_a_filter_lives_in_the_address_and_holds_for_the_exports(
     assert table.column("image_path").to_pylist() == [row.image_path for row in expected]
 
 
-def test_scores_and_times_filter(visit: Visit, web: WebSite) -> None:
+def test_results_can_be_filtered_by_score_and_time(visit: Visit, web: WebSite) -> None:
     rows = web.results()
     middle = sorted(row.score for row in rows)[len(rows) // 2]
     above = [row for row in rows if row.score >= middle]
@@ -63,7 +63,7 @@ def test_scores_and_times_filter(visit: Visit, web: WebSite) -> None:
     expect(page.locator("#rows tr")).to_have_count(min(50, len(rows)))
 
 
-def test_pages_follow_by_key_and_none_repeats(visit: Visit, web: WebSite) -> None:
+def test_pages_are_turned_by_keyboard_and_repeat_no_result(visit: Visit, web: WebSite) -> None:
     web.site.upload(40, camera="cam-c", hot_every=10**9)
     web.site.wait_until_settled()
     newest_first = [row.image_path for row in reversed(web.results())]
@@ -81,7 +81,7 @@ def test_pages_follow_by_key_and_none_repeats(visit: Visit, web: WebSite) -> Non
     expect(page.locator("#rows td.image").first).to_have_text(first[0])
 
 
-def test_a_row_opens_its_result_even_without_pictures(visit: Visit, web: WebSite) -> None:
+def test_a_row_opens_its_result_also_without_stored_pictures(visit: Visit, web: WebSite) -> None:
     normal = web.results(camera="cam-a", prediction="Normal")[-1]
     page = visit().log_in("vera", then="/history?prediction=Normal&camera=cam-a")
 
@@ -89,7 +89,7 @@ def test_a_row_opens_its_result_even_without_pictures(visit: Visit, web: WebSite
 
     page.wait_for_url(f"**/results/{normal.id}")
     expect(page.locator("#chips")).to_contain_text("Normal")
-    # its values are read from the file, and drawn
+    # drawn from the values in the file
     expect(page.locator(".touch canvas")).to_be_visible()
     page.locator(".touch").hover()
     expect(page.locator("#spot")).to_contain_text("counts")

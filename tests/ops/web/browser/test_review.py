@@ -1,4 +1,4 @@
-"""Review: by keyboard, with verdicts that are stored with who and when, and read temperatures."""
+"""Reviews by keyboard, undo, pictures, and the temperature under the cursor."""
 
 from __future__ import annotations
 
@@ -21,30 +21,30 @@ WAIT_S = 10.0
 
 
 def open_frames(web: WebSite) -> list[int]:
-    """Numbers of the flagged frames that wait, in the order of the queue."""
+    """Ids of the unreviewed anomalies, in the order of the queue."""
     rows = web.results(prediction="Anomaly", review="unreviewed")
     return [row.id or 0 for row in reversed(rows)]
 
 
 def verdict_of(web: WebSite, result_id: int) -> tuple[str, str, str] | None:
-    """The latest verdict: what, who, note."""
+    """The latest review: verdict, reviewer, note."""
     found = list_reviews(web.site.engine, result_id)
     return (found[0].verdict, found[0].reviewer, found[0].note) if found else None
 
 
 def shown(page: Page) -> int:
-    """The result that is shown."""
+    """Id of the result on the page."""
     href = page.get_by_role("link", name="Open this result").get_attribute("href")
     return int(str(href).rpartition("/")[2])
 
 
 def expect_shown(page: Page, result_id: int) -> None:
-    """Wait for a result to be shown."""
+    """Wait until the page shows a result."""
     link = page.get_by_role("link", name="Open this result")
     expect(link).to_have_attribute("href", f"/results/{result_id}")
 
 
-def test_the_queue_is_worked_off_by_keyboard(visit: Visit, web: WebSite) -> None:
+def test_the_queue_can_be_reviewed_by_keyboard(visit: Visit, web: WebSite) -> None:
     waiting = open_frames(web)
     assert len(waiting) >= 3
     page = visit().log_in("rita", then="/review")
@@ -82,7 +82,7 @@ def test_the_queue_is_worked_off_by_keyboard(visit: Visit, web: WebSite) -> None
     page.keyboard.press("Escape")
 
 
-def test_one_verdict_on_many_can_be_taken_back(visit: Visit, web: WebSite) -> None:
+def test_a_verdict_on_several_frames_can_be_undone(visit: Visit, web: WebSite) -> None:
     waiting = open_frames(web)
     page = visit().log_in("rita", then="/review")
     expect_shown(page, waiting[0])
@@ -101,7 +101,7 @@ def test_one_verdict_on_many_can_be_taken_back(visit: Visit, web: WebSite) -> No
     assert open_frames(web) == waiting
 
 
-def test_the_temperature_under_the_cursor_is_the_stored_one(visit: Visit, web: WebSite) -> None:
+def test_the_temperature_under_the_cursor_is_that_of_the_image(visit: Visit, web: WebSite) -> None:
     page = visit().log_in("rita", then="/review")
     expect(page.locator("#readout")).to_contain_text("Point at a picture")
     row = next(row for row in web.results() if row.id == shown(page))
@@ -125,7 +125,7 @@ def test_the_temperature_under_the_cursor_is_the_stored_one(visit: Visit, web: W
     expect(page.locator("#readout")).to_contain_text(re.compile(r"residual .* σ"))
 
 
-def test_arrow_keys_on_an_image_move_the_spot(visit: Visit, web: WebSite) -> None:
+def test_arrow_keys_on_an_image_move_the_measuring_spot(visit: Visit, web: WebSite) -> None:
     page = visit().log_in("rita", then="/review")
     expect(page.locator("#readout")).to_contain_text("Point at a picture")
     before = shown(page)
@@ -160,7 +160,7 @@ def _picture(page: Page) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
     return np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR), np.float64)
 
 
-def test_images_are_cut_out_of_stored_pictures_exactly(visit: Visit, web: WebSite) -> None:
+def test_images_are_cropped_exactly_from_stored_pictures(visit: Visit, web: WebSite) -> None:
     page = visit().log_in("vera")
     row = web.results(prediction="Anomaly")[0]
     stored = cv2.imread(str(web.site.data / "pictures" / str(row.original_picture)))
@@ -187,7 +187,7 @@ def test_images_are_cut_out_of_stored_pictures_exactly(visit: Visit, web: WebSit
         assert found["page"][2:] == [panel.shape[1], panel.shape[0]]
         hottest = (panel == INFERNO.colours[255]).all(axis=2)
         assert hottest[y : y + h, x : x + w].all()
-        assert not hottest[y : y + h, x - 1].any()  # there begins the frame around the image
+        assert not hottest[y : y + h, x - 1].any()  # outside the image
         assert not hottest[y - 1, x : x + w].any()
 
 

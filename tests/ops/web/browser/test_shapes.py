@@ -1,4 +1,4 @@
-"""Every page, on a phone and a desk, light and dark: nothing overflows, nothing is unnamed."""
+"""Every page on phone and desktop, light and dark: no overflow, no unnamed control."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from playwright.sync_api import Page, expect
 from tests.ops.web.browser.conftest import Visit
 from tests.ops.web.browser.site import Theme, WebSite
 
-#: What must be there before a page counts as drawn.
+#: Element that shows that a page is complete.
 PAGES = {
     "/": ".tile",
     "/cameras/cam-a": "#scores canvas",
@@ -17,7 +17,7 @@ PAGES = {
     "/system": "#drift tr",
 }
 
-#: Controls without a name for those who cannot see them, and pictures without a description.
+#: Finds controls without an accessible name and images without `alt`.
 UNNAMED = """() => [...document.querySelectorAll("button, a, input, select, textarea, summary")]
   .concat([...document.images])
   .filter((e) => e.offsetParent !== null)
@@ -27,11 +27,11 @@ UNNAMED = """() => [...document.querySelectorAll("button, a, input, select, text
 
 
 def check(page: Page) -> None:
-    """No sideways scrolling, no unnamed control."""
+    """Check that the page does not scroll sideways and has no unnamed control."""
     width, room = page.evaluate(
         "[document.documentElement.scrollWidth, document.documentElement.clientWidth]"
     )
-    assert width <= room, f"{page.url} is {width} px wide on {room}"
+    assert width <= room, f"{page.url} is {width} px wide, but the window {room} px"
     assert page.evaluate(UNNAMED) == []
 
 
@@ -55,7 +55,7 @@ def test_every_page_fits_and_names_its_controls(
     check(page)
 
 
-def test_the_theme_follows_the_system_until_it_is_chosen(visit: Visit, web: WebSite) -> None:
+def test_the_theme_follows_the_system_until_one_is_chosen(visit: Visit, web: WebSite) -> None:
     page = visit(theme="light").log_in("vera")
     expect(page.locator("html")).to_have_attribute("data-theme", "light")
 
@@ -65,7 +65,7 @@ def test_the_theme_follows_the_system_until_it_is_chosen(visit: Visit, web: WebS
     expect(page.locator("html")).to_have_attribute("data-theme", "dark")
 
 
-def test_what_is_not_there_says_so(visit: Visit, web: WebSite) -> None:
+def test_missing_pages_and_results_are_reported(visit: Visit, web: WebSite) -> None:
     visitor = visit()
     visitor.expect_complaint("404")
     page = visitor.log_in("vera")

@@ -1,4 +1,4 @@
-"""The wall follows what happens, by itself."""
+"""The wall updates itself."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from playwright.sync_api import Page, expect
 from tests.ops.web.browser.conftest import Visit
 from tests.ops.web.browser.site import WebSite
 
-#: Seconds from an upload to its tile.
+#: Seconds from an upload to its result on the wall.
 SOON_S = 2.0
 
 
-def test_a_new_upload_appears_by_itself_within_two_seconds(visit: Visit, web: WebSite) -> None:
+def test_an_upload_appears_within_two_seconds(visit: Visit, web: WebSite) -> None:
     page = visit().log_in("vera")
     expect(page.locator("#live")).to_have_text("Live")
     tile = page.locator(".tile", has_text="cam-a")
@@ -24,7 +24,7 @@ def test_a_new_upload_appears_by_itself_within_two_seconds(visit: Visit, web: We
 
     took_s = [_seconds_to_tile(page, web) for _ in range(3)]
 
-    assert min(took_s) < SOON_S, took_s  # this machine may be busy with other tests
+    assert min(took_s) < SOON_S, took_s  # the minimum, because other tests may load the machine
     assert max(took_s) < 5 * SOON_S, took_s
 
 
@@ -37,7 +37,7 @@ def _seconds_to_tile(page: Page, web: WebSite) -> float:
     return time.monotonic() - started
 
 
-def test_a_new_camera_gets_its_tile_by_itself(visit: Visit, web: WebSite) -> None:
+def test_a_new_camera_gets_a_tile(visit: Visit, web: WebSite) -> None:
     page = visit().log_in("vera")
     expect(page.locator(".tile")).not_to_have_count(0)
 
@@ -47,7 +47,7 @@ def test_a_new_camera_gets_its_tile_by_itself(visit: Visit, web: WebSite) -> Non
     expect(tile.get_by_text("OK", exact=True)).to_be_visible(timeout=10_000)
 
 
-def test_a_tile_says_state_temperature_and_age_in_words(visit: Visit, web: WebSite) -> None:
+def test_a_tile_shows_state_temperature_and_age(visit: Visit, web: WebSite) -> None:
     web.site.upload(1, camera="cam-b", hot_every=1)
     web.site.wait_until_settled()
     page = visit().log_in("vera")
@@ -60,9 +60,7 @@ def test_a_tile_says_state_temperature_and_age_in_words(visit: Visit, web: WebSi
     expect(tile.get_by_role("img", name="against a threshold of")).to_be_visible()
 
 
-def test_a_tile_leads_to_the_camera_and_a_flagged_frame_to_its_result(
-    visit: Visit, web: WebSite
-) -> None:
+def test_a_tile_opens_its_camera_and_an_anomaly_its_result(visit: Visit, web: WebSite) -> None:
     page = visit().log_in("vera")
 
     page.locator(".tile", has_text="cam-b").click()
@@ -78,9 +76,7 @@ def test_a_tile_leads_to_the_camera_and_a_flagged_frame_to_its_result(
     assert page.url.endswith(f"/results/{flagged.id}")
 
 
-def test_dragging_over_the_chart_zooms_and_a_double_click_shows_all(
-    visit: Visit, web: WebSite
-) -> None:
+def test_dragging_over_the_chart_zooms_and_all_resets_it(visit: Visit, web: WebSite) -> None:
     page = visit().log_in("vera", then="/cameras/cam-b")
     over = page.locator("#scores .u-over")
     expect(page.locator("#shown")).to_have_text(f"{len(web.results(camera='cam-b'))} frames")
@@ -97,7 +93,7 @@ def test_dragging_over_the_chart_zooms_and_a_double_click_shows_all(
     expect(page.locator("#shown")).to_have_text(f"{len(web.results(camera='cam-b'))} frames")
 
 
-def test_two_fingers_stretch_the_time_shown_and_one_moves_it(visit: Visit, web: WebSite) -> None:
+def test_a_chart_is_panned_with_one_finger_and_zoomed_with_two(visit: Visit, web: WebSite) -> None:
     visitor = visit(width=390, height=844, touch=True)
     page = visitor.log_in("vera", then="/cameras/cam-b")
     shown = page.locator("#shown")
@@ -106,7 +102,7 @@ def test_two_fingers_stretch_the_time_shown_and_one_moves_it(visit: Visit, web: 
     assert box is not None
     x, y = box["x"] + box["width"] / 2, box["y"] + 60
 
-    visitor.swipe([[(x + by, y)] for by in (-25, -10, 0, 10, 25)])  # the first move may not count
+    visitor.swipe([[(x + by, y)] for by in (-25, -10, 0, 10, 25)])  # the first move may be ignored
     expect(shown).to_contain_text(" to ")
     moved = shown.inner_text()
 
@@ -116,6 +112,6 @@ def test_two_fingers_stretch_the_time_shown_and_one_moves_it(visit: Visit, web: 
 
 
 def span_shown(text: str) -> float:
-    """Seconds between the two times that a page says it shows."""
+    """Seconds between the two times in the page's text."""
     first, second = re.findall(r"[0-9-]{10} [0-9:]{8}", text)
     return (datetime.fromisoformat(second) - datetime.fromisoformat(first)).total_seconds()
