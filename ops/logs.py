@@ -1,7 +1,8 @@
 """Logging of the long-running processes: one line per event, on standard error.
 
-With the format ``json`` each line is a JSON object with ``time``, ``level``, ``logger``, ``message``
-and, where they apply, ``frame_id`` or ``frame_ids``, ``camera``, ``reason`` and ``exception``.
+With the format ``json`` each line is a JSON object with ``time``, ``level``, ``logger`` and
+``message``, and where they apply ``frame_id`` or ``frame_ids``, ``camera``, ``reason`` and
+``exception``.
 """
 
 from __future__ import annotations

@@ -35,7 +35,7 @@ DATABASE_SCHEMES = ("sqlite", "postgresql", "postgres")
 
 
 class Section(BaseModel):
-    """A section of the settings. Unknown keys are errors, so that no misspelt setting is ignored."""
+    """A section of the settings. Unknown keys are errors, so that misspelt ones are noticed."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

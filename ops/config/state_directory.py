@@ -37,7 +37,7 @@ class StateDirectory:
             StateError: it cannot be created or written.
         """
         if "?" in str(self.root):
-            raise StateError(f"{self.root}: --data must not contain '?', which has a meaning in URLs")
+            raise StateError(f"{self.root}: --data must not contain '?' (special in URLs)")
         try:
             for folder in (self.pictures, self.logs, self.lock.parent):
                 folder.mkdir(parents=True, exist_ok=True)

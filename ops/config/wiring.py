@@ -44,7 +44,7 @@ def addresses(settings: Settings) -> Urls:
         missing = "REDIS_URL" if redis_url is None else "DATABASE_URL"
         other = " and DATABASE_URL" if redis_url is None and database_url is None else ""
         raise SettingsError(
-            f"no state directory is configured: give --data STATE as to `thermalwatch up`, "
+            f"no state directory: give --data STATE as to `thermalwatch up`, "
             f"or set {missing}{other}"
         )
     return Urls(
@@ -61,7 +61,7 @@ def state_directory(settings: Settings) -> StateDirectory:
         StateError: it cannot be created or written.
     """
     if settings.data is None:
-        raise SettingsError("no directory for pictures and logs: give --data STATE, or set THERMALWATCH_DATA")
+        raise SettingsError("no state directory: give --data STATE, or set THERMALWATCH_DATA")
     state = StateDirectory(settings.data.absolute())
     state.create()
     return state
@@ -227,7 +227,7 @@ def watch_roots(settings: Settings) -> tuple[Path, ...]:
             then take our own pictures for new frames, endlessly.
     """
     if not settings.watch:
-        raise SettingsError("no watch directory: give --watch DIR, or set `watch` in thermalwatch.toml")
+        raise SettingsError("nothing to watch: give --watch DIR, or set `watch` in thermalwatch.toml")
     for root in settings.watch:
         if settings.data is not None and settings.data.resolve().is_relative_to(root.resolve()):
             raise SettingsError(

@@ -184,13 +184,13 @@ def test_misspelt_command_is_answered_with_the_one_that_was_meant() -> None:
 @pytest.mark.parametrize(
     ("words", "code", "message"),
     [
-        (["status"], 2, "nothing says where the state is: give --data STATE"),
+        (["status"], 2, "no state directory: give --data STATE"),
         (["status", "--data", "nowhere"], 2, "--data nowhere: no thermalwatch state there"),
         (["audit", "--config", "no.toml"], 2, "no.toml: no such settings file"),
-        (["up", "--data", "s"], 2, "say what to watch: --watch DIR"),
+        (["up", "--data", "s"], 2, "nothing to watch: give --watch DIR"),
         (["up", "--data", "s", "--watch", "gone"], 2, "gone: no such directory"),
         (["up", "--watch", "w", "--data", "w/s"], 2, "w/s lies inside --watch w, so its pictures"),
-        (["up", "--watch", "w"], 2, "say where pictures and logs go: --data STATE"),
+        (["up", "--watch", "w"], 2, "no state directory: give --data STATE"),
         (["up", "--watch", "w", "--data", "s", "--model", "b"], 1, "b is not a readable model"),
         (["up", "--watch", "w", "--data", "s"], 1, "there is no model yet: give --model BUNDLE"),
         (["train", ".", "--output", "b"], 1, "holds no images"),
