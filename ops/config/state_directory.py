@@ -44,7 +44,7 @@ class StateDirectory:
         except OSError as error:
             raise StateError(f"{error.filename}: cannot be created: {error.strerror}") from None
         if not os.access(self.root, os.W_OK | os.X_OK):
-            raise StateError(f"{self.root}: this user has no write permission")
+            raise StateError(f"{self.root}: no write permission")
 
     @contextmanager
     def locked(self) -> Iterator[None]:

@@ -89,7 +89,12 @@ def open_database(settings: Settings) -> Iterator[Engine]:
 
 @contextmanager
 def open_existing_database(settings: Settings) -> Iterator[Engine]:
-    """The database of a system that has run before: a mistyped ``--data`` makes no new one."""
+    """Open an existing database. A mistyped ``--data`` is an error and creates nothing.
+
+    Raises:
+        SettingsError: the state directory has no database, or nothing is configured.
+        StorageError: the database cannot be used.
+    """
     if settings.database_url is None and settings.data is not None:
         file = settings.data / "thermalwatch.db"
         if not file.exists():
@@ -227,7 +232,7 @@ def watch_roots(settings: Settings) -> tuple[Path, ...]:
             then take our own pictures for new frames, endlessly.
     """
     if not settings.watch:
-        raise SettingsError("nothing to watch: give --watch DIR, or set `watch` in thermalwatch.toml")
+        raise SettingsError("nothing to watch: give --watch DIR, or set `watch` in the settings")
     for root in settings.watch:
         if settings.data is not None and settings.data.resolve().is_relative_to(root.resolve()):
             raise SettingsError(
