@@ -198,7 +198,7 @@ def test_misspelt_command_is_answered_with_the_one_that_was_meant() -> None:
         (["train", ".", "--output", "b", "--device", "gpu"], 2, "--device: "),
         (["results", "list", "--since", "soon"], 2, "'soon' is no time"),
         (["results", "export", "--output", "-", "--format", "parquet"], 2, "standard output"),
-        (["requeue", "--data", "s"], 2, "give frames, or --all, or --list"),
+        (["requeue", "--data", "s"], 2, "give frame ids, --all or --list"),
         (["work", "--data", "s"], 1, "no model is active"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
