@@ -1,4 +1,4 @@
-"""Looks at everything the system depends on; each problem comes with what to do about it."""
+"""Checks everything that the system depends on. Each problem comes with its remedy."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ if TYPE_CHECKING:
 
     from ops.config.settings import Settings
 
-#: Free bytes below which pictures and the database are about to fail.
+#: Free bytes on disk below which `doctor` reports a problem.
 LOW_DISK_BYTES = 1 << 30
 
-#: Seconds by which clocks may differ before leases and time stamps suffer.
+#: Seconds by which clocks may differ; beyond, leases and time stamps are unreliable.
 CLOCK_SKEW_S = 5.0
 
-#: Seconds for an answer of Redis.
+#: Seconds after which a Redis command fails.
 ANSWER_S = 3.0
 
-#: Share of the kernel's watch limit that a directory tree may use up.
+#: Share of the kernel's limit of watches above which `doctor` reports a problem.
 WATCH_SHARE = 0.8
 
 INOTIFY_LIMITS = Path("/proc/sys/fs/inotify")
@@ -37,7 +37,7 @@ INOTIFY_LIMITS = Path("/proc/sys/fs/inotify")
 
 @dataclass(frozen=True)
 class Check:
-    """What was found about one thing; `remedy` is what to do, None when nothing need be done."""
+    """The finding about one subject. `remedy` says what to do; it is None if all is well."""
 
     name: str
     finding: str
@@ -45,11 +45,12 @@ class Check:
 
     @property
     def ok(self) -> bool:
+        """Whether nothing needs to be done."""
         return self.remedy is None
 
 
 def examine(settings: Settings) -> list[Check]:
-    """All checks that these settings ask for. Never raises for what it finds."""
+    """Run all checks that apply to these settings. Problems are findings, not exceptions."""
     checks = list(_services(settings))
     if settings.data is not None:
         checks.append(_disk(settings.data))
@@ -110,14 +111,14 @@ def _redis(settings: Settings) -> Iterator[Check]:
             "set maxmemory-policy noeviction: windows and jobs must not be dropped",
         )
     if not info.get("aof_enabled") and not info.get("rdb_saves", 1):
-        yield Check("redis persistence", "off: after its restart windows are rebuilt from the rows")
+        yield Check("redis persistence", "off: a restart of Redis rebuilds windows from the rows")
     yield _skew("redis clock", remote_now - local_now)
 
 
 def _database(settings: Settings) -> Iterator[Check]:
     with wiring.open_existing_database(settings) as engine:
         where = redact(wiring.addresses(settings).database_url)
-        yield Check("database", f"{where}: answers, tables are of this release")
+        yield Check("database", f"{where}: answers, tables match this release")
         yield _model(engine, settings.data)
 
 
@@ -151,10 +152,10 @@ def _disk(data: Path) -> Check:
     usage = shutil.disk_usage(there)
     finding = f"{data}: {usage.free / 2**30:.1f} GiB free of {usage.total / 2**30:.1f} GiB"
     if data.exists() and not os.access(data, os.W_OK | os.X_OK):
-        return Check("disk", f"{data}: not writable for this user", "correct its owner or mode")
+        return Check("disk", f"{data}: no write permission", "correct its owner or mode")
     if usage.free < LOW_DISK_BYTES:
         return Check(
-            "disk", finding, "free some space: pictures lie in pictures/ by camera and day"
+            "disk", finding, "free some space, for example in pictures/ (by camera and day)"
         )
     return Check("disk", finding)
 
@@ -162,9 +163,9 @@ def _disk(data: Path) -> Check:
 def _watch(root: Path, observer: str) -> Check:
     name = f"watch {root}"
     if not root.is_dir():
-        return Check(name, "no such directory", "make it, or mount it; the producer waits for it")
+        return Check(name, "no such directory", "create or mount it; the producer waits for it")
     if not os.access(root, os.R_OK | os.X_OK):
-        return Check(name, "not readable for this user", "correct its owner or mode")
+        return Check(name, "no read permission", "correct its owner or mode")
     from producer.mounts import MOUNTS, network_type
 
     mounts = Path(MOUNTS)
@@ -180,7 +181,7 @@ def _inotify(name: str, root: Path) -> Check:
         limit = int((INOTIFY_LIMITS / "max_user_watches").read_text())
     except (OSError, ValueError):
         return Check(name, f"readable, {directories} directories")
-    finding = f"readable, inotify on {directories} directories of {limit} allowed for this user"
+    finding = f"readable, inotify watches {directories} directories; the limit is {limit} per user"
     if directories > WATCH_SHARE * limit:
         return Check(name, finding, f"sysctl fs.inotify.max_user_watches={directories * 4}")
     return Check(name, finding)
@@ -198,7 +199,7 @@ def _device(device: str) -> Check:
         if not torch.cuda.is_available():
             return Check(
                 "device",
-                f"{device} is configured, and torch {torch.__version__} sees no such GPU",
+                f"{device} is configured, but torch {torch.__version__} finds no such GPU",
                 "install the GPU build of torch and the driver, or set device = 'auto'",
             )
         return Check("device", f"{chosen}: {torch.cuda.get_device_name(chosen)}")
@@ -206,7 +207,7 @@ def _device(device: str) -> Check:
 
 
 def _may_have_gpu() -> bool:
-    """Whether it is worth loading torch, which takes seconds, to ask."""
+    """Whether there may be a GPU. If not, we save the seconds that importing torch takes."""
     return any(Path("/dev").glob("nvidia*")) or Path("/dev/kfd").exists()
 
 
@@ -218,7 +219,7 @@ def _skew(name: str, skew_s: float) -> Check:
 
 
 def _system_clock(now: float) -> Check:
-    """A machine without a battery wakes up in 1970, and every time stamp is wrong."""
+    """Check for a clock that starts in the past, as on machines without a clock battery."""
     stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now))
     newest_source = Path(__file__).stat().st_mtime
     if now < newest_source - 86_400:

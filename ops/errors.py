@@ -3,17 +3,17 @@
 ::
 
     OpsError
-    ├── SettingsError       a setting is wrong, unknown or missing; names where it was set
-    ├── StateError          the state directory cannot be used (in use, not writable, not ours)
-    ├── EmbeddedRedisError  the embedded Redis does not start or does not answer
-    ├── ServerError         the server cannot listen where it should
-    ├── ChildError          a child process never became ready
-    └── DemoError           the demo cannot run, or did not come to its end
+    ├── SettingsError       a setting is wrong, unknown or missing; the message names its source
+    ├── StateError          the state directory is in use, not writable, or another user's
+    ├── EmbeddedRedisError  the embedded Redis does not start, answer or end
+    ├── ServerError         the server cannot listen on its address
+    ├── ChildError          a child process did not become ready in time
+    └── DemoError           the demo cannot run, or did not finish
 """
 
 
 class OpsError(Exception):
-    """Root of all errors that `ops` raises on purpose; the message says what to do."""
+    """Base of all errors that `ops` raises on purpose. The message says what to do."""
 
 
 class SettingsError(OpsError):
@@ -25,16 +25,16 @@ class StateError(OpsError):
 
 
 class EmbeddedRedisError(OpsError):
-    """The embedded Redis does not start, or does not answer."""
+    """The embedded Redis does not start, answer or end."""
 
 
 class ServerError(OpsError):
-    """The server cannot listen where it should."""
+    """The server cannot listen on its address."""
 
 
 class ChildError(OpsError):
-    """A child process never became ready."""
+    """A child process did not become ready in time."""
 
 
 class DemoError(OpsError):
-    """The demo cannot run, or did not come to its end."""
+    """The demo cannot run, or did not finish."""

@@ -1,7 +1,8 @@
-"""Logging of the long-running processes: one line an event, on standard error.
+"""Logging of the long-running processes: one line per event, on standard error.
 
-With the format ``json`` each line is one JSON object: ``time``, ``level``, ``logger``, ``message``,
-and what belongs to the event: ``frame_id`` or ``frame_ids``, ``camera``, ``reason``, ``exception``.
+With the format ``json`` each line is a JSON object with ``time``, ``level``, ``logger`` and
+``message``, and where they apply ``frame_id`` or ``frame_ids``, ``camera``, ``reason`` and
+``exception``.
 """
 
 from __future__ import annotations
@@ -16,14 +17,14 @@ from ops.terminal import printable
 
 LogFormat = Literal["text", "json"]
 
-#: Libraries that would report every step of theirs.
+#: Libraries that log every step at level INFO.
 QUIET = ("alembic", "rq", "watchdog", "PIL", "uvicorn", "asyncio", "python_multipart")
 
 
 class OneLine(logging.Filter):
-    """Takes the tracebacks off what RQ logs.
+    """Removes tracebacks from RQ's log records.
 
-    It prints three of them for every moment that Redis is away; the worker says so in one line.
+    RQ logs three of them whenever Redis is unreachable; the worker reports that in one line.
     """
 
     def filter(self, record: logging.LogRecord) -> bool:
@@ -33,14 +34,14 @@ class OneLine(logging.Filter):
 
 
 class PrintableFormatter(logging.Formatter):
-    """Keeps a message on its line, whatever names are in it; only a traceback has more."""
+    """Escapes line breaks in messages, so that only tracebacks take more than one line."""
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
         return printable(super().formatMessage(record))
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object a line, for programs that collect logs."""
+    """One JSON object per line, for log collectors."""
 
     def format(self, record: logging.LogRecord) -> str:
         moment = datetime.fromtimestamp(record.created, UTC)
@@ -56,12 +57,12 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(event, default=str)
 
 
-#: What every log record has; the rest was given with the event.
+#: Attributes of every log record. All others were passed as `extra`.
 _RECORD_FIELDS: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
 
 
 def configure_logging(*, debug: bool, log_format: LogFormat = "text") -> None:
-    """Send log lines to standard error, with the time in UTC as results have it."""
+    """Log to standard error. Times are in UTC, as in results."""
     formatter: logging.Formatter
     if log_format == "json":
         formatter = JsonFormatter()

@@ -1,4 +1,4 @@
-"""What a running system is doing, gathered from the database and from Redis."""
+"""The state of a running system, read from the database and Redis."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from producer.heartbeat import Heartbeat
     from storage.frames.counts import LedgerCounts
 
-#: Seconds for an answer of Redis.
+#: Seconds after which a Redis command fails.
 ANSWER_S = 3.0
 
 _DAY_S = 86_400.0
@@ -23,17 +23,17 @@ _DAY_S = 86_400.0
 
 @dataclass(frozen=True)
 class CameraStatus:
-    """One camera's ledger counts and recent past."""
+    """A camera's ledger counts and recent activity."""
 
     name: str
     counts: LedgerCounts
     last_frame_at: float  #: Unix s
-    anomalies_24h: int  #: by time of capture
+    anomalies_24h: int  #: captured in the last 24 h
 
 
 @dataclass(frozen=True)
 class WorkerState:
-    """A worker that gave a sign of life."""
+    """A worker that is registered in Redis."""
 
     name: str
     state: str
@@ -42,7 +42,7 @@ class WorkerState:
 
 @dataclass(frozen=True)
 class QueueState:
-    """What Redis knows."""
+    """Queue, workers and producers, as seen in Redis."""
 
     waiting_jobs: int
     workers: tuple[WorkerState, ...]
@@ -51,7 +51,7 @@ class QueueState:
 
 @dataclass(frozen=True)
 class Status:
-    """The whole picture; `queue` is None when Redis cannot be reached, `queue_error` says why."""
+    """State of the system. If Redis is unreachable, `queue` is None and `queue_error` says why."""
 
     model_id: str | None
     counts: LedgerCounts
@@ -61,7 +61,11 @@ class Status:
 
 
 def read_status(settings: Settings, *, now: float) -> Status:
-    """Raises `StorageError` when the database cannot be read: then nothing is known."""
+    """Read the state of the system at `now` (Unix s).
+
+    Raises:
+        StorageError: the database cannot be read.
+    """
     from redis import RedisError
 
     from storage.frames.counts import ledger_counts
@@ -102,7 +106,11 @@ def _read_cameras(engine: Engine, now: float) -> tuple[CameraStatus, ...]:
 
 
 def read_queue(redis: Redis) -> QueueState:
-    """Queue, workers and producers. Raises `redis.RedisError`."""
+    """Queue, workers and producers.
+
+    Raises:
+        redis.RedisError: Redis is unreachable.
+    """
     from rq.worker import Worker
 
     from producer.heartbeat import living_producers

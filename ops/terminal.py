@@ -1,4 +1,4 @@
-"""Text for people at a terminal."""
+"""Output for people at a terminal."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from ops.program import as_called
 
 
 def note(text: str) -> None:
-    """Print for people, on stderr: stdout is for programs."""
+    """Print a message for people on standard error; standard output is for programs."""
     click.echo(as_called(text), err=True)
 
 
 def printable(text: str) -> str:
-    r"""`text` with whatever does not print as an escape: ``\n``, ``\x1b``, ``\u2028``.
+    r"""`text` with non-printable characters escaped: ``\n``, ``\x1b``, ``\u2028``.
 
-    A file's name may hold anything: a line break that forges the next log line, or a sequence that
-    makes the terminal of whoever reads it do things.
+    File names may contain anything, such as a line break that forges a log line, or an escape
+    sequence that controls the reader's terminal.
     """
     if text.isprintable():
         return text

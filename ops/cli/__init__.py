@@ -1,1 +1,1 @@
-"""The `thermalwatch` program, one module per command."""
+"""The `thermalwatch` command line, one module per command."""

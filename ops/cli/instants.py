@@ -1,4 +1,4 @@
-"""Instants on the command line and on the screen; all of them in UTC."""
+"""Points in time on the command line and on the screen, in UTC."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ _UNIT_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
 
 
 def parse_instant(text: str, *, now: float) -> float:
-    """Unix seconds for a date, an RFC 3339 time (UTC unless it says otherwise), or an age.
+    """Unix seconds of a date, an RFC 3339 time (UTC without an offset) or an age before `now`.
 
-    Raises ValueError for anything else.
+    Raises:
+        ValueError: `text` is none of these.
 
     Example:
         >>> parse_instant("2026-07-01", now=0.0)
@@ -43,13 +44,13 @@ class InstantType(click.ParamType[float]):
             return parse_instant(str(value), now=time.time())
         except (ValueError, OverflowError):
             self.fail(
-                f"{value!r} is no time: give a date (2026-07-01), a time (2026-07-01T12:00Z) "
+                f"{value!r} is not a time: give a date (2026-07-01), a time (2026-07-01T12:00Z) "
                 "or an age (36h, 7d)"
             )
 
 
 def ago(instant: float, *, now: float) -> str:
-    """How long ago, in the largest unit that suits.
+    """How long before `now` an instant was, in a suitable unit.
 
     Example:
         >>> ago(0.0, now=90.0), ago(0.0, now=200_000.0)

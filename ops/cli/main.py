@@ -1,8 +1,8 @@
-"""The `thermalwatch` program: its commands, and how it fails.
+"""The `thermalwatch` program: its commands, and how errors end it.
 
-A command's module is imported when the command is asked for, and imports its dependencies when it
-runs, so `--help` answers at once. Exit codes: 0 done; 1 failed, or a check found a problem; 2 the
-command line or a setting is wrong; 130 ended by Ctrl-C.
+A command's module is imported only when the command is used, and imports its dependencies only when
+it runs, so that `--help` is quick. Exit codes: 0 done; 1 failed, or a check found a problem; 2 the
+command line or a setting is wrong; 130 interrupted by Ctrl-C.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ import click
 
 from ops.program import NAME, as_called, program
 
-#: The command line or a setting is wrong; the same number as click's own.
+#: The command line or a setting is wrong; click uses the same number.
 EXIT_USAGE = 2
-#: Ended by Ctrl-C: 128 + SIGINT, as shells have it.
+#: Interrupted by Ctrl-C: 128 + SIGINT, as in shells.
 EXIT_INTERRUPTED = 130
 
-#: Command → module and attribute, in the order of the help.
+#: Module and attribute of each command, in the order of the help.
 COMMANDS: Mapping[str, str] = {
     "demo": "ops.cli.machine.demo:demo",
     "up": "ops.cli.services.up:up",
@@ -48,13 +48,13 @@ COMMANDS: Mapping[str, str] = {
 
 
 class WrongSetting(click.ClickException):
-    """A setting is wrong: for the exit code it does not matter where it was set."""
+    """A setting is wrong. The exit code is the same for options, variables and files."""
 
     exit_code = EXIT_USAGE
 
 
 class LazyGroup(click.Group):
-    """Commands by name, imported when needed; expected errors become one line."""
+    """Imports commands when they are used, and prints expected errors as one line."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -80,7 +80,7 @@ class LazyGroup(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             answer = super().invoke(ctx)
-            sys.stdout.flush()  # a reader that went away shows here, not at the interpreter's exit
+            sys.stdout.flush()  # raise BrokenPipeError here, not at exit
             return answer
         except (click.ClickException, click.exceptions.Exit):
             raise
@@ -109,18 +109,18 @@ Examples:
 Help for one command: thermalwatch COMMAND --help""",
 )
 @click.option(
-    "--debug", is_flag=True, envvar="THERMALWATCH_DEBUG", help="Show where an error came from."
+    "--debug", is_flag=True, envvar="THERMALWATCH_DEBUG", help="Show a traceback for errors."
 )
 @click.option(
     "--log-format",
     type=click.Choice(["text", "json"]),
     default="text",
     envvar="THERMALWATCH_LOG_FORMAT",
-    help="How log lines look; json has one object a line, with frame ids.",
+    help="Format of log lines; json: one object per line, with frame ids.",
 )
 @click.version_option(package_name="thermalwatch", message=f"{NAME} %(version)s")
 def cli(debug: bool, log_format: str) -> None:
-    """Watch thermal camera directories, score every image, never lose one."""
+    """Watch directories of thermal cameras, score every image, lose none."""
 
 
 def main() -> None:
@@ -129,7 +129,7 @@ def main() -> None:
 
 
 def as_click_error(error: Exception) -> click.ClickException:
-    """`error` as one line for people, or itself where it is a defect of ours."""
+    """An expected error as one line for people. Raises `error` itself if it is a bug."""
     from ops.errors import SettingsError
 
     if isinstance(error, SettingsError):
@@ -153,5 +153,5 @@ def _expected_errors() -> tuple[type[Exception], ...]:
 
 
 def _discard_output() -> None:
-    """Whoever read our output is gone; what is still buffered must not fail at exit."""
+    """Discard buffered output, so that flushing it at exit does not fail: nobody reads it."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,4 +1,4 @@
-"""Command-line options that several commands share, and the settings that come out of them."""
+"""Command-line options that several commands share, and the settings made from them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 #: A path that need not exist.
 ANY_PATH = click.Path(path_type=Path)
-#: A directory that is there.
+#: A directory that exists.
 DIRECTORY = click.Path(path_type=Path, exists=True, file_okay=False)
 
 
@@ -29,7 +29,7 @@ def config_option(function: F) -> F:
         "--config",
         type=click.Path(path_type=Path, dir_okay=False),
         metavar="FILE",
-        help="Settings file; without it ./thermalwatch.toml where there is one.",
+        help="Settings file; default: ./thermalwatch.toml if it exists.",
     )(function)
 
 
@@ -47,7 +47,7 @@ def device_option(function: F) -> F:
     return click.option(
         "--device",
         metavar="NAME",
-        help="auto, cpu, cuda or cuda:N; auto takes a GPU where there is one.",
+        help="auto, cpu, cuda or cuda:N; auto uses a GPU if there is one.",
     )(function)
 
 
@@ -56,7 +56,7 @@ def target_far_option(function: F) -> F:
         "--target-far",
         type=click.FloatRange(0.001, 0.2),
         metavar="SHARE",
-        help="Share of normal images that may be flagged; it sets the threshold, 0.005 without it.",
+        help="Share of normal images that may be flagged; sets the threshold; default: 0.005.",
     )(function)
 
 
@@ -67,27 +67,31 @@ def json_option(function: F) -> F:
 
 
 def settings_from(config: Path | None, **options: object) -> Settings:
-    """Settings of this process: file, environment, and `options` of the command line."""
+    """Settings of this process from file, environment and command-line `options`.
+
+    Raises:
+        SettingsError: see `ops.config.loading.load_settings`.
+    """
     from ops.config.loading import load_settings
 
     return load_settings(options=options, environ=os.environ, config=config)
 
 
 class LogOptions(TypedDict):
-    """What `ops.logs.configure_logging` takes."""
+    """Arguments of `ops.logs.configure_logging`."""
 
     debug: bool
     log_format: LogFormat
 
 
 def log_options(ctx: click.Context) -> LogOptions:
-    """The options of the command itself that say how to log."""
+    """The logging options, which belong to the program and not to a command."""
     chosen = ctx.find_root().params
     return LogOptions(debug=chosen["debug"], log_format=chosen["log_format"])
 
 
 def print_json(value: object) -> None:
-    """One JSON document on standard output."""
+    """Print `value` as one JSON document on standard output."""
     plain = asdict(value) if is_dataclass(value) and not isinstance(value, type) else value
     json.dump(plain, sys.stdout, indent=2, default=str, ensure_ascii=False)
     sys.stdout.write("\n")
@@ -98,7 +102,7 @@ watch_option = click.option(
     multiple=True,
     type=ANY_PATH,
     metavar="DIR",
-    help="Directory that cameras upload into, one folder for each camera; may be repeated.",
+    help="Directory that cameras upload into, with a folder per camera; may be repeated.",
 )
 model_option = click.option(
     "--model", type=ANY_PATH, metavar="BUNDLE", help="Model bundle to register in the database."

@@ -1,1 +1,1 @@
-"""Settings, and the one place where processes are wired from them."""
+"""Settings, and the wiring of processes from them."""

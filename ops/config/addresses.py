@@ -1,4 +1,4 @@
-"""Where the two services are: the embedded ones of a state directory, and how a URL is shown."""
+"""URLs of Redis and the database: those of a state directory, and how to show one safely."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
-#: Bytes that a unix socket's address holds on every system (Linux 108, macOS 104).
+#: Longest path of a unix socket, in bytes, on every system (limits: Linux 108, macOS 104).
 SOCKET_PATH_BYTES = 100
 
 
 @dataclass(frozen=True)
 class Urls:
-    """Where the two services are; may hold passwords, so it is never printed."""
+    """URLs of the two services. They may hold passwords, so `repr` hides those."""
 
     redis_url: str
     database_url: str
@@ -25,7 +25,7 @@ class Urls:
 
 
 def urls_for(state: Path) -> Urls:
-    """The addresses of the embedded services of `state`; starts and checks nothing."""
+    """URLs of the embedded services of state directory `state`. Starts and checks nothing."""
     state = state.absolute()
     return Urls(
         redis_url=f"unix://{quote(str(redis_socket(state)))}?db=0",
@@ -34,23 +34,23 @@ def urls_for(state: Path) -> Urls:
 
 
 def redis_socket(state: Path) -> Path:
-    """The server's socket, in `state`/run where its path is short enough for the system."""
+    """The server's socket: in `state`/run, or below /tmp where that path would be too long."""
     state = state.absolute()
     plain = state / "run" / "redis.sock"
     if len(os.fsencode(plain)) < SOCKET_PATH_BYTES:
         return plain
     digest = hashlib.blake2b(os.fsencode(state.resolve()), digest_size=8).hexdigest()
-    # not TMPDIR: that may be long too, and every shell must find the same place
+    # not TMPDIR: it may be long too, and differs between shells
     return Path("/tmp") / f"thermalwatch-{digest}" / "redis.sock"  # noqa: S108 (made 0700)
 
 
 def redact(url: str) -> str:
-    """`url` with its passwords replaced, fit for logs and messages."""
+    """`url` with its passwords replaced by ``***``, for logs and messages."""
     try:
         parts = urlsplit(url)
         if parts.password is not None:
             host = parts.netloc.rpartition("@")[2]
             url = url.replace(parts.netloc, f"{parts.username or ''}:***@{host}", 1)
-    except ValueError:  # not a URL at all; it may still hold a secret
+    except ValueError:  # not a URL, but it may still hold a secret
         return "***"
     return re.sub(r"([?&]password=)[^&]*", r"\1***", url)

@@ -1,9 +1,9 @@
-"""Where settings come from, and how a wrong one is reported.
+"""Loads settings from their sources and reports each wrong one under its source's name for it.
 
-Later wins: defaults, `thermalwatch.toml`, environment, command-line options. The environment
-spells every single-valued setting ``THERMALWATCH_<SECTION>_<KEY>``, e.g.
-``THERMALWATCH_THRESHOLD_PERCENTILE``; the two service addresses are ``REDIS_URL`` and
-``DATABASE_URL``, as everywhere else.
+Sources, later ones overriding earlier ones: defaults, `thermalwatch.toml`, environment variables,
+command-line options. Every single-valued setting has a variable ``THERMALWATCH_<SECTION>_<KEY>``,
+such as ``THERMALWATCH_THRESHOLD_PERCENTILE``; the URLs of the two services have the customary names
+``REDIS_URL`` and ``DATABASE_URL``.
 """
 
 from __future__ import annotations
@@ -25,33 +25,35 @@ from ops.errors import SettingsError
 CONFIG_NAME = "thermalwatch.toml"
 PREFIX = "THERMALWATCH_"
 
-#: Read by the command itself, not settings.
+#: Variables that the command itself reads; they are not settings.
 RESERVED = frozenset({"THERMALWATCH_DEBUG", "THERMALWATCH_CONFIG", "THERMALWATCH_LOG_FORMAT"})
 
-#: Settings whose value is never shown as it is.
+#: Settings whose values are never shown.
 SECRET = frozenset({"redis_url", "database_url"})
 
-#: Settings that hold paths; in a file they are relative to the file.
+#: Settings that hold paths. In a settings file they are relative to the file's directory.
 PATH_SETTINGS = ("watch", "model", "data")
 
 Location = tuple[str, ...]
 
-#: How a check of a whole section names the setting at fault.
+#: How the check of a whole section begins its message: with the name of the wrong setting.
 _FIELD = re.compile(r"([a-z_]+): ")
 
 
 @dataclass(frozen=True)
 class Layer:
-    """Settings from one source; `name_of` spells a location the way that source does."""
+    """Settings from one source; `names` has the source's own name of each, where it has one."""
 
     source: str
     values: Mapping[str, Any]
     names: Mapping[Location, str]
 
     def spell(self, location: Location) -> str:
+        """The setting at `location` as this source calls it: key of a file, variable or option."""
         return self.names.get(location) or f"{self.source}: {'.'.join(location)}"
 
     def holds(self, location: Location) -> bool:
+        """Whether this source sets the setting at `location`."""
         node: Any = self.values
         for part in location:
             if not isinstance(node, Mapping) or part not in node:
@@ -67,10 +69,13 @@ def load_settings(
     config: Path | None = None,
     directory: Path | None = None,
 ) -> Settings:
-    """Settings from `config` (or `thermalwatch.toml` in `directory`), `environ` and `options`.
+    """Load settings from `config` (or `thermalwatch.toml` in `directory`), `environ`, `options`.
 
-    `options` holds top-level settings from the command line; ``None`` means not given. Raises
-    `SettingsError`, one line for each wrong setting.
+    `options` holds top-level settings from the command line; ``None`` means not given.
+
+    Raises:
+        SettingsError: a setting is wrong or unknown, or the file cannot be read; the message has
+            one line for each.
     """
     layers = [_file_layer(path)] if (path := find_config(config, environ, directory)) else []
     layers += [_environment_layer(environ), _option_layer(options)]
@@ -87,7 +92,11 @@ def load_settings(
 def find_config(
     config: Path | None, environ: Mapping[str, str], directory: Path | None
 ) -> Path | None:
-    """The file to read: named by option or environment (then it must exist), or found."""
+    """The settings file: the one named by option or variable, else the one in `directory`, if any.
+
+    Raises:
+        SettingsError: the named file does not exist.
+    """
     named = config or (Path(v) if (v := environ.get("THERMALWATCH_CONFIG")) else None)
     if named is not None:
         if not named.is_file():
@@ -98,7 +107,7 @@ def find_config(
 
 
 def variable_names() -> dict[str, Location]:
-    """Environment variable → setting, for every setting that has one."""
+    """Each environment variable that holds a setting, with the location of that setting."""
     names: dict[str, Location] = {"REDIS_URL": ("redis_url",), "DATABASE_URL": ("database_url",)}
     for name, field in Settings.model_fields.items():
         section = section_of(field.annotation)
@@ -149,9 +158,9 @@ def _environment_layer(environ: Mapping[str, str]) -> Layer:
 
 
 def _refuse_misspelt(variable: str, known: Mapping[str, Location]) -> None:
-    """Near misses are errors; other `THERMALWATCH_*` names are let be.
+    """Reject a variable that nearly matches a known one; ignore other ``THERMALWATCH_*`` names.
 
-    Orchestrators put variables of their own (``THERMALWATCH_SERVICE_HOST``) into every process.
+    Orchestrators add variables of their own, such as ``THERMALWATCH_SERVICE_HOST``.
     """
     if not variable.startswith(PREFIX) or variable in RESERVED or "_SERVICE_" in variable:
         return
@@ -197,7 +206,7 @@ def _explain(error: ErrorDetails, layers: Sequence[Layer]) -> str:
 
 
 def _source_of(location: Location, layers: Sequence[Layer]) -> Layer:
-    """The layer whose value counts at `location`."""
+    """The layer whose value for `location` is used."""
     return next((layer for layer in reversed(layers) if layer.holds(location)), layers[-1])
 
 
@@ -216,12 +225,12 @@ def _suggestion(location: Location) -> str:
 
 
 def keys_of(section: type) -> list[str]:
-    """The settings of a section, in the order of their declaration."""
+    """Names of a section's settings, in the order of declaration."""
     return list(_annotations(section))
 
 
 def section_of(annotation: object) -> type | None:
-    """The section class that an annotation stands for, alone or as ``Section | None``."""
+    """The section class in an annotation ``Section`` or ``Section | None``; None without one."""
     candidates = (annotation, *get_args(annotation)) if not _is_dict(annotation) else ()
     for candidate in candidates:
         if isinstance(candidate, type) and (

@@ -1,8 +1,8 @@
-"""The settings: what can be configured, and what each value must be.
+"""The settings: what can be configured, and which values are allowed.
 
-Where values come from and how a wrong one is reported is in `ops.config.loading`. Nothing
-here is read at import. A `Settings` is an immutable value. Its sections are the dataclasses that
-the other packages work with: their fields, defaults and checks are declared there, once.
+`ops.config.loading` reads them from their sources and reports wrong ones; importing this module
+reads nothing. A `Settings` is immutable. Most of its sections are the dataclasses that the other
+packages use, so that each field, default and check is declared once.
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ DATABASE_SCHEMES = ("sqlite", "postgresql", "postgres")
 
 
 class Section(BaseModel):
-    """Unknown keys are errors: a misspelt setting must not be a setting that is not applied."""
+    """A section of the settings. Unknown keys are errors, so that misspelt ones are noticed."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 def _split_paths(value: object) -> object:
-    """`a:b` from an environment variable is the list ``[a, b]``."""
+    """Split ``a:b``, as in an environment variable, into a list."""
     return value.split(os.pathsep) if isinstance(value, str) else value
 
 

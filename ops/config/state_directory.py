@@ -1,4 +1,4 @@
-"""The state directory: what lies where in it, and that one `up` at a time runs on it."""
+"""The state directory: its layout, and the lock that allows one `up` at a time."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ops.errors import StateError
 
 @dataclass(frozen=True)
 class StateDirectory:
-    """Everything that one installation keeps on this machine."""
+    """Where an installation keeps its files on this machine."""
 
     root: Path
 
@@ -31,20 +31,28 @@ class StateDirectory:
         return self.root / "run" / "lock"
 
     def create(self) -> None:
-        """Raises `StateError` when it cannot be made or written."""
+        """Create its directories where missing.
+
+        Raises:
+            StateError: it cannot be created or written.
+        """
         if "?" in str(self.root):
-            raise StateError(f"{self.root}: a '?' cannot be part of --data (database addresses)")
+            raise StateError(f"{self.root}: --data must not contain '?' (special in URLs)")
         try:
             for folder in (self.pictures, self.logs, self.lock.parent):
                 folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise StateError(f"{error.filename}: cannot be made: {error.strerror}") from None
+            raise StateError(f"{error.filename}: cannot be created: {error.strerror}") from None
         if not os.access(self.root, os.W_OK | os.X_OK):
-            raise StateError(f"{self.root}: not writable for this user")
+            raise StateError(f"{self.root}: no write permission")
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Held by the one `up` of this directory; freed by the kernel however that ends."""
+        """Hold the lock of the one `up` of this directory. The kernel frees it even after SIGKILL.
+
+        Raises:
+            StateError: another `up` holds it, or its file cannot be opened.
+        """
         try:
             descriptor = os.open(self.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
@@ -56,7 +64,7 @@ class StateDirectory:
                 holder = os.read(descriptor, 32).decode("ascii", "replace").strip()
                 raise StateError(
                     f"{self.root}: already in use by `thermalwatch up` (process {holder}); "
-                    "stop that one first, or give another --data"
+                    "stop it first, or give another --data"
                 ) from None
             os.ftruncate(descriptor, 0)
             os.write(descriptor, f"{os.getpid()}\n".encode("ascii"))

@@ -1,7 +1,7 @@
-"""The one place where a process is put together: settings in, wired parts out.
+"""Builds the parts of every process from the settings; the only place that does.
 
-Nothing here connects before it is called, and each function imports what it wires: `status` does
-not load torch.
+Importing this module connects to nothing, and each function imports what it builds, so `status`
+does not load torch.
 """
 
 from __future__ import annotations
@@ -27,14 +27,15 @@ if TYPE_CHECKING:
     from worker.app import Worker
     from worker.config import CameraConfig, WorkerConfig
 
-#: Seconds until a Redis that does not take a connection counts as away.
+#: Seconds after which a connection attempt to Redis fails.
 CONNECT_S = 5.0
 
 
 def addresses(settings: Settings) -> Urls:
-    """Where the services are: as configured, else those of the state directory.
+    """URLs of the services: as configured, else those of the state directory.
 
-    Raises `SettingsError` when nothing says so.
+    Raises:
+        SettingsError: neither a state directory nor both URLs are configured.
     """
     embedded = urls_for(settings.data) if settings.data else None
     redis_url = settings.redis_url.get_secret_value() if settings.redis_url else None
@@ -43,7 +44,7 @@ def addresses(settings: Settings) -> Urls:
         missing = "REDIS_URL" if redis_url is None else "DATABASE_URL"
         other = " and DATABASE_URL" if redis_url is None and database_url is None else ""
         raise SettingsError(
-            f"nothing says where the state is: give --data STATE as to `thermalwatch up`, "
+            f"no state directory: give --data STATE as to `thermalwatch up`, "
             f"or set {missing}{other}"
         )
     return Urls(
@@ -53,9 +54,14 @@ def addresses(settings: Settings) -> Urls:
 
 
 def state_directory(settings: Settings) -> StateDirectory:
-    """The state directory, made if it is not there. Raises `SettingsError` without ``--data``."""
+    """The state directory, created if it does not exist.
+
+    Raises:
+        SettingsError: no state directory is configured.
+        StateError: it cannot be created or written.
+    """
     if settings.data is None:
-        raise SettingsError("say where pictures and logs go: --data STATE, or THERMALWATCH_DATA")
+        raise SettingsError("no state directory: give --data STATE, or set THERMALWATCH_DATA")
     state = StateDirectory(settings.data.absolute())
     state.create()
     return state
@@ -63,7 +69,12 @@ def state_directory(settings: Settings) -> StateDirectory:
 
 @contextmanager
 def open_database(settings: Settings) -> Iterator[Engine]:
-    """The database with its tables as of this release; makes them where there are none."""
+    """Open the database, creating its tables or migrating them to this release.
+
+    Raises:
+        SettingsError, StateError: see `addresses` and `state_directory`.
+        StorageError: the database cannot be used.
+    """
     from storage.db.database import connect, migrate
 
     engine = connect(addresses(settings).database_url)
@@ -78,7 +89,12 @@ def open_database(settings: Settings) -> Iterator[Engine]:
 
 @contextmanager
 def open_existing_database(settings: Settings) -> Iterator[Engine]:
-    """The database of a system that has run before: a mistyped ``--data`` makes no new one."""
+    """Open an existing database. A mistyped ``--data`` is an error and creates nothing.
+
+    Raises:
+        SettingsError: the state directory has no database, or nothing is configured.
+        StorageError: the database cannot be used.
+    """
     if settings.database_url is None and settings.data is not None:
         file = settings.data / "thermalwatch.db"
         if not file.exists():
@@ -90,11 +106,11 @@ def open_existing_database(settings: Settings) -> Iterator[Engine]:
 
 
 def open_redis(settings: Settings, *, answer_s: float | None = None) -> Redis:
-    """A client; nothing is sent yet.
+    """A Redis client. It connects with the first command.
 
-    `answer_s` is for callers with a policy of their own for outages: a call that gets no answer
-    within it fails, once. Left to itself the client would try ten times, with `answer_s` each.
-    Workers leave it open: they wait in Redis for the next job.
+    With `answer_s`, a command without an answer fails after that many seconds and is not retried;
+    by default the client would retry it ten times. Workers don't set it, because they block in
+    Redis until the next job.
     """
     from redis import Redis
     from redis.backoff import NoBackoff
@@ -111,10 +127,10 @@ def open_redis(settings: Settings, *, answer_s: float | None = None) -> Redis:
 
 
 def register_model(engine: Engine, bundle: Bundle, *, now: float, activate: bool) -> bool:
-    """Store a bundle; True if it is the active model now.
+    """Store a bundle; return whether it is the active model now.
 
-    One that the database does not know becomes active. With `activate` so does a known one:
-    a worker that starts again must not undo what an operator has activated since.
+    A bundle that is new to the database becomes active. A known one does so only with `activate`,
+    so that a restarted worker does not override the model that an operator activated since.
     """
     from storage.models import active_model_id, known_model_ids, save_model
 
@@ -127,7 +143,11 @@ def register_model(engine: Engine, bundle: Bundle, *, now: float, activate: bool
 def make_producer(
     settings: Settings, engine: Engine, redis: Redis, *, roots: tuple[Path, ...]
 ) -> Producer:
-    """A producer, ready to run. Raises `SettingsError` for roots that lie inside each other."""
+    """A producer, ready to run.
+
+    Raises:
+        SettingsError: one watch directory lies inside another.
+    """
     from producer.app import Producer
     from producer.config import ProducerConfig
     from storage.queue import FrameQueue
@@ -144,7 +164,7 @@ def make_producer(
 
 
 def make_worker(settings: Settings, engine: Engine, redis: Redis, *, name: str | None) -> Worker:
-    """A worker, ready to run; the model is loaded when it starts."""
+    """A worker, ready to run. It loads the model when it starts."""
     from storage.files.artifacts import ArtifactStore
     from worker.app import Worker
 
@@ -153,12 +173,12 @@ def make_worker(settings: Settings, engine: Engine, redis: Redis, *, name: str |
 
 
 def default_name() -> str:
-    """A worker's name on the rows it writes: machine and process."""
+    """Default name of a worker in its rows: host name and process id."""
     return f"{socket.gethostname()}-{os.getpid()}"
 
 
 def worker_config(settings: Settings, *, name: str) -> WorkerConfig:
-    """What a worker is told."""
+    """The part of the settings that a worker needs."""
     from worker.config import WorkerConfig
 
     return WorkerConfig(
@@ -174,13 +194,13 @@ def worker_config(settings: Settings, *, name: str) -> WorkerConfig:
 
 
 def worker_threads(environ: Mapping[str, str]) -> int:
-    """Threads of a worker: as many as it has cores, or as OMP_NUM_THREADS leaves it of them."""
+    """Threads of a worker: OMP_NUM_THREADS if set, else one per available core."""
     given = environ.get("OMP_NUM_THREADS", "")
     return int(given) if given.isdecimal() and int(given) > 0 else available_cores()
 
 
 def available_cores() -> int:
-    """Cores that this process may use."""
+    """Number of cores that this process may use."""
     try:
         return len(os.sched_getaffinity(0))
     except AttributeError:  # not on macOS
@@ -188,7 +208,7 @@ def available_cores() -> int:
 
 
 def camera_config(settings: Settings, name: str) -> CameraConfig:
-    """How one camera's images are read and measured; ``*`` stands for those without a section."""
+    """How to read and measure a camera's images. Cameras without a section use that of ``*``."""
     from ops.config.settings import CameraSettings
     from thermal.decode import DecodeOptions
     from worker.config import CameraConfig
@@ -205,17 +225,18 @@ def camera_config(settings: Settings, name: str) -> CameraConfig:
 
 
 def watch_roots(settings: Settings) -> tuple[Path, ...]:
-    """The watch directories, absolute.
+    """The watch directories, as absolute paths.
 
-    Raises `SettingsError` when there is none, or when our own pictures would be written into one:
-    each would be taken for a new frame, without end.
+    Raises:
+        SettingsError: there is none, or the state directory lies inside one. The producer would
+            then take our own pictures for new frames, endlessly.
     """
     if not settings.watch:
-        raise SettingsError("say what to watch: --watch DIR, or `watch` in thermalwatch.toml")
+        raise SettingsError("nothing to watch: give --watch DIR, or set `watch` in the settings")
     for root in settings.watch:
         if settings.data is not None and settings.data.resolve().is_relative_to(root.resolve()):
             raise SettingsError(
                 f"--data {settings.data} lies inside --watch {root}, so its pictures would be "
-                "taken for frames; put it elsewhere"
+                "taken for frames; choose another directory"
             )
     return tuple(root.absolute() for root in settings.watch)

@@ -1,1 +1,1 @@
-"""`up`: the whole system of one machine as one process tree."""
+"""`up`: the whole system on one machine, as one process tree."""

@@ -1,7 +1,7 @@
-"""What child processes print: kept in size-bounded files, and shown on one console.
+"""Copies the output of child processes to log files of bounded size and to the console.
 
-Neither a full disk nor a console that nobody reads may hold up a child, so the files drop what
-cannot be written and the console drops what cannot be shown in time.
+Neither a full disk nor a stalled console may block a child. Lines that cannot be written or shown
+in time are dropped.
 """
 
 from __future__ import annotations
@@ -13,24 +13,24 @@ import threading
 from pathlib import Path
 from typing import IO
 
-#: Size of one log file; with its older copies a child's log stays below 20 MiB.
+#: Size of a log file in bytes; with the older copies, a child's logs stay within 20 MiB.
 LOG_BYTES = 5 * 1024 * 1024
 OLDER_COPIES = 3
 
-#: Lines that wait for the console before more are dropped.
+#: Lines buffered for the console; further ones are dropped.
 WAITING_LINES = 1000
 
-#: Bytes after which a line is cut in two.
+#: Longer lines are split; bytes.
 LINE_BYTES = 16 * 1024
 
 
 class _BoundedFile(logging.handlers.RotatingFileHandler):
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
-        """A full disk must not stop the child that logs."""
+        """Ignore errors: a full disk must not stop the child."""
 
 
 class Console:
-    """Prints prefixed lines from many threads without ever blocking them."""
+    """Prints lines of many threads, each with its prefix, without blocking them."""
 
     def __init__(self, stream: IO[str]) -> None:
         self._stream = stream
@@ -40,13 +40,14 @@ class Console:
         self._thread.start()
 
     def say(self, name: str, text: str) -> None:
+        """Print a line of process `name`, or drop it if too many are waiting."""
         try:
             self._lines.put_nowait(f"{name:<10} │ {text}\n")
         except queue.Full:
             self._dropped += 1
 
     def close(self, timeout_s: float = 2.0) -> None:
-        """Print what waits, for `timeout_s` at most."""
+        """Print the waiting lines, but stop after about `timeout_s`."""
         try:
             self._lines.put(None, timeout=timeout_s)
         except queue.Full:
@@ -62,11 +63,11 @@ class Console:
                 self._stream.write(line)
                 self._stream.flush()
             except (OSError, ValueError):
-                return  # nobody reads any more; the files go on
+                return  # the console is gone; the log files go on
 
 
 class ChildLog:
-    """One child's log file, and its echo on the console where there is to be one."""
+    """A child's log file, with an echo on `console` if there is one."""
 
     def __init__(self, name: str, path: Path, console: Console | None) -> None:
         self.name = name
@@ -77,12 +78,13 @@ class ChildLog:
         )
 
     def write(self, text: str) -> None:
+        """Write a line."""
         self._file.handle(logging.makeLogRecord({"msg": text}))
         if self._console is not None:
             self._console.say(self.name, text)
 
     def follow(self, pipe: IO[bytes]) -> threading.Thread:
-        """Copy lines from `pipe` until its end, in a thread of its own."""
+        """Copy lines from `pipe` until it ends, in a new thread, which is returned."""
         thread = threading.Thread(
             target=self._copy, args=(pipe,), name=f"log-{self.name}", daemon=True
         )

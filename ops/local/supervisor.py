@@ -1,8 +1,8 @@
-"""Keeps a group of child processes running, and ends them in order.
+"""Keeps groups of child processes running, and stops them in order.
 
-Groups start in the order given and stop in the reverse order: what others need starts first and
-stops last. A child that ends is started again, after a pause that grows while it keeps ending
-soon. Children cannot outlive the supervisor (`ops.local.parent_death`), not even its SIGKILL.
+Groups start in the given order and stop in reverse, so what others need starts first and stops
+last. A child that ends is restarted after a pause, which grows while its runs are short. Children
+cannot outlive the supervisor, even if it is killed (`ops.local.parent_death`).
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from ops.errors import ChildError, OpsError
 from ops.local.child_logs import ChildLog, Console
 from ops.local.parent_death import bound_to_this_process
 
-#: Signals that end the supervisor in order; a second one ends it at once.
+#: Signals that stop the supervisor in order; a second one stops it at once.
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
-#: Seconds between looks at a child that is not ready yet, or at one that is to end.
+#: Seconds between checks of a child that is starting or stopping.
 LOOK_S = 0.05
 
 
@@ -40,37 +40,38 @@ def _at_once() -> bool:
 
 @dataclass(frozen=True)
 class ChildSpec:
-    """One child process. `env` is added to the supervisor's own environment."""
+    """A child process. `env` is added to the supervisor's environment."""
 
     name: str
     argv: tuple[str, ...]
     env: Mapping[str, str] = field(default_factory=dict)
-    #: Seconds between the request to end and SIGKILL.
+    #: Seconds from SIGTERM to SIGKILL.
     stop_timeout_s: float = 30.0
-    #: Whether the console shows what it prints; its log file has it all in any case.
+    #: Whether the console shows its output. The log file always has it.
     echo: bool = True
-    #: Called before every start, so it can put right what made the child end.
+    #: Called before every start, to repair what may have ended the child.
     before_start: Callable[[], None] = _nothing
-    #: Whether the next group may start.
+    #: Returns whether the child is ready; the next group waits for this.
     ready: Callable[[], bool] = _at_once
 
 
 @dataclass(frozen=True)
 class Backoff:
-    """Pause before a restart: doubles from `first_s` to `max_s` while runs end soon."""
+    """Pause before a restart: doubles from `first_s` to `max_s` while runs are short."""
 
     first_s: float = 0.5
-    #: Below 60 s less a start, so that work goes on within a minute of the cause going away.
+    #: Pause and start together take less than 60 s, so that work resumes within a minute.
     max_s: float = 20.0
-    #: A run of this length was a good one; the next pause is the first again.
+    #: After a run of this length, the next pause is `first_s` again.
     settled_s: float = 60.0
 
     def pause_s(self, failures: int) -> float:
+        """Seconds to wait after this many short runs in a row, counted from 1."""
         return float(min(self.max_s, self.first_s * 2.0 ** min(failures - 1, 32)))
 
 
 class Supervisor:
-    """Runs `groups` of children until a stop signal; see the module's docstring."""
+    """Runs `groups` of children until a stop signal, as the module's docstring describes."""
 
     def __init__(
         self,
@@ -102,10 +103,12 @@ class Supervisor:
         self._wake_fd = -1
 
     def run(self, on_running: Callable[[], None] = _nothing) -> int:
-        """Returns the number of the signal that ended it; call from the main thread.
+        """Run until a stop signal, and return its number. Call it from the main thread.
 
-        `on_running` is called once, when all groups have started and are ready. Raises
-        `ChildError` when a child is not ready in time; all others are ended then.
+        `on_running` is called once, when all groups are ready.
+
+        Raises:
+            ChildError: a child was not ready in time. All others have been stopped.
         """
         with self._signals():
             try:
@@ -120,6 +123,7 @@ class Supervisor:
         return self._stop_signals[0]
 
     def say(self, text: str) -> None:
+        """Log a line to up.log and the console."""
         self._log.write(text)
 
     def _start_group(self, group: Sequence[_Child]) -> None:
@@ -136,7 +140,7 @@ class Supervisor:
             self._sleep(min(LOOK_S, self._tick()))
 
     def _tick(self) -> float:
-        """Restart what is due; seconds until something may be due again."""
+        """Restart children that are due; return the seconds until the next may be due."""
         now = time.monotonic()
         waits = [child.tick(now, self.say) for group in self._groups for child in group]
         return min(waits, default=60.0)
@@ -150,7 +154,7 @@ class Supervisor:
                 names = ", ".join(c.spec.name for c in running)
                 limit_s = max(c.spec.stop_timeout_s for c in running)
                 self.say(
-                    f"stopping {names} (waits up to {limit_s:.0f} s; a second signal: at once)"
+                    f"stopping {names} (waits up to {limit_s:.0f} s; a second signal kills at once)"
                 )
             self._await_end(running)
         for group in self._groups:
@@ -169,19 +173,19 @@ class Supervisor:
             self._sleep(LOOK_S)
 
     def _sleep(self, seconds: float) -> None:
-        """Sleep, but not through a signal: a child's end and a stop request wake it."""
+        """Sleep until a signal arrives (a child ended, or a stop request) or the time is up."""
         if select.select([self._wake_fd], [], [], max(0.0, seconds))[0]:
             os.read(self._wake_fd, 4096)
 
     @contextmanager
     def _signals(self) -> Iterator[None]:
-        """Every signal writes to a pipe that `_sleep` watches, so none is lost or raced."""
+        """Let every signal write to a pipe that `_sleep` watches, so that none is missed."""
 
         def stop(number: int, _frame: FrameType | None) -> None:
             self._stop_signals.append(number)
 
         def ignore(_number: int, _frame: FrameType | None) -> None:
-            """SIGCHLD needs a handler of Python's to reach the pipe."""
+            """Without a Python handler, SIGCHLD would not write to the pipe."""
 
         self._wake_fd, write_fd = os.pipe()
         os.set_blocking(write_fd, False)
@@ -199,14 +203,14 @@ class Supervisor:
 
 
 class _Child:
-    """One child: its process while it runs, and when to start the next one."""
+    """A child: its process while it runs, and when to restart it."""
 
     def __init__(self, spec: ChildSpec, log: ChildLog, backoff: Backoff) -> None:
         self.spec = spec
         self.log = log
         self._backoff = backoff
         self._process: subprocess.Popen[bytes] | None = None
-        self._wanted = False  # its group's turn has not come
+        self._wanted = False  # until its group is started
         self._started_at = 0.0
         self._due_at: float | None = None
         self._failures = 0
@@ -225,13 +229,13 @@ class _Child:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             env={**os.environ, **self.spec.env},
-            start_new_session=True,  # Ctrl-C reaches the supervisor alone; it keeps the order
+            start_new_session=True,  # Ctrl-C must reach only the supervisor
         )
         if self._process.stdout is not None:
             self.log.follow(self._process.stdout)
 
     def tick(self, now: float, say: Callable[[str], None]) -> float:
-        """Notice an end, start when due; seconds until the next start is due."""
+        """Notice that it ended and restart it when due; return the seconds until then."""
         if not self._wanted or self.running:
             return 60.0
         if self._due_at is None:
@@ -239,12 +243,12 @@ class _Child:
             self._failures = 1 if settled else self._failures + 1
             pause_s = self._backoff.pause_s(self._failures)
             self._due_at = now + pause_s
-            say(f"{self.spec.name} {self._end()}; starting it again in {pause_s:.1f} s")
+            say(f"{self.spec.name} {self._end()}; restarting in {pause_s:.1f} s")
         if now < self._due_at:
             return self._due_at - now
         try:
             self.start(now)
-        except (OSError, OpsError) as error:  # no memory, no file handles: try again later
+        except (OSError, OpsError) as error:  # no memory or file handles: try again later
             say(f"{self.spec.name} cannot be started: {error}")
             return 0.0
         return 60.0

@@ -1,4 +1,4 @@
-"""`up`: the whole system of one machine as one process tree."""
+"""`up`: the whole system on one machine, as one process tree."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ops.config.settings import Settings
     from ops.config.state_directory import StateDirectory
 
-#: Seconds that each kind of child gets to end; together less than the 90 s that systemd waits.
+#: Seconds for each kind of child to stop. Their sum is below the 90 s that systemd waits.
 SERVER_STOP_S = 8.0
 PRODUCER_STOP_S = 10.0
 WORKER_STOP_S = 45.0
@@ -28,14 +28,15 @@ REDIS_STOP_S = 15.0
 
 
 def run_system(settings: Settings, *, config: Path | None) -> int:
-    """Run until a stop signal, whose number is returned.
+    """Run until a stop signal, and return its number. `config` is the children's settings file.
 
-    Raises `OpsError`, `StorageError` or `ThermalError` when it cannot start; nothing runs then.
+    Raises:
+        OpsError, StorageError, ThermalError: it cannot start. No process is left running.
     """
     roots = wiring.watch_roots(settings)
     for root in roots:
-        if not root.is_dir():  # while it runs, the producer waits for a lost directory instead
-            raise SettingsError(f"--watch {root}: no such directory; make it, or mount it, first")
+        if not root.is_dir():  # lost later, the producer waits for it
+            raise SettingsError(f"--watch {root}: no such directory; create or mount it first")
     state = wiring.state_directory(settings)
     with state.locked():
         if settings.redis_url is None:
@@ -61,9 +62,9 @@ def run_system(settings: Settings, *, config: Path | None) -> int:
 def child_groups(
     settings: Settings, state: StateDirectory, *, roots: Sequence[Path], config: Path | None
 ) -> list[list[ChildSpec]]:
-    """The processes, in the order in which they start; they stop in the reverse order.
+    """The groups of child processes in starting order; they stop in reverse.
 
-    So no frame is announced when nobody works any more, and no worker loses Redis in a batch.
+    So the producer stops before the workers, and no worker loses Redis during a batch.
     """
     shared = ["--data", str(state.root), *(["--config", str(config)] if config else [])]
     watch = [word for root in roots for word in ("--watch", str(root))]
@@ -97,7 +98,7 @@ def child_groups(
 
 
 def server_child(settings: Settings, shared: Sequence[str]) -> ChildSpec:
-    """The dashboard. When it cannot start (its port is taken) scoring goes on without it."""
+    """The dashboard. If it cannot start (port in use), scoring continues without it."""
     place = ("--host", settings.server.host, "--port", str(settings.server.port))
     return ChildSpec(
         "server",
@@ -108,7 +109,7 @@ def server_child(settings: Settings, shared: Sequence[str]) -> ChildSpec:
 
 
 def redis_child(state: StateDirectory) -> ChildSpec:
-    """The embedded Redis, which mends what would keep it from starting."""
+    """The embedded Redis. A damaged append-only file is set aside before it starts."""
 
     def mend() -> None:
         embedded_redis.set_aside_damaged(state.root, state.logs / "redis.log", now=time.time())
@@ -124,29 +125,29 @@ def redis_child(state: StateDirectory) -> ChildSpec:
 
 
 def command_argv(*words: str) -> tuple[str, ...]:
-    """Argument list that runs a command of this program from any directory."""
+    """The argument list that runs a command of this program from any directory."""
     return (sys.executable, "-P", "-m", "ops", *words)
 
 
 def child_environment(environ: Mapping[str, str]) -> dict[str, str]:
-    """What a command started with `command_argv` needs to find this package, installed or not."""
+    """Variables with which `command_argv` finds this package, even if it is not installed."""
     here = str(Path(ops.__file__).parents[1])
     earlier = environ.get("PYTHONPATH")
     return {
         "PYTHONPATH": os.pathsep.join([here, earlier] if earlier else [here]),
-        "PYTHONUNBUFFERED": "1",  # what a child says shows when it says it
+        "PYTHONUNBUFFERED": "1",  # log lines appear at once
     }
 
 
 def thread_limits(environ: Mapping[str, str], workers: int) -> dict[str, str]:
-    """Share the cores among the workers; unbounded, each would start a thread for every core."""
+    """Variables that share the cores among workers; by default each would use all of them."""
     threads = str(max(1, wiring.available_cores() // workers))
     names = ("OMP_NUM_THREADS", "OPENCV_FOR_THREADS_NUM")
     return {name: environ.get(name, threads) for name in names}
 
 
 def _register(settings: Settings) -> str:
-    """Id of the model to work with; checked here, so a wrong bundle is said once and at once."""
+    """Id of the active model. Checked here, so that a bad bundle is reported once, at the start."""
     from storage.errors import ModelNotFound
     from storage.models import active_model_id
 

@@ -1,1 +1,1 @@
-"""Training, scoring and baselines, as commands and pages ask for them."""
+"""Training, scoring and baselines, as commands and the HTTP API use them."""

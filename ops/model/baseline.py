@@ -1,4 +1,4 @@
-"""What counts as a camera's normal level, for the command and the API."""
+"""Accepting a camera's present scores as its baseline, for the command and the HTTP API."""
 
 from __future__ import annotations
 
@@ -13,11 +13,13 @@ if TYPE_CHECKING:
 
 
 def accept(settings: Settings, engine: Engine, redis: Redis, camera: str) -> int:
-    """Accept a camera's present level as normal; the number of the first frame that it learns from.
+    """Let a camera learn its baseline anew from its next frames.
+
+    Returns the position in the stream of the first frame that it learns from.
 
     Raises:
         ModelNotFound: no model is active.
-        DatabaseUnavailable, redis.RedisError: nothing was accepted.
+        DatabaseUnavailable, redis.RedisError: nothing was changed.
     """
     from storage.errors import ModelNotFound
     from storage.models import active_model_id, load_model
@@ -26,7 +28,7 @@ def accept(settings: Settings, engine: Engine, redis: Redis, camera: str) -> int
 
     model_id = active_model_id(engine)
     if model_id is None:
-        raise ModelNotFound("no model is active, so there is no level to accept")
+        raise ModelNotFound("no model is active, so there is no baseline to accept")
     bundle = load_model(engine, model_id)
     streams = Streams(engine, RollingWindows(redis, settings.threshold), time.time)
     return streams.accept(StreamKey(camera, model_id), bundle)

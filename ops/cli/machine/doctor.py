@@ -1,4 +1,4 @@
-"""`doctor`: what works, what does not, and what to do."""
+"""`doctor`: what works, what doesn't, and what to do about it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Examples:
   thermalwatch doctor --data state/ --watch /srv/cameras
   thermalwatch doctor --json
 
-Exit code 1 when something needs attention."""
+Exit code 1 if there is a problem."""
 )
 @data_option
 @click.option("--watch", multiple=True, type=ANY_PATH, metavar="DIR", help="Watch directory.")

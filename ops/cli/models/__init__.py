@@ -1,1 +1,1 @@
-"""Commands about models: train, evaluate, score, register, accept a baseline."""
+"""Commands for models: train, evaluate, score, register, accept a baseline."""

@@ -1,4 +1,4 @@
-"""`baseline`: what counts as a camera's normal level."""
+"""`baseline`: the scores that a camera's threshold starts from."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Examples:
   thermalwatch baseline accept east --data state/"""
 )
 def baseline() -> None:
-    """Say what counts as a camera's normal level."""
+    """Manage the baselines that the cameras' thresholds start from."""
 
 
 @baseline.command(
@@ -28,11 +28,11 @@ Examples:
 @data_option
 @config_option
 def accept(camera: str, data: Path | None, config: Path | None) -> None:
-    """Accept the present level of CAMERA as normal.
+    """Let CAMERA learn a new baseline from its next frames.
 
-    After a legitimate change (the camera was moved, the plant rebuilt) scores may lie above the
-    threshold for good; nothing learns that by itself. CAMERA's next frames (learn_frames, 200 by
-    default) set its level anew and are marked `learning`.
+    After a legitimate change (the camera was moved, the plant rebuilt), scores may stay above the
+    threshold; the system never adapts to that by itself. The next frames of CAMERA (learn_frames,
+    200 by default) become its baseline and are marked `learning`.
     """
     settings = settings_from(config, data=data)
     from ops.config.wiring import open_existing_database, open_redis
@@ -43,8 +43,8 @@ def accept(camera: str, data: Path | None, config: Path | None) -> None:
         known = [found.name for found in list_cameras(engine)]
         if camera not in known:
             raise click.BadParameter(
-                f"no camera {camera!r}; there are: {', '.join(known) or 'none yet'}"
+                f"no camera {camera!r}; known cameras: {', '.join(known) or 'none yet'}"
             )
         first = accept_level(settings, engine, redis, camera)
     learn = settings.threshold.learn_frames
-    note(f"{camera} learns its level from its next {learn} frames, from number {first} on")
+    note(f"{camera} learns its baseline from its next {learn} frames, starting at number {first}")

@@ -40,7 +40,7 @@ Examples:
     "--sheet",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
-    help="Draw scores by class, ROC and the worst mistakes as a PNG file.",
+    help="Write a PNG file with scores by class, ROC curve and worst mistakes.",
 )
 @json_option
 @device_option
@@ -57,7 +57,7 @@ def evaluate(
 ) -> None:
     """Measure a model on DATASET, a folder with test/good and test/<defect> (MVTec AD layout).
 
-    Pixel figures come with masks in ground_truth/<defect>/<name>_mask.png.
+    Pixel metrics need masks in ground_truth/<defect>/<name>_mask.png.
     """
     settings = settings_from(config, device=device)
     from ops.model.training import decode_options, progress_bar
@@ -87,7 +87,7 @@ def evaluate(
 def _print_evaluation(evaluation: Evaluation) -> None:
     low, high = evaluation.image_auroc_interval
     rows = {
-        "image AUROC": f"{evaluation.image_auroc:.4f} ({low:.4f} to {high:.4f} with 95 %)",
+        "image AUROC": f"{evaluation.image_auroc:.4f} (95 % interval {low:.4f} to {high:.4f})",
         "average precision": f"{evaluation.average_precision:.4f}",
         "best F1": f"{evaluation.f1_max:.4f}",
         "threshold": f"{evaluation.threshold:.3f} for {evaluation.target_far:.2%} false alarms",

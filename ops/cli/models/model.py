@@ -1,4 +1,4 @@
-"""`model list`, `add` and `activate`: the models that the database holds."""
+"""`model list`, `add` and `activate`: the models in the database."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ Examples:
 def model() -> None:
     """List, add and activate models.
 
-    Workers take the active model from the database, and change over when another one becomes
-    active, without being restarted.
+    Workers use the active model of the database. When another becomes active, they switch to it
+    without a restart.
     """
 
 
@@ -75,11 +75,11 @@ Examples:
   thermalwatch model add bundle/ --data state/ --inactive"""
 )
 @click.argument("bundle", type=DIRECTORY)
-@click.option("--inactive", is_flag=True, help="Only store it; workers go on with theirs.")
+@click.option("--inactive", is_flag=True, help="Only store it; the active model stays the same.")
 @data_option
 @config_option
 def add(bundle: Path, inactive: bool, data: Path | None, config: Path | None) -> None:
-    """Store the model in BUNDLE, and make it the active one."""
+    """Store the model in BUNDLE and activate it."""
     settings = settings_from(config, data=data)
     from ops.config.wiring import open_database
     from storage.models import save_model
@@ -100,7 +100,7 @@ Examples:
 @data_option
 @config_option
 def activate(model_id: str, data: Path | None, config: Path | None) -> None:
-    """Make the model whose id is, or begins with, ID the active one."""
+    """Activate the model with this ID. The beginning of the id suffices."""
     settings = settings_from(config, data=data)
     from ops.config.wiring import open_existing_database
     from storage.models import known_model_ids, load_model, save_model
@@ -108,7 +108,7 @@ def activate(model_id: str, data: Path | None, config: Path | None) -> None:
     with open_existing_database(settings) as engine:
         fitting = [known for known in known_model_ids(engine) if known.startswith(model_id)]
         if len(fitting) != 1:
-            found = f"fits {len(fitting)} models" if fitting else "fits no model"
+            found = f"matches {len(fitting)} models" if fitting else "matches no model"
             hint = as_called("see `thermalwatch model list`")
             raise click.ClickException(f"{model_id} {found}; {hint}")
         save_model(engine, load_model(engine, fitting[0]), now=time.time(), activate=True)

@@ -1,4 +1,4 @@
-"""`score`: scores a folder of images, without Redis, database or state."""
+"""`score`: scores a folder of images, without Redis, database or state directory."""
 
 from __future__ import annotations
 
@@ -42,12 +42,12 @@ Examples:
 @click.option(
     "--pictures",
     type=click.Choice(["anomalies", "all", "none"]),
-    help="Images whose pictures are drawn; default: anomalies.",
+    help="Images for which pictures are written; default: anomalies.",
 )
 @click.option(
     "--camera",
     metavar="NAME",
-    help="Treat all images as this camera's, with its settings from thermalwatch.toml.",
+    help="Camera of all images; its settings in thermalwatch.toml apply.",
 )
 @target_far_option
 @json_option
@@ -66,8 +66,9 @@ def score(
 ) -> None:
     """Score IMAGES, a folder or one file, without any service.
 
-    Without --camera, each folder directly in IMAGES is a camera. Its rolling threshold takes the
-    images in the order of their paths. Files that cannot be scored are listed in quarantine.csv.
+    Without --camera, each folder directly in IMAGES is a camera. The threshold of each camera
+    follows its images in the order of their paths. Files that cannot be scored are listed in
+    quarantine.csv.
     """
     settings = settings_from(config, device=device)
     from ops.config.wiring import worker_config

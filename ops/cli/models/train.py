@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from thermal.detection.bundle import Bundle
 
 
-#: Training images that the summary names as worth a look.
+#: Outliers that the summary lists.
 SHOWN_OUTLIERS = 3
 
 
 class SizeType(click.ParamType[tuple[int, int]]):
-    """`24x40` is (24, 40)."""
+    """Height x width in pixels: `24x40` is (24, 40)."""
 
     name = "HxW"
 
@@ -46,25 +46,25 @@ Examples:
     type=click.Path(path_type=Path, file_okay=False),
     required=True,
     metavar="BUNDLE",
-    help="Directory for the model bundle; made, or replaced.",
+    help="Directory for the model bundle, created or replaced.",
 )
 @click.option(
     "--epochs",
     type=click.IntRange(1),
     metavar="N",
-    help="Passes over the images at most; training stops earlier when nothing is gained.",
+    help="Most passes over the images; training stops earlier if the loss no longer falls.",
 )
 @click.option(
     "--seed",
     type=click.IntRange(0),
     metavar="N",
-    help="Start of the random numbers: the same seed gives the same model.",
+    help="Seed of the random numbers; the same seed gives the same model.",
 )
 @click.option(
     "--size",
     type=SizeType(),
     metavar="HxW",
-    help="Size of the network's input in pixels; chosen from the images without it.",
+    help="Size of the network's input in pixels; default: chosen from the images.",
 )
 @click.option(
     "--camera",
@@ -85,8 +85,8 @@ def train(
 ) -> None:
     """Train a model on IMAGES of normal operation.
 
-    IMAGES is a folder of thermal images, or a dataset in MVTec AD layout, of which train/good is
-    taken. Folders directly in it are taken as cameras, as they are below a watch directory.
+    IMAGES is a folder of thermal images, or a dataset in MVTec AD layout, whose train/good is used.
+    Folders directly in it are cameras, as in a watch directory.
     """
     settings = settings_from(config, device=device)
     from ops.model.training import cameras_of, decode_options, run_training
@@ -145,8 +145,8 @@ def _summarise(bundle: Bundle, output: Path) -> None:
         click.echo(f"  note: {text}")
     if training.outliers:
         click.echo(
-            f"  {len(training.outliers)} training images fit worst; check them before the model is "
-            f"trusted: {output / LIST_FILE}, {SHEET_FILE}"
+            f"  {len(training.outliers)} outliers; look at them before you trust the model: "
+            f"{output / LIST_FILE}, {SHEET_FILE}"
         )
     for outlier in training.outliers[:SHOWN_OUTLIERS]:
         click.echo(f"    {outlier.score:6.2f}  {outlier.path}")

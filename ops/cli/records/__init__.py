@@ -1,1 +1,1 @@
-"""Commands about frames and results on record."""
+"""Commands for recorded frames and results."""

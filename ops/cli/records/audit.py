@@ -22,7 +22,7 @@ Examples:
   thermalwatch audit --data state/ --replay
   thermalwatch audit --data state/ --json
 
-Exit code 1 if the counts do not add up, or a decision is not reproduced."""
+Exit code 1 if the ledger counts do not balance or a decision is not reproduced."""
 )
 @click.option("--replay", is_flag=True, help="Also recompute every decision.")
 @data_option
@@ -34,9 +34,9 @@ def audit(
 ) -> None:
     """Prove that every frame has exactly one outcome.
 
-    Counts the whole ledger: seen = scored + quarantined + superseded + pending, every scored
-    frame has its result, and no other frame has one. With --replay every decision is recomputed
-    from the recorded scores and compared with the one on record.
+    Checks the whole ledger: seen = scored + quarantined + superseded + pending, every scored frame
+    has a result, and no other frame has one. With --replay, every decision is recomputed from the
+    recorded scores and compared with the recorded one.
     """
     settings = settings_from(config, data=data)
     from ops.config.wiring import open_existing_database
@@ -64,7 +64,7 @@ def audit(
         click.echo(f"scored frames without a result: {found.scored_without_result}")
         click.echo(f"results of frames that are not scored: {found.results_of_unscored}")
         if found.expired:
-            click.echo(f"results that retention has deleted: {found.expired}")
+            click.echo(f"results deleted by retention: {found.expired}")
         click.echo(
             "every frame has exactly one outcome"
             if found.passed
@@ -82,7 +82,9 @@ def _print_replay(replayed: ReplayReport) -> None:
         f"{replayed.mismatches} differ, {replayed.missing} are missing"
     )
     if replayed.unchecked:
-        click.echo(f"{replayed.unchecked} not checked: the decisions before them have been deleted")
+        click.echo(
+            f"{replayed.unchecked} not checked, because the decisions before them were deleted"
+        )
     for line in replayed.described:
         click.echo(f"  {printable(line)}")
     if (more := replayed.mismatches - len(replayed.described)) > 0:

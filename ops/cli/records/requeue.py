@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from storage.frames.audit import FrameRecord
 
 
-#: Quarantined frames that are read from the database at a time.
+#: Quarantined frames read from the database at a time.
 PAGE = 1000
 
 
@@ -30,8 +30,10 @@ Examples:
   thermalwatch requeue --all --reason corrupt --camera east --data state/"""
 )
 @click.argument("frames", nargs=-1, metavar="[FRAME]...")
-@click.option("--all", "all_", is_flag=True, help="All quarantined frames that fit the filters.")
-@click.option("--list", "list_only", is_flag=True, help="Show them and why; change nothing.")
+@click.option("--all", "all_", is_flag=True, help="All quarantined frames that match the filters.")
+@click.option(
+    "--list", "list_only", is_flag=True, help="List them with their reasons; change nothing."
+)
 @click.option("--camera", metavar="NAME", help="Only this camera.")
 @click.option("--reason", metavar="WORD", help="Only this reason: corrupt, missing, …")
 @data_option
@@ -47,9 +49,9 @@ def requeue(
     as_json: bool,
     config: Path | None,
 ) -> None:
-    """Give quarantined frames another try: FRAMEs by id (or its beginning), or --all."""
+    """Score quarantined frames again: FRAMEs by id (or the beginning of it), or --all."""
     if sum((bool(frames), all_, list_only)) != 1:
-        raise click.UsageError("give frames, or --all, or --list")
+        raise click.UsageError("give frame ids, --all or --list")
     settings = settings_from(config, data=data)
     from ops.config.wiring import open_existing_database
     from storage.frames.ledger import requeue as try_again
@@ -83,7 +85,7 @@ def _find(engine: Engine, prefix: str) -> FrameRecord:
 
     record = find_frame(engine, prefix)
     if record is None:
-        raise click.ClickException(f"{prefix}: no frame's id is or begins with that")
+        raise click.ClickException(f"{prefix}: no frame has an id that begins so")
     if record.state != "quarantined":
         raise click.ClickException(
             f"{prefix}: {printable(record.path)} is {record.state}, not quarantined"

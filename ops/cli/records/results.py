@@ -34,10 +34,12 @@ def results() -> None:
 
 
 def filters(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The options that filter results."""
+    """Add the options that filter results to a command."""
     for option in (
         click.option("--model-id", metavar="ID", help="Only results of this model."),
-        click.option("--min-score", type=float, metavar="σ", help="Only scores of at least this."),
+        click.option(
+            "--min-score", type=float, metavar="σ", help="Only scores of at least this value."
+        ),
         click.option("--normal", "prediction", flag_value="Normal", help="Only normal images."),
         click.option("--anomalies", "prediction", flag_value="Anomaly", help="Only anomalies."),
         click.option("--until", type=InstantType(), metavar="TIME", help="Captured before."),
@@ -69,7 +71,7 @@ Examples:
 )
 @filters
 @click.option("--limit", type=click.IntRange(1, 10_000), default=20, show_default=True)
-@click.option("--after", metavar="CURSOR", help="Continue after a page that reached its limit.")
+@click.option("--after", metavar="CURSOR", help="Continue after a page: its cursor.")
 @data_option
 @json_option
 @config_option
@@ -111,9 +113,9 @@ Examples:
 def show(
     ctx: click.Context, name: str, data: Path | None, as_json: bool, config: Path | None
 ) -> None:
-    """Show everything that is known about one image.
+    """Show everything that is recorded about one image.
 
-    NAME is a result's id, the image's path, or a frame's id or its beginning.
+    NAME is the id of a result, the path of an image, or the id of a frame or its beginning.
     """
     settings = settings_from(config, data=data)
     from ops.config.wiring import open_existing_database
@@ -127,7 +129,7 @@ def show(
         frame = find_frame(engine, rows[0].frame_id if rows else name)
     if not rows and frame is None:
         raise click.ClickException(
-            f"{name}: no result has this id or image path, and no frame an id that begins so"
+            f"{name}: no result has this id or image path, and no frame has an id that begins so"
         )
     if as_json:
         print_json({"frame": vars(frame) if frame else None, "results": list(map(as_values, rows))})
@@ -154,7 +156,7 @@ Examples:
     "--format",
     "file_format",
     type=click.Choice(["csv", "parquet"]),
-    help="By default taken from the file name.",
+    help="Default: parquet for a file named *.parquet, else csv.",
 )
 @click.option(
     "--output",
@@ -172,7 +174,7 @@ def export(
     config: Path | None,
     **chosen: Any,
 ) -> None:
-    """Export results, earliest capture first. The file appears only once it is complete."""
+    """Export results, earliest capture first. The file appears when it is complete."""
     to_terminal = str(output) == "-"
     chosen_format = file_format or ("parquet" if output.suffix == ".parquet" else "csv")
     if to_terminal and chosen_format == "parquet":
@@ -243,7 +245,7 @@ def summary(
 
 
 def as_values(row: ResultRow) -> dict[str, Any]:
-    """A result under the names of the CSV columns: times in RFC 3339, lists as lists."""
+    """A result with CSV column names as keys, instants as RFC 3339 text and lists as lists."""
     from storage.db.result_fields import fields_in
     from storage.results.instants import instant_to_text
 
@@ -281,7 +283,7 @@ def _print_table(rows: Sequence[ResultRow]) -> None:
 
 
 def temperature(value: float, unit: str) -> str:
-    """A value with its unit. Counts get none, so that nobody takes them for degrees."""
+    """A temperature with its unit. Counts get no unit, so that nobody takes them for °C."""
     return f"{value:.1f} °C" if unit == "celsius" else f"{value:.0f}"
 
 

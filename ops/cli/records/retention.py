@@ -1,4 +1,4 @@
-"""`retention`: delete what is older than the operator wants to keep."""
+"""`retention`: delete results and pictures by age."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ if TYPE_CHECKING:
     from storage.retention.policy import RetentionPolicy
     from storage.retention.run import RetentionReport
 
-#: Seconds between two runs of `--daily`, and until another try after one that failed.
+#: Seconds from one run of `--daily` to the next, and to the next try after a failure.
 DAY_S = 86_400.0
 RETRY_S = 600.0
-#: Seconds between two lines of progress.
+#: Least seconds between two lines of progress.
 PROGRESS_S = 5.0
 
-#: Option → what it keeps.
+#: Each option, with what it keeps.
 AGES = {
-    "normal_days": "Results that are no anomalies, with their pictures.",
+    "normal_days": "Normal results, with their pictures.",
     "anomaly_days": "Anomalies, with their pictures.",
-    "picture_days": "Pictures of results that are no anomalies.",
+    "picture_days": "Pictures of normal results.",
     "anomaly_picture_days": "Pictures of anomalies.",
     "quarantine_days": "Quarantined and superseded frames.",
 }
@@ -40,7 +40,7 @@ def _age_options(function: Callable[..., Any]) -> Callable[..., Any]:
             f"--{name.replace('_', '-')}",
             type=click.FloatRange(0, min_open=True),
             metavar="DAYS",
-            help=f"{text} Kept for so long after scoring.",
+            help=f"{text} Kept for this long after scoring.",
         )(function)
     return function
 
@@ -56,7 +56,7 @@ Examples:
 )
 @_age_options
 @click.option("--dry-run", is_flag=True, help="Only count what would be deleted.")
-@click.option("--daily", is_flag=True, help="Go on for ever, once a day.")
+@click.option("--daily", is_flag=True, help="Run once a day, until stopped.")
 @data_option
 @json_option
 @config_option
@@ -70,12 +70,12 @@ def retention(
 ) -> None:
     """Delete old pictures and results; anomalies can be kept longer.
 
-    What has no age is kept for ever. Small batches with pauses: the system goes on meanwhile, and
-    a run that was ended is continued by the next. Of each camera the results that make up its
-    rolling window stay. A ledger row goes only when its file has left the watch directory.
+    What has no age is kept forever. Deletes in small batches with pauses, so that the system keeps
+    working; the next run continues an interrupted one. The results in each camera's rolling window
+    are kept. A ledger row is deleted only after its file has left the watch directory.
     """
     if daily and dry_run:
-        raise click.UsageError("--daily deletes; --dry-run does not: give one of them")
+        raise click.UsageError("give --daily or --dry-run, not both")
     settings = settings_from(config, data=data)
     policy = _policy(settings, ages)
     if daily:
@@ -97,7 +97,7 @@ def _policy(settings: Settings, ages: dict[str, float | None]) -> RetentionPolic
         raise SettingsError(f"retention.{error}") from None
     if not policy.deletes:
         raise SettingsError(
-            "nothing says how long anything is kept, so all of it stays: give an age such as "
+            "nothing to delete, because no age is configured: give an age such as "
             "--normal-days 90, or [retention] in thermalwatch.toml"
         )
     return policy
@@ -132,7 +132,7 @@ def _go_on(settings: Settings, policy: RetentionPolicy) -> None:
             note(f"deleted {_line(_run(settings, policy, dry_run=False, quiet=False))}")
             pause_s = DAY_S
         except (StorageError, OSError) as error:
-            note(f"retention stopped, and goes on in {RETRY_S:.0f} s: {error}")
+            note(f"retention failed, and tries again in {RETRY_S:.0f} s: {error}")
             pause_s = RETRY_S
         time.sleep(pause_s)
 
@@ -147,4 +147,4 @@ def _line(report: RetentionReport) -> str:
 def _print(report: RetentionReport, *, dry_run: bool) -> None:
     click.echo(f"{'would delete' if dry_run else 'deleted'} {_line(report)}")
     if report.held:
-        click.echo(f"kept {report.held} old results that belong to the window of their camera")
+        click.echo(f"kept {report.held} old results that are in the window of their camera")

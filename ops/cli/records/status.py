@@ -1,4 +1,4 @@
-"""`status`: what the system is doing."""
+"""`status`: the state of the running system."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Examples:
 @json_option
 @config_option
 def status(data: Path | None, as_json: bool, config: Path | None) -> None:
-    """Show what the system is doing."""
+    """Show cameras, queue, workers and producers."""
     settings = settings_from(config, data=data)
     from ops.status import read_status
 
@@ -49,8 +49,8 @@ def _print_status(status: Status, now: float) -> None:
             f"last frame {ago(camera.last_frame_at, now=now)}"
         )
     if status.queue is None:
-        click.echo(f"redis     cannot be reached: {status.queue_error}")
-        click.echo("          nothing is lost: frames wait in the ledger until it is back")
+        click.echo(f"redis     unreachable: {status.queue_error}")
+        click.echo("          no frame is lost: frames wait in the ledger until it is back")
     else:
         _print_queue(status.queue, now)
 
@@ -59,7 +59,7 @@ def _print_queue(queue: QueueState, now: float) -> None:
     click.echo(f"queue     {queue.waiting_jobs} jobs waiting")
     for worker in queue.workers:
         seen = ago(worker.last_sign_at, now=now) if worker.last_sign_at else "never"
-        click.echo(f"worker    {worker.name}: {worker.state}, last sign of life {seen}")
+        click.echo(f"worker    {worker.name}: {worker.state}, last heartbeat {seen}")
     for producer in queue.producers:
         for root in producer.roots:
             scanned = ago(root.scanned_at, now=now) if root.scanned_at else "not yet"

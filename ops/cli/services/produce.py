@@ -1,11 +1,10 @@
-"""`produce`: watch directories and announce every settled image."""
+"""`produce`: watch directories and queue every settled image."""
 
 from __future__ import annotations
 
 import signal
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
@@ -16,9 +15,6 @@ from ops.cli.options import (
     settings_from,
     watch_option,
 )
-
-if TYPE_CHECKING:
-    pass
 
 
 @click.command(
@@ -34,7 +30,7 @@ Examples:
 def produce(
     ctx: click.Context, watch: tuple[Path, ...], data: Path | None, config: Path | None
 ) -> None:
-    """Watch directories and announce every settled image, until stopped."""
+    """Watch directories and queue every settled image, until stopped."""
     settings = settings_from(config, watch=watch, data=data)
     from ops.config.wiring import make_producer, open_database, open_redis, watch_roots
     from ops.logs import configure_logging
@@ -46,10 +42,10 @@ def produce(
 
 
 def _stop_event() -> threading.Event:
-    """Set by SIGTERM or SIGINT.
+    """An event that SIGTERM and SIGINT set.
 
-    A thread waits for the signals, and no handler runs: `Event.set` takes a lock that the
-    interrupted main thread may hold.
+    A thread waits for the signals. A signal handler could deadlock: `Event.set` takes a lock, which
+    the interrupted main thread may hold.
     """
     stop = threading.Event()
     numbers = {signal.SIGTERM, signal.SIGINT}

@@ -14,12 +14,15 @@ from ops.cli.options import config_option, data_option, log_options, settings_fr
 Examples:
   thermalwatch serve --data state/
   thermalwatch serve --data state/ --port 9000
-  thermalwatch serve --data state/ --host 0.0.0.0      # once there are accounts
+  thermalwatch serve --data state/ --host 0.0.0.0      # needs accounts
   REDIS_URL=redis://queue DATABASE_URL=postgresql://db/tw thermalwatch serve --data pictures/"""
 )
-@click.option("--host", metavar="ADDRESS", help="Address to listen on; 127.0.0.1 by default.")
+@click.option("--host", metavar="ADDRESS", help="Address to listen on; default: 127.0.0.1.")
 @click.option(
-    "--port", type=click.IntRange(0, 65535), metavar="N", help="8080 by default; 0 is any free one."
+    "--port",
+    type=click.IntRange(0, 65535),
+    metavar="N",
+    help="Port; default: 8080; 0: any free one.",
 )
 @data_option
 @config_option
@@ -29,7 +32,7 @@ def serve(
 ) -> None:
     """Serve the dashboard and the HTTP API, until stopped.
 
-    Beyond this machine (--host) it serves only when there are accounts:
+    It serves other machines (--host) only if there are accounts:
     `thermalwatch account add NAME --role admin`.
     """
     given = {name: value for name, value in (("host", host), ("port", port)) if value is not None}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
@@ -17,9 +16,6 @@ from ops.cli.options import (
     settings_from,
     watch_option,
 )
-
-if TYPE_CHECKING:
-    pass
 
 
 @click.command(
@@ -48,9 +44,9 @@ def up(
 ) -> None:
     """Run everything on this machine: Redis, one producer, N workers, the dashboard.
 
-    A child that dies is started again. SIGTERM or Ctrl-C lets the workers finish their batches
-    and then ends; a second one ends at once. The next start goes on where this one stopped.
-    With REDIS_URL or DATABASE_URL set, those are used instead of the embedded ones.
+    A process that dies is restarted. SIGTERM or Ctrl-C stops after the workers have finished their
+    batches; a second one stops at once. The next start continues where this one stopped. If
+    REDIS_URL or DATABASE_URL is set, that service is used instead of the embedded one.
     """
     import os
 

@@ -1,4 +1,4 @@
-"""`work`: score announced images."""
+"""`work`: score queued images."""
 
 from __future__ import annotations
 
@@ -32,9 +32,13 @@ Examples:
 )
 @data_option
 @model_option
-@click.option("--burst", is_flag=True, help="End when the queue is empty.")
-@click.option("--name", metavar="NAME", help="Name on the rows; machine and process without it.")
-@click.option("--registered", is_flag=True, hidden=True, help="`up` has registered the model.")
+@click.option("--burst", is_flag=True, help="Stop when the queue is empty.")
+@click.option(
+    "--name", metavar="NAME", help="Worker name in results; default: host name and process id."
+)
+@click.option(
+    "--registered", is_flag=True, hidden=True, help="Set by `up`, which has registered the model."
+)
 @device_option
 @config_option
 @click.pass_context
@@ -48,11 +52,11 @@ def work(
     device: str | None,
     config: Path | None,
 ) -> None:
-    """Score announced images, until stopped.
+    """Score queued images, until stopped.
 
-    Uses the active model of the database. With --model a bundle that the database does not know
-    is registered and made active first. Any number of workers may run, on any machines that see
-    the watch directories under the same path.
+    Uses the active model of the database. With --model, a bundle that is new to the database is
+    stored and activated first. Any number of workers may run, on all machines that have the watch
+    directories at the same paths.
     """
     settings = settings_from(config, data=data, model=model, device=device)
     from ops.config.wiring import make_worker, open_database, open_redis
@@ -78,6 +82,6 @@ def _register(settings: Settings, engine: Engine) -> None:
     bundle = load_bundle(settings.model)
     if not register_model(engine, bundle, now=time.time(), activate=False):
         note(
-            f"{settings.model}: another model is active, and is used; "
+            f"{settings.model}: not used, because another model is active; "
             f"`thermalwatch model activate {bundle.model_id[:12]}` makes this one active"
         )

@@ -50,7 +50,7 @@ def retention(state: Path, *words: str) -> Result:
 def test_without_an_age_nothing_is_deleted(state: Path) -> None:
     refused = retention(state)
     assert refused.exit_code == 2
-    assert "nothing says how long anything is kept, so all of it stays" in refused.output
+    assert "nothing to delete, because no age is configured" in refused.output
 
 
 def test_a_dry_run_says_what_the_run_then_deletes(state: Path) -> None:
@@ -61,7 +61,7 @@ def test_a_dry_run_says_what_the_run_then_deletes(state: Path) -> None:
     done = json.loads(retention(state, *ages).stdout)
     assert {**done, "dry_run": True} == planned
     audit = CliRunner().invoke(cli, ["audit", "--data", str(state)])
-    assert "results that retention has deleted: 2200" in audit.stdout
+    assert "results deleted by retention: 2200" in audit.stdout
     assert "every frame has exactly one outcome" in audit.stdout
     shown = CliRunner().invoke(cli, ["results", "show", f"{1:032x}", "--data", str(state)])
     assert "deleted by retention at " in shown.stdout

@@ -116,7 +116,7 @@ def test_killed_child_is_started_again(tree: Callable[[str], Tree]) -> None:
     wait_until(lambda: len(up.pids("worker-2")) == 2, what="second worker")
     assert alive(up.pids("worker-2")[1])
     _, said = up.end(signal.SIGTERM)
-    assert "worker-2 was ended by SIGKILL; starting it again in 0.1 s" in said
+    assert "worker-2 was ended by SIGKILL; restarting in 0.1 s" in said
 
 
 def test_children_are_gone_when_the_supervisor_is_killed(tree: Callable[[str], Tree]) -> None:

@@ -28,7 +28,9 @@ def run(*words: str, env: dict[str, str]) -> Result:
 def test_accept_says_from_which_frame_on_the_camera_learns(environment: dict[str, str]) -> None:
     result = run("accept", "east", env=environment)
     assert result.exit_code == 0, result.output
-    assert "east learns its level from its next 200 frames, from number 1 on" in result.output
+    assert (
+        "east learns its baseline from its next 200 frames, starting at number 1" in result.output
+    )
 
 
 def test_a_camera_that_is_not_there_is_named_with_those_that_are(
@@ -36,4 +38,4 @@ def test_a_camera_that_is_not_there_is_named_with_those_that_are(
 ) -> None:
     result = run("accept", "esat", env=environment)
     assert result.exit_code == 2
-    assert "no camera 'esat'; there are: east" in result.output
+    assert "no camera 'esat'; known cameras: east" in result.output

@@ -240,7 +240,7 @@ def test_accounts_are_added_listed_and_removed_from_the_command_line(tmp_path: P
     engine.dispose()
     assert PASSWORD.encode() not in (tmp_path / "thermalwatch.db").read_bytes()
     assert token.encode() not in (tmp_path / "thermalwatch.db").read_bytes()
-    assert "1 tokens of anna are revoked" in run("token", "anna", "--revoke")
+    assert "1 tokens of anna revoked" in run("token", "anna", "--revoke")
     run("password", "anna", typed="another one\n")
     run("remove", "anna")
     assert "no accounts" in run("list")
