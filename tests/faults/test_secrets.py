@@ -93,13 +93,13 @@ WRONG_ADDRESSES = (
 )
 
 
-@pytest.mark.parametrize("verb", ["status", "audit", "doctor", "produce", "work"])
-def test_no_wrong_address_is_told_with_its_password(verb: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("command", ["status", "audit", "doctor", "produce", "work"])
+def test_no_wrong_address_is_told_with_its_password(command: str, tmp_path: Path) -> None:
     # to see it fail: put the value into the error of `_url_check` or of `connect` to databases,
     # or skip `redact` in ops.doctor
-    words = ["--debug", verb, "--data", str(tmp_path / "state")]
-    words += ["--watch", str(tmp_path)] if verb == "produce" else []
-    words += ["--json"] if verb in ("status", "audit", "doctor") else []
+    words = ["--debug", command, "--data", str(tmp_path / "state")]
+    words += ["--watch", str(tmp_path)] if command == "produce" else []
+    words += ["--json"] if command in ("status", "audit", "doctor") else []
     for redis_url, database_url in WRONG_ADDRESSES:
         for redis in (redis_url, "redis://127.0.0.1:1/0"):
             urls = {"REDIS_URL": redis, "DATABASE_URL": database_url}

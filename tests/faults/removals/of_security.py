@@ -158,7 +158,7 @@ class JSONSerializer(_Json):
     ),
     Removal(
         "wrong-addresses-are-not-quoted",
-        tuple(f"{_WRONG}[{verb}]" for verb in ("status", "audit", "doctor", "produce", "work")),
+        tuple(f"{_WRONG}[{name}]" for name in ("status", "audit", "doctor", "produce", "work")),
         (
             Edit(
                 "ops/config/settings.py",
