@@ -23,12 +23,13 @@ FILE = Path(__file__).parents[3] / "docs" / "settings.md"
 
 _HEAD = """# Settings
 
-Every setting of `thermalwatch.toml`. Single values can also come from the environment, under the
-variable named here, and those of the top level from the command line. Later wins: default, file,
-environment, command line. A wrong value is refused with its source and what was expected.
+All settings of `thermalwatch.toml`. Single values can also be set by the environment variable named
+here, and top-level ones on the command line. Command-line options override variables, variables
+override the file, and the file overrides the defaults. A wrong value is an error that names its
+source and what was expected.
 
-A setting of one camera stands in `[cameras.NAME]`; `[cameras."*"]` holds for all cameras that have
-no table of their own.
+Settings of one camera are in `[cameras.NAME]`; `[cameras."*"]` applies to all cameras without their
+own table.
 
 | setting | type | default | meaning | variable |
 |---|---|---|---|---|
