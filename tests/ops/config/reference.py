@@ -1,8 +1,8 @@
-"""The table of all settings, made from their declarations.
+"""Generates the table of all settings from their declarations.
 
     python -m tests.ops.config.reference     # writes docs/settings.md
 
-The meaning of a setting is the comment that begins with ``#:`` above its field.
+The meaning of a setting comes from the ``#:`` comment above its field.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _WORDS = {int: "integer", float: "number", str: "text", bool: "true or false", P
 
 
 def page() -> str:
-    """docs/settings.md as it should be."""
+    """The text that docs/settings.md should have."""
     variables = {location: name for name, location in variable_names().items()}
     rows = [*_rows(Settings, ()), *_rows(CameraSettings, ("cameras.NAME",))]
     lines = [
