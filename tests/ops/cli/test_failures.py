@@ -32,7 +32,7 @@ def test_misspelt_command_is_answered_with_a_suggestion() -> None:
         (["train", ".", "--output", "b"], 1, "holds no images"),
         (["train", ".", "--output", "b", "--size", "24"], 2, "expected height x width"),
         (["train", ".", "--output", "b", "--device", "gpu"], 2, "--device: "),
-        (["results", "list", "--since", "soon"], 2, "'soon' is no time"),
+        (["results", "list", "--since", "soon"], 2, "'soon' is not a time"),
         (["results", "export", "--output", "-", "--format", "parquet"], 2, "standard output"),
         (["requeue", "--data", "s"], 2, "give frame ids, --all or --list"),
         (["work", "--data", "s"], 1, "no model is active"),
