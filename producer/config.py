@@ -1,4 +1,4 @@
-"""What the producer can be told, as plain values."""
+"""Settings of the producer."""
 
 from __future__ import annotations
 
@@ -16,20 +16,21 @@ class WatchOptions:
     """How the watch directories are observed and frames are grouped into jobs.
 
     Raises:
-        ValueError: a number out of its range, named like the field.
+        ValueError: a value is out of range. The message begins with the name of the field.
     """
 
-    #: How changes are noticed: `auto` takes inotify where the file system reports changes, and
-    #: polls network file systems, which don't report changes made by other machines.
+    #: How changes are noticed: `auto` uses inotify on local file systems and polls network file
+    #: systems, which don't report changes made by other machines.
     observer: Literal["auto", "inotify", "polling"] = "auto"
-    #: Seconds that size and mtime must not change where no event tells that an upload is complete.
+    #: Seconds for which size and mtime must not change, unless an event reports that the upload is
+    #: complete.
     settle_s: float = 2.0
     #: Seconds between comparisons of the whole directory with the ledger.
     scan_s: float = 300.0
     #: Most frames in one job.
     max_batch: int = 256
-    #: Most milliseconds that a frame waits for others to share its job; one that comes alone does
-    #: not wait.
+    #: Most milliseconds that a frame waits for others to share its job. A single frame does not
+    #: wait.
     max_delay_ms: float = 20.0
 
     def __post_init__(self) -> None:
@@ -56,20 +57,20 @@ class ProducerConfig(WatchOptions):
     """Settings of one producer.
 
     Raises:
-        ValueError: no root, roots that lie inside each other, or a number out of its range.
+        ValueError: there is no root, one root lies inside another, or a value is out of range.
     """
 
-    #: Directories to watch, with all that lies beneath them. They need not exist yet.
+    #: Directories to watch, with their subdirectories. They need not exist yet.
     roots: tuple[Path, ...]
-    #: Camera name → directory whose frames are this camera's; relative ones are beneath each root.
-    #: The innermost directory counts. Other frames belong to the camera named like the first
-    #: directory below the root, or like the root itself if they lie directly in it.
+    #: Directory of each camera's frames, by camera name. Relative ones are below each root, and the
+    #: innermost directory counts. Other frames belong to the camera that is named like the first
+    #: directory below the root, or like the root if they lie directly in it.
     cameras: Mapping[str, Path] = field(default_factory=dict)
-    #: Jobs that may wait on the queue; beyond, frames wait in the ledger.
+    #: Most jobs waiting on the queue. Further frames wait in the ledger.
     max_depth: int = 32
-    #: Seconds after which a queued frame without an outcome is looked after again.
+    #: Seconds after which a queued frame without an outcome may be queued again.
     lease_s: float = 15.0
-    #: Seconds between two looks into the ledger for frames to queue.
+    #: Seconds between two queries of the ledger for frames to queue.
     dispatch_interval_s: float = 1.0
 
     def __post_init__(self) -> None:

@@ -1,4 +1,4 @@
-"""What a worker is told: plain values, checked where they came from."""
+"""Settings of a worker."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ PicturesKept = Literal["anomalies", "all", "none"]
 
 @dataclass(frozen=True)
 class PicturePolicy:
-    """Which scored frames keep their pictures.
+    """Scored frames whose pictures are stored.
 
     Raises:
-        ValueError: a share outside 0…1.
+        ValueError: `normal_share` is not between 0 and 1.
     """
 
-    #: Which scored frames keep their pictures; `none` keeps numbers only.
+    #: Scored frames whose pictures are stored; `none` stores only numbers.
     keep: PicturesKept = "anomalies"
-    #: Share of normal frames, 0 to 1, that keep theirs beside the anomalies.
+    #: Share of normal frames, 0 to 1, whose pictures are stored too.
     normal_share: float = 0.0
 
     def __post_init__(self) -> None:
@@ -36,7 +36,7 @@ class CameraConfig:
     """How one camera's images are read and measured."""
 
     decode: DecodeOptions = field(default_factory=DecodeOptions)
-    #: None: the default rule for the frame's unit and bit depth.
+    #: None means the default rule for the frame's unit and bit depth.
     hotspot: HotspotRule | None = None
 
 
@@ -46,15 +46,15 @@ class WorkerConfig:
 
     #: Name of this worker on the rows it writes and in `status`.
     name: str
-    #: Settings of cameras that have some of their own, by camera name.
+    #: Settings of cameras that have their own, by camera name.
     cameras: Mapping[str, CameraConfig] = field(default_factory=dict)
     #: Settings of all other cameras.
     default_camera: CameraConfig = field(default_factory=CameraConfig)
     window: WindowConfig = field(default_factory=WindowConfig)
     pictures: PicturePolicy = field(default_factory=PicturePolicy)
-    #: Seconds for which a file that cannot be read may still be an upload in progress.
+    #: Seconds for which an undecodable file may still be an upload in progress.
     grace_s: float = 30.0
-    #: Threads that inspect images, each on one core: read, decode, score and measure.
+    #: Threads that read, decode, score and measure images, each on one core.
     threads: int = 2
     device: str = "auto"
 

@@ -58,39 +58,40 @@ Paths = Annotated[tuple[Path, ...], BeforeValidator(_split_paths)]
 
 
 class LimitSettings(Section):
-    """What is too large, and how long an unreadable file may still be an upload in progress."""
+    """Limits of file size, image size and upload time."""
 
-    #: Larger files are refused, in bytes.
+    #: Largest file in bytes; larger ones are quarantined.
     max_bytes: int = Field(default=DecodeOptions.max_bytes, ge=1024)
-    #: Larger images are refused before they are decoded, in pixels.
+    #: Largest image in pixels; larger ones are quarantined without decoding.
     max_pixels: int = Field(default=DecodeOptions.max_pixels, ge=1024)
-    #: Seconds after it was first seen for which an unreadable file may still be uploading.
+    #: Seconds since a file was first seen for which it may still be uploading; until then an
+    #: undecodable file is tried again.
     grace_s: float = Field(default=WorkerConfig.grace_s, ge=0)
 
 
 class ServerSettings(Section):
     """The dashboard and HTTP API."""
 
-    #: Address to listen on; beyond loopback the server starts only when there are accounts.
+    #: Address to listen on. For addresses other than loopback, accounts are required.
     host: str = "127.0.0.1"
-    #: Port to listen on; 0 takes any free one.
+    #: Port to listen on; 0 means any free one.
     port: int = Field(default=8080, ge=0, le=65535)
-    #: Whether `up` starts the server; `serve` does in any case.
+    #: Whether `up` starts the server. `serve` ignores this.
     enabled: bool = True
 
 
 class CameraSettings(Section):
-    """One camera; the table's name is the camera's, or ``*`` for all that have no table."""
+    """One camera. The table has its name, or ``*`` for all cameras without a table."""
 
-    #: Directory below a watch root that holds its frames; the camera's name when not given.
+    #: Directory of its frames, below a watch directory; default: the camera's name.
     path: str | None = None
-    #: Makes degrees of counts: `celsius = gain * counts + offset`.
+    #: Converts counts to °C: `celsius = gain * counts + offset`.
     scale: LinearScale | None = DecodeOptions.scale
-    #: What float TIFF and CSV files hold.
+    #: Unit of the values in float TIFF and CSV files.
     matrix_unit: MatrixUnit = DecodeOptions.matrix_unit
-    #: `ignore` reads vendor R-JPEG files as plain pictures.
+    #: `ignore` reads vendor R-JPEG files as plain images.
     radiometry: Radiometry = DecodeOptions.radiometry
-    #: What counts as a hotspot; by unit and bit depth when not given.
+    #: What counts as a hotspot; default: by unit and bit depth.
     hotspot: HotspotRule | None = None
 
 
@@ -99,15 +100,15 @@ class Settings(Section):
 
     #: Directories that cameras upload into.
     watch: Paths = ()
-    #: Model bundle that is registered and made active at start.
+    #: Model bundle that is stored in the database and activated at start.
     model: Path | None = None
-    #: State directory of the embedded default: database, pictures, queue, logs.
+    #: State directory: embedded database and Redis, pictures, logs.
     data: Path | None = None
-    #: Where Redis is, when it is not the embedded one; `REDIS_URL` in the environment.
+    #: URL of Redis, if not the embedded one.
     redis_url: RedisUrl | None = None
-    #: SQLite or Postgres, when it is not the state directory's; `DATABASE_URL` in the environment.
+    #: URL of SQLite or Postgres, if not the database in the state directory.
     database_url: DatabaseUrl | None = None
-    #: auto, cpu, cuda, cuda:N or mps; auto takes a GPU where there is one.
+    #: auto, cpu, cuda, cuda:N or mps; auto uses a GPU if there is one.
     device: str = Field(default=WorkerConfig.device, pattern=r"^(auto|cpu|cuda(:\d+)?|mps)$")
     #: Worker processes of `up`.
     workers: int = Field(default=1, ge=1, le=256)

@@ -1,4 +1,4 @@
-"""The server, put together: API, pages, static files, and what guards them."""
+"""Assembles the server: API, pages, static files, and the checks before them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ API = "/api/v1"
 
 
 def create_app(services: Services) -> FastAPI:
-    """The application for these services."""
+    """The application that uses these services."""
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -36,7 +36,7 @@ def create_app(services: Services) -> FastAPI:
         version=version("thermalwatch"),
         description="Cameras, results, pictures, reviews and the state of the system.",
         openapi_url=f"{API}/openapi.json",
-        docs_url=None,  # their pages load scripts from another machine
+        docs_url=None,  # these pages load scripts from other hosts
         redoc_url=None,
         lifespan=lifespan,
     )
@@ -50,7 +50,7 @@ def create_app(services: Services) -> FastAPI:
     static = FOLDER / "static"
     if static.is_dir():
         app.mount("/static", StaticFiles(directory=static), name="static")
-    # the last one added is the first to see a request
+    # the last one added sees a request first
     app.add_middleware(BodyLimit, upload_bytes=services.settings.limits.max_bytes)
     app.add_middleware(HostCheck, access=services.access)
     app.add_middleware(SecurityHeaders)

@@ -1,7 +1,8 @@
-"""What handlers ask for: the services, who asks, and that they may.
+"""Dependencies of the request handlers: services, the current user, the required role.
 
-Every unsafe request of a browser must come from our own pages: its `Origin` is ours, and a session
-sends its CSRF token in the header ``X-CSRF-Token`` or in the form field ``csrf_token``.
+Every unsafe request of a browser must come from our own pages: its `Origin` must be ours, and in a
+session it must carry the CSRF token, in the header ``X-CSRF-Token`` or the form field
+``csrf_token``.
 """
 
 from __future__ import annotations
@@ -33,7 +34,11 @@ ServicesDep = Annotated[Services, Depends(get_services)]
 
 
 async def find_user(request: Request, services: Services) -> User | None:
-    """Who asks, by token or session, or as the local user; None if nobody is known."""
+    """The user by token or session, or the local user; None if the request must log in.
+
+    Raises:
+        DatabaseUnavailable: accounts cannot be read.
+    """
     kind, _, token = request.headers.get("authorization", "").partition(" ")
     if kind.lower() == "bearer":
         return await to_thread.run_sync(services.access.by_token, token.strip())
@@ -45,7 +50,12 @@ async def find_user(request: Request, services: Services) -> User | None:
 
 
 async def current_user(request: Request, services: ServicesDep) -> User:
-    """Who asks. Raises `LoginRequired`, and `Problem` for a request that is not from our pages."""
+    """The user who makes the request.
+
+    Raises:
+        LoginRequired: no valid token or session.
+        Problem: 403, an unsafe request from another site or without its CSRF token.
+    """
     user = await find_user(request, services)
     if user is None:
         raise LoginRequired
@@ -60,12 +70,13 @@ UserDep = Annotated[User, Depends(current_user)]
 
 
 def require_role(role: Role) -> Callable[[User], Awaitable[User]]:
-    """A dependency that gives the user, who has at least the rights of `role`."""
+    """A dependency that returns the user, or raises `Problem` (403) if the role is below `role`."""
 
     async def user_with_role(user: UserDep) -> User:
         if not user.may(role):
             raise Problem(
-                HTTPStatus.FORBIDDEN, f"{user.name} is {user.role}; this takes the role {role}"
+                HTTPStatus.FORBIDDEN,
+                f"{user.name} has the role {user.role}; this needs the role {role}",
             )
         return user
 
@@ -77,7 +88,11 @@ AdminDep = Annotated[User, Depends(require_role("admin"))]
 
 
 def check_origin(request: Request) -> None:
-    """Refuse a request that a page of another site makes. Raises `Problem`."""
+    """Reject requests made by pages of other sites.
+
+    Raises:
+        Problem: 403.
+    """
     origin = request.headers.get("origin")
     site = request.headers.get("sec-fetch-site", "none")
     foreign = origin is not None and urlsplit(origin).netloc != request.headers.get("host")

@@ -1,4 +1,4 @@
-"""Downloads: CSV is sent while the rows are read, Parquet from a temporary file."""
+"""Downloads: CSV is streamed while rows are read, Parquet comes from a temporary file."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def csv_file(engine: Engine, query: ResultQuery) -> StreamingResponse:
-    """The CSV file, part by part; memory does not grow with its length."""
+    """Results as CSV, streamed in parts, so that memory use is bounded."""
     return StreamingResponse(
         (part for part, _ in csv_parts(engine, query)),
         media_type="text/csv",
@@ -27,7 +27,7 @@ def csv_file(engine: Engine, query: ResultQuery) -> StreamingResponse:
 
 
 def parquet_file(engine: Engine, query: ResultQuery) -> Response:
-    """The Parquet file. Its index is at its end, so it is complete before it is sent."""
+    """Results as Parquet. Its index is at the end, so the file is written before it is sent."""
     folder = tempfile.TemporaryDirectory(prefix="thermalwatch-export-")
     path = Path(folder.name) / "results.parquet"
     try:

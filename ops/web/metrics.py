@@ -1,8 +1,8 @@
-"""`/metrics`: everything that Prometheus may want to know, gathered when it asks.
+"""`/metrics`: the metrics of the whole system for Prometheus, collected at each scrape.
 
-Workers and producers have no ports of their own: what they do is in the ledger, and in Redis where
-they report it (their signs of life, and the durations that `storage.stages` adds up). Numbers of
-this server are kept by `HttpMetrics`.
+Workers and producers have no ports of their own. Their metrics come from the ledger and from Redis,
+where they report heartbeats and the durations of their stages (`storage.stages`). `HttpMetrics`
+measures this server.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 
 
 def make_registry(services: Services) -> CollectorRegistry:
-    """All metrics of a server; nothing is read before somebody asks."""
-    # a series more for each, which says when it was first seen
+    """The registry of all metrics. Nothing is read before the first scrape."""
+    # these would add a series with the creation time to each counter
     disable_created_metrics()  # type: ignore[no-untyped-call]
     registry = CollectorRegistry()
     registry.register(SystemMetrics(services))
@@ -43,19 +43,19 @@ def make_registry(services: Services) -> CollectorRegistry:
 
 
 class SystemMetrics(Collector):
-    """The system's metrics. Raises `DatabaseUnavailable`: a scrape fails as a whole."""
+    """The system's metrics. Without the database the whole scrape fails (`DatabaseUnavailable`)."""
 
     def __init__(self, services: Services) -> None:
         self._services = services
 
     def describe(self) -> list[Metric]:
-        """None: so that registering reads nothing."""
+        """Nothing, so that registering reads nothing."""
         return []
 
     def collect(self) -> Iterator[Metric]:
-        """Everything, as it is now."""
+        """Yield all metrics with their present values."""
         yield InfoMetricFamily(
-            "thermalwatch_build", "The release.", value={"version": version("thermalwatch")}
+            "thermalwatch_build", "Installed release.", value={"version": version("thermalwatch")}
         )
         yield from self._ledger()
         yield from self._cameras()
@@ -63,7 +63,7 @@ class SystemMetrics(Collector):
         if disk := disk_usage(self._services):
             yield GaugeMetricFamily(
                 "thermalwatch_disk_free_bytes",
-                "Room left for pictures and the embedded database.",
+                "Free space for pictures and the embedded database.",
                 value=disk.free_bytes,
             )
 
@@ -71,7 +71,7 @@ class SystemMetrics(Collector):
         counts = self._services.ledger_counts.get()
         frames = CounterMetricFamily(
             "thermalwatch_frames",
-            "Frames that got their outcome: scored, quarantined, superseded.",
+            "Frames by outcome: scored, quarantined, superseded.",
             labels=["camera", "outcome"],
         )
         anomalies = CounterMetricFamily(
@@ -86,13 +86,13 @@ class SystemMetrics(Collector):
         yield anomalies
         yield GaugeMetricFamily(
             "thermalwatch_queue_frames",
-            "Frames in the ledger that wait to be scored.",
+            "Pending frames in the ledger.",
             value=sum(counts.pending.values()),
         )
         oldest = counts.oldest_pending_at
         yield GaugeMetricFamily(
             "thermalwatch_oldest_pending_seconds",
-            "Age of the frame that waits longest; 0 when none waits.",
+            "Age of the oldest pending frame; 0 if none is pending.",
             value=0.0 if oldest is None else max(0.0, self._services.clock() - oldest),
         )
 
@@ -100,19 +100,19 @@ class SystemMetrics(Collector):
         views = self._services.wall.get()
         gauges = {
             "thermalwatch_last_frame_timestamp_seconds": (
-                "When a camera's latest frame was noticed, Unix time.",
+                "When a camera's latest frame was registered, Unix time.",
                 [(view.name, view.last_frame_at) for view in views],
             ),
             "thermalwatch_unreviewed_anomalies": (
-                "Flagged frames that nobody has decided about.",
+                "Anomalies without a verdict.",
                 [(view.name, float(view.unreviewed)) for view in views],
             ),
             "thermalwatch_score_threshold_sigma": (
-                "The threshold that a camera's latest frame met.",
+                "Threshold of a camera's latest result.",
                 [(view.name, view.recent[0].threshold) for view in views if view.recent],
             ),
             "thermalwatch_score_drift_ratio": (
-                "Body of a camera's scores by that of the model's held-out scores; 1 is no drift.",
+                "Body of a camera's scores relative to the model's held-out scores; 1 is no drift.",
                 [(drift.camera, drift.drift + 1) for drift in camera_drift(self._services)],
             ),
         }
@@ -141,7 +141,7 @@ def _processes(queue: QueueState) -> Iterator[Metric]:
         "thermalwatch_queue_jobs", "Jobs on the queue.", value=queue.waiting_jobs
     )
     workers = GaugeMetricFamily(
-        "thermalwatch_workers", "Workers that show signs of life.", labels=["state"]
+        "thermalwatch_workers", "Workers that are alive, by state.", labels=["state"]
     )
     states = Tally({"idle": 0, "busy": 0})
     states.update(worker.state for worker in queue.workers)
@@ -150,11 +150,11 @@ def _processes(queue: QueueState) -> Iterator[Metric]:
     yield workers
     yield GaugeMetricFamily(
         "thermalwatch_producers",
-        "Producers that show signs of life.",
+        "Producers that are alive.",
         value=len(queue.producers),
     )
     settling = GaugeMetricFamily(
-        "thermalwatch_settling_files", "Files that may still be written.", labels=["root"]
+        "thermalwatch_settling_files", "Files that have not settled yet.", labels=["root"]
     )
     scanned = GaugeMetricFamily(
         "thermalwatch_last_scan_timestamp_seconds",
@@ -173,7 +173,7 @@ def _processes(queue: QueueState) -> Iterator[Metric]:
 def _stages(durations: dict[str, StageHistogram]) -> Metric:
     family = HistogramMetricFamily(
         "thermalwatch_stage_duration_seconds",
-        "How long the stages of a batch take, over all workers.",
+        "Durations of the stages of a batch, over all workers.",
         labels=["stage"],
     )
     bounds = [*(repr(bound) for bound in BUCKETS_S), "+Inf"]
@@ -186,13 +186,13 @@ def _stages(durations: dict[str, StageHistogram]) -> Metric:
 
 
 class HttpMetrics:
-    """Times every answer of this server, by route and status; never by the address asked for."""
+    """Times every response by method, route and status. Labels never contain the requested path."""
 
     def __init__(self, app: ASGIApp, registry: CollectorRegistry) -> None:
         self.app = app
         self._durations = Histogram(
             "thermalwatch_http_request_duration_seconds",
-            "How long answers of this server take; live news are left out.",
+            "Durations of HTTP responses, without the live updates.",
             labelnames=["method", "route", "status"],
             registry=registry,
         )

@@ -1,4 +1,4 @@
-"""Errors as problem details (RFC 9457) for programs, and as a page for people."""
+"""Error responses: problem details (RFC 9457) for programs, a page for people."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ log = logging.getLogger(__name__)
 
 
 class Problem(HTTPException):
-    """A request that cannot be answered; `detail` says why and what to do."""
+    """A request that fails with `status`. `detail` says why and what to do."""
 
     def __init__(self, status: int, detail: str, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(status, detail, dict(headers or {}))
 
 
 class LoginRequired(Problem):
-    """Nobody is logged in."""
+    """The request has no valid session or token."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -40,7 +40,7 @@ class LoginRequired(Problem):
 def problem_response(
     status: int, detail: str, headers: Mapping[str, str] | None = None
 ) -> JSONResponse:
-    """The answer to a program."""
+    """Problem details as JSON."""
     return JSONResponse(
         {
             "type": "about:blank",
@@ -57,7 +57,7 @@ def problem_response(
 def answer(
     request: Request, status: int, detail: str, headers: Mapping[str, str] | None = None
 ) -> Response:
-    """Problem details; a page where a person asks."""
+    """The error page for a browser's page request, else problem details."""
     if not _asks_for_page(request):
         return problem_response(status, detail, headers)
     if has_template("error.html"):
@@ -83,7 +83,7 @@ def _asks_for_page(request: Request) -> bool:
 
 
 def install(app: FastAPI) -> None:
-    """Let `app` answer every error so."""
+    """Make `app` respond to every error in this way."""
 
     def on_http(request: Request, error: Exception) -> Response:
         if not isinstance(error, StarletteHTTPException):
@@ -111,13 +111,13 @@ def install(app: FastAPI) -> None:
         return answer(
             request,
             HTTPStatus.SERVICE_UNAVAILABLE,
-            f"{what} cannot be used now; nothing is lost, try again",
+            f"{what} is unavailable; no frame is lost, try again later",
             {"Retry-After": "5"},
         )
 
     def on_defect(request: Request, error: Exception) -> Response:
         return answer(
-            request, HTTPStatus.INTERNAL_SERVER_ERROR, "a defect of the server; its log says more"
+            request, HTTPStatus.INTERNAL_SERVER_ERROR, "internal error of the server; see its log"
         )
 
     app.add_exception_handler(StarletteHTTPException, on_http)

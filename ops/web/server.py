@@ -1,4 +1,4 @@
-"""Runs the server: where it listens, and that nobody gets in who should not."""
+"""Runs the server: listening socket, and the rule that other machines need accounts."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: Seconds for an answer of Redis.
+#: Seconds after which a Redis command fails.
 ANSWER_S: Final = 3.0
-#: Seconds that requests in progress get when the server ends.
+#: Seconds for requests in progress when the server stops.
 STOP_S: Final = 3
-#: How far the server gives way to the workers of its machine: looking never slows scoring.
+#: Niceness of the server, so that viewing does not slow down scoring.
 NICENESS: Final = 10
-#: Connections that wait to be accepted.
+#: Most connections waiting to be accepted.
 BACKLOG: Final = 256
 
 
@@ -38,8 +38,9 @@ def run_server(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT.
 
     Raises:
-        SettingsError: it would be open to others, and there are no accounts.
-        ServerError: the address cannot be listened on.
+        SettingsError: other machines could reach it, and there are no accounts.
+        ServerError: it cannot listen on the address.
+        StorageError: the database cannot be used.
     """
     host = settings.server.host
     loopback = is_loopback(host)
@@ -64,7 +65,7 @@ def run_server(settings: Settings) -> None:
 
 
 class _Server(uvicorn.Server):
-    """Lets the listeners of live news go before it waits for all connections to end."""
+    """Closes live connections first, because uvicorn waits until all connections end."""
 
     def __init__(self, config: uvicorn.Config, services: Services) -> None:
         super().__init__(config)
@@ -75,14 +76,14 @@ class _Server(uvicorn.Server):
         await super().shutdown(sockets)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        # uvicorn would raise the signal again after an orderly end, and we would die of it
+        # uvicorn would raise the signal again after a clean shutdown and so kill the process
         if self.should_exit and sig == signal.SIGINT:
             self.force_exit = True
         self.should_exit = True
 
 
 def is_loopback(host: str) -> bool:
-    """Whether nobody but this machine reaches an address."""
+    """Whether only this machine can reach `host`."""
     if host == "localhost":
         return True
     try:
@@ -92,7 +93,11 @@ def is_loopback(host: str) -> bool:
 
 
 def require_accounts(engine: Engine, host: str) -> None:
-    """Raises `SettingsError` if everybody who reaches `host` would be let in."""
+    """Check that there are accounts.
+
+    Raises:
+        SettingsError: there are none, so everybody who reaches `host` would have access.
+    """
     from storage.accounts import any_accounts
 
     if not any_accounts(engine):
@@ -103,7 +108,11 @@ def require_accounts(engine: Engine, host: str) -> None:
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A listening socket. Raises `ServerError` with what to do."""
+    """A listening socket.
+
+    Raises:
+        ServerError: the address is unknown, in use or not allowed.
+    """
     try:
         family, _, _, _, place = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         listener = socket.socket(family, socket.SOCK_STREAM)
@@ -123,6 +132,6 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def address(listener: socket.socket) -> str:
-    """Where a browser finds it."""
+    """URL of the server."""
     host, port = listener.getsockname()[:2]
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

@@ -1,4 +1,4 @@
-"""What the server works with, made once in `make_services`."""
+"""The parts that the server uses, made once by `make_services`."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ if TYPE_CHECKING:
 
     from ops.config.settings import Settings
 
-#: Seconds for which the wall's answer holds: many pages ask for it at the same news.
+#: Seconds for which the wall is cached: after an update, many pages request it at once.
 WALL_S = 0.5
 
 
 @dataclass(frozen=True, eq=False)
 class Services:
-    """Everything that a request may need."""
+    """The parts that a request may use."""
 
     settings: Settings
     engine: Engine
-    redis: Redis  #: answers or fails within seconds
-    store: ArtifactStore | None  #: None where no state directory is configured
+    redis: Redis  #: commands fail after `ops.web.server.ANSWER_S`
+    store: ArtifactStore | None  #: None without a state directory
     frames: FrameSource
     model: ActiveModel
     wall: BriefCache[list[CameraView]]
@@ -55,7 +55,7 @@ def make_services(
     loopback: bool,
     clock: Callable[[], float] = time.time,
 ) -> Services:
-    """Wire a server's parts; nothing is started."""
+    """Make the parts of a server. Starts nothing."""
     store = ArtifactStore(settings.data.absolute() / "pictures") if settings.data else None
     wall = BriefCache(lambda: view_cameras(engine, recent=RECENT), WALL_S)
     wall_answer = BriefCache(lambda: wall_as_json(wall.get(), clock()), WALL_S)
@@ -76,7 +76,7 @@ def make_services(
         ledger_counts=LedgerCounter(engine, clock),
         access=Access(engine, loopback=loopback, clock=clock),
         throttle=LoginThrottle(),
-        # who asks for the wall because of news gets no answer that is older than them
+        # invalidate the cache before notifying clients
         live=Live(engine, clock, on_news=drop_wall),
         clock=clock,
     )

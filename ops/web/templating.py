@@ -1,4 +1,4 @@
-"""Templates: one environment for all pages, with what every page needs in its context."""
+"""Renders pages: one template environment, and the variables that all pages share."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ templates = Jinja2Templates(
 def page(
     request: Request, user: User | None, name: str, *, status_code: int = 200, **context: Any
 ) -> Response:
-    """A page for `user`; on the pages before a login there is none."""
+    """Render a page. `user` is None on pages before the login."""
     shared = {
         "user": user,
         "csrf_token": user.csrf_token if user else "",
@@ -35,5 +35,5 @@ def page(
 
 
 def has_template(name: str) -> bool:
-    """Whether a template of this name is there."""
+    """Whether this template exists."""
     return (FOLDER / "templates" / name).is_file()

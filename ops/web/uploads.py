@@ -1,7 +1,7 @@
-"""Where an upload over HTTP goes: into the watch directory, as if a camera had put it there.
+"""Puts uploads over HTTP into the watch directory, as if a camera had written them there.
 
-It is written under a name that the producer ignores and linked to its own name when it is
-complete. So there is one path for all images, with all its guarantees.
+An upload is written under a temporary name that the producer ignores, and linked to its final name
+once complete. So all images take the same path, with the same guarantees.
 """
 
 from __future__ import annotations
@@ -25,37 +25,42 @@ from thermal.errors import ImageTooLarge, ThermalError
 if TYPE_CHECKING:
     from ops.config.settings import Settings
 
-#: Suffix of a file by what its type says, where the upload has no name.
+#: File suffix by media type, for uploads without a name.
 SUFFIXES: Final = {format.media_type: format.suffixes[0] for format in FORMATS}
-#: Bytes of a file name that any file system takes.
+#: Longest file name in bytes; every file system accepts it.
 LONGEST_NAME: Final = 200
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where an upload goes."""
+    """The destination of an upload."""
 
     root: Path
-    directory: str  #: relative to the root; '' is the root
+    directory: str  #: relative to `root`; '' means `root` itself
     name: str
 
     @property
     def path(self) -> str:
-        """Relative to the root."""
+        """Path relative to `root`."""
         return f"{self.directory}/{self.name}" if self.directory else self.name
 
 
 def find_place(
     settings: Settings, camera: str, name: str | None, media_type: str, now: float
 ) -> Place:
-    """Where an image of a camera goes; raises `Problem` for what cannot be one."""
+    """The destination of an image of `camera`. Without `name`, one is made from `now` (Unix s).
+
+    Raises:
+        Problem: no watch directory (409), a camera or name that is not allowed (409, 422), or a
+            type that is not an image (415).
+    """
     if not settings.watch:
         raise Problem(
             HTTPStatus.CONFLICT, "no watch directory is configured on this machine (`watch`)"
         )
     root = settings.watch[0].absolute()
     if not root.is_dir():
-        raise Problem(HTTPStatus.CONFLICT, f"the watch directory {root} is not there")
+        raise Problem(HTTPStatus.CONFLICT, f"the watch directory {root} does not exist")
     return Place(root, _directory(settings, root, camera), _name(name, media_type, now))
 
 
@@ -63,8 +68,8 @@ def _directory(settings: Settings, root: Path, camera: str) -> str:
     configured = settings.cameras.get(camera)
     directory = configured.path if configured and configured.path is not None else camera
     if directory == camera and (_is_odd(camera) or is_ignored(camera)):
-        raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "camera: not a name of a folder")
-    # `resolve` follows links, which the producer does not: such a folder would not be watched
+        raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "camera: not a valid folder name")
+    # the producer does not follow links, so it would not see a file in a linked folder
     place = (root / directory).resolve()
     if not place.is_relative_to(root.resolve()) or place != root.resolve() / directory:
         raise Problem(
@@ -84,19 +89,19 @@ def _name(name: str | None, media_type: str, now: float) -> str:
         if suffix is None:
             raise Problem(
                 HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-                f"say what it is: Content-Type {', '.join(SUFFIXES)}, or `name` with its ending",
+                f"unknown type: send Content-Type {', '.join(SUFFIXES)}, or `name` with a suffix",
             )
         moment = datetime.fromtimestamp(now, UTC)
         return f"{moment:%Y%m%dT%H%M%S.%fZ}-{secrets.token_hex(3)}{suffix}"
     if _is_odd(name):
-        raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "name: not a plain file name")
+        raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "name: not a valid file name")
     if not is_frame_name(name):
-        raise Problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"{name}: not an image by its ending")
+        raise Problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"{name}: not the suffix of an image file")
     return name
 
 
 def _is_odd(name: str) -> bool:
-    """Whether a name is none of a single file or folder, or one that some system refuses."""
+    """Whether `name` is not a plain file or folder name, or one that some systems reject."""
     return (
         name in ("", ".", "..")
         or any(char in "/\\" or not char.isprintable() for char in name)
@@ -106,7 +111,7 @@ def _is_odd(name: str) -> bool:
 
 @contextmanager
 def temporary_file(place: Place) -> Iterator[Path]:
-    """A name beside the place that the producer ignores; what is left there is deleted."""
+    """A path in the destination folder that the producer ignores; deleted at the end."""
     directory = place.root / place.directory
     directory.mkdir(parents=True, exist_ok=True)
     temporary = directory / f".{secrets.token_hex(8)}.uploading"
@@ -117,11 +122,12 @@ def temporary_file(place: Place) -> Iterator[Path]:
 
 
 def put_in_place(settings: Settings, camera: str, temporary: Path, place: Place) -> int:
-    """Give a complete upload its name; its size in bytes.
+    """Link a complete upload to its final name; return its size in bytes.
 
     Raises:
-        Problem: it is no image that the camera's frames are read as, or the name is taken.
-        OSError: as the operating system says.
+        Problem: it is too large (413), cannot be decoded with the camera's settings (422), or the
+            name exists (409).
+        OSError: the file system rejects it.
     """
     from thermal.decode import decode
 
@@ -139,10 +145,10 @@ def put_in_place(settings: Settings, camera: str, temporary: Path, place: Place)
         os.fsync(file.fileno())
     target = temporary.with_name(place.name)
     try:
-        os.link(temporary, target)  # unlike a rename, it replaces nothing
+        os.link(temporary, target)  # unlike rename, never replaces a file
     except FileExistsError:
         raise Problem(
             HTTPStatus.CONFLICT,
-            f"{place.path} is there already; give another name, or none to get one",
+            f"{place.path} exists already; give another name, or none to have one made",
         ) from None
     return len(data)

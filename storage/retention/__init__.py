@@ -1,1 +1,1 @@
-"""Deleting what is old."""
+"""Deleting results and pictures by age."""

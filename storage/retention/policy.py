@@ -1,4 +1,4 @@
-"""What is kept for how long."""
+"""How long results, pictures and quarantined frames are kept."""
 
 from __future__ import annotations
 
@@ -11,17 +11,18 @@ _DAY_S: Final = 86_400.0
 
 @dataclass(frozen=True)
 class RetentionPolicy:
-    """How many days what is kept, counted from scoring; None keeps it for ever.
+    """How many days each thing is kept, counted from scoring. None means forever.
 
     Raises:
-        ValueError: an age that is not positive, or anomalies kept shorter than other results.
+        ValueError: an age is not positive, or anomalies would be kept shorter than other results.
+            The message begins with the name of the field.
     """
 
-    #: Results that are no anomalies, with their pictures.
+    #: Normal results, with their pictures.
     normal_days: float | None = None
     #: Anomalies, with their pictures.
     anomaly_days: float | None = None
-    #: Pictures of results that are no anomalies.
+    #: Pictures of normal results.
     picture_days: float | None = None
     #: Pictures of anomalies.
     anomaly_picture_days: float | None = None
@@ -41,22 +42,22 @@ class RetentionPolicy:
             if longer is not None and (shorter is None or longer < shorter):
                 raise ValueError(
                     f"{anomaly}: should be at least {normal} "
-                    f"({'for ever' if shorter is None else format(shorter, 'g')}), because "
+                    f"({'forever' if shorter is None else format(shorter, 'g')}), because "
                     f"anomalies are kept longer, given {longer:g}"
                 )
 
     @property
     def deletes(self) -> bool:
-        """Whether anything is to be deleted at all."""
+        """Whether this policy deletes anything."""
         return any(getattr(self, field.name) is not None for field in fields(self))
 
     def rows_before(self, now: float, *, anomaly: bool) -> float | None:
-        """Unix s before which results are deleted."""
+        """Results scored before this are deleted; Unix s, None if none are."""
         days = self.anomaly_days if anomaly else self.normal_days
         return None if days is None else now - days * _DAY_S
 
     def pictures_before(self, now: float, *, anomaly: bool) -> float | None:
-        """Unix s before which pictures are deleted, those of results that must stay included."""
+        """Pictures scored before this are deleted, even if their result must stay; Unix s."""
         given = (
             (self.anomaly_picture_days, self.anomaly_days)
             if anomaly
@@ -66,5 +67,5 @@ class RetentionPolicy:
         return now - min(ages) * _DAY_S if ages else None
 
     def quarantined_before(self, now: float) -> float:
-        """Unix s before which quarantined and superseded frames are deleted."""
+        """Quarantined and superseded frames finished before this are deleted; Unix s."""
         return -math.inf if self.quarantine_days is None else now - self.quarantine_days * _DAY_S

@@ -1,18 +1,18 @@
-"""Deleting what is old: pictures, results, ledger rows. The stream goes on meanwhile.
+"""Deletes old pictures, results and ledger rows while the system keeps working.
 
-Everything happens in small batches, each a short transaction with a pause after it, and in an
-order that a kill at any point leaves right for the next run:
+Works in small batches, each a short transaction followed by a pause. It may be killed at any point;
+the next run continues. The order:
 
-1. the pictures of a result, then what its row says of them;
-2. in one transaction results without pictures, the marks of their frames (`expired_at`), and from
-   where on their stream is still complete (`streams.complete_from`);
-3. the ledger row of an expired, quarantined or superseded frame, once its file is gone: as long
-   as the file lies in its watch directory the row says that it is no news;
+1. the pictures of a result, then the columns that name them;
+2. in one transaction: results, the mark `expired_at` of their frames, and the position from which
+   their stream is complete (`streams.complete_from`);
+3. ledger rows of expired, quarantined and superseded frames whose files are gone. While a file is
+   in its watch directory, its row prevents that it is scored again as a new frame;
 4. pictures that no row names (`storage.files.orphans`).
 
-Of every stream the last decisions that make up its window stay, whatever their age, so a lost
-Redis is rebuilt from the rows as ever. Age counts from scoring (`scored_at`), by our own clock: the
-date in a file may be anything.
+The latest decisions of every stream, as many as fill its window, are kept at any age, so that a
+lost window can be rebuilt from the rows. Age counts from `scored_at`, which is our own clock;
+capture times in files may be wrong.
 """
 
 from __future__ import annotations
@@ -59,14 +59,14 @@ from storage.retention.policy import RetentionPolicy
 from storage.stream.streams import complete_from, recent_decisions
 from storage.stream.window import StreamKey, config_from_text
 
-#: Rows in one transaction: some ten milliseconds of SQLite's single writer.
+#: Rows per transaction: it holds SQLite's write lock for some ten milliseconds.
 BATCH: Final = 250
-#: Pause after a transaction: as many times its own length …
+#: Pause after a transaction, as a multiple of its duration …
 PAUSE_FACTOR: Final = 2.0
-#: … and at least so many seconds. SQLite's waiting writers look again every 0.1 s at the latest.
+#: … but at least this many seconds. Writers waiting for SQLite's lock retry within 0.1 s.
 LEAST_PAUSE_S: Final = 0.05
 
-#: Ledger rows whose files are looked at between two questions.
+#: Ledger rows read at a time to check whether their files still exist.
 LOOKED_AT: Final = 1000
 
 _NO_ARTIFACT: Final = dict.fromkeys((column.name for column in ARTIFACT_COLUMNS), None)
@@ -74,18 +74,18 @@ _NO_ARTIFACT: Final = dict.fromkeys((column.name for column in ARTIFACT_COLUMNS)
 
 @dataclass
 class RetentionReport:
-    """What was deleted, or would be."""
+    """Numbers of what was deleted, or in a dry run would be."""
 
     pictured: int = 0  #: results that lost their pictures
-    normal: int = 0  #: results deleted that are no anomalies
+    normal: int = 0  #: normal results deleted
     anomalies: int = 0  #: anomalies deleted
-    held: int = 0  #: results that are old enough, but belong to the window of their stream
-    frames: int = 0  #: ledger rows deleted; in a dry run, of those that earlier runs left
-    orphans: int = 0  #: files among the pictures that no row named
+    held: int = 0  #: old results kept because they are in the window of their stream
+    frames: int = 0  #: ledger rows deleted; a dry run counts only rows already due before it
+    orphans: int = 0  #: picture files deleted that no row named
 
 
 class Retention:
-    """One run. `pause` gets seconds; `progress` is called after each batch."""
+    """One run at time `now` (Unix s). `pause` receives seconds; `progress` is called per batch."""
 
     def __init__(
         self,
@@ -111,7 +111,7 @@ class Retention:
         """Delete what is due.
 
         Raises:
-            DatabaseUnavailable, UnsafePath, OSError: it stopped there; the next run goes on.
+            DatabaseUnavailable, UnsafePath, OSError: the run stopped; the next one continues.
         """
         for anomaly in (False, True):
             if (before := self._policy.pictures_before(self._now, anomaly=anomaly)) is not None:
@@ -158,7 +158,7 @@ class Retention:
         return [(StreamKey(row[0], row[1]), config_from_text(row[2]).window_size) for row in rows]
 
     def _delete_results(self, stream: StreamKey, size: int) -> None:
-        """Walk the stream from its beginning to where rows are young, or needed."""
+        """Delete due rows from the beginning of the stream up to its window or to recent rows."""
         with reading(self._engine) as connection:
             begin = complete_from(connection, stream)
             window = recent_decisions(connection, stream, size, from_seq=begin).decisions
@@ -167,7 +167,7 @@ class Retention:
         after = 0
         while rows := self._read(_next_rows(stream, after)):
             if all(row.scored_at >= max(cutoffs.values()) for row in rows):
-                break  # so is what comes later
+                break  # later rows are even more recent
             after = rows[-1].seq
             old = [row for row in rows if row.scored_at < cutoffs[row.anomaly]]
             due = [row for row in old if row.seq < needed]
@@ -183,7 +183,7 @@ class Retention:
         of_stream = and_(streams.c.camera == stream.camera, streams.c.model_id == stream.model_id)
         begin = due[-1].seq + 1
         with self._batch() as connection:
-            # First, as commits do: it makes those of this stream wait, and no deadlock is possible.
+            # Lock the stream first, as commits do, so that the two cannot deadlock.
             connection.execute(
                 update(streams)
                 .where(of_stream, func.coalesce(streams.c.complete_from, 1) < begin)
@@ -215,7 +215,7 @@ class Retention:
     # The ledger.
 
     def _delete_frames(self) -> None:
-        """Delete rows whose files are gone: expired ones, old quarantined and superseded ones."""
+        """Delete expired and old quarantined or superseded ledger rows whose files are gone."""
         if any(self._rows_before(anomaly) is not None for anomaly in (False, True)):
             self._delete_gone(is_expired)
         days = self._policy.quarantine_days
@@ -244,7 +244,7 @@ class Retention:
             for start in range(0, 0 if self._dry_run else len(gone), BATCH):
                 part = frames.c.arrival.in_(gone[start : start + BATCH])
                 with self._batch() as connection:
-                    # Asked again: a requeued frame is pending now, and stays.
+                    # Repeat the condition: a frame requeued meanwhile must stay.
                     connection.execute(delete(frames).where(part, condition))
 
     # The database.
@@ -255,7 +255,7 @@ class Retention:
 
     @contextmanager
     def _batch(self) -> Iterator[Connection]:
-        """A short transaction, and time for others after it."""
+        """A short transaction, then a pause for other writers."""
         started = time.monotonic()
         with writing(self._engine) as connection:
             take_turns(connection, "thermalwatch retention")

@@ -1,4 +1,4 @@
-"""The doctor finds what is wrong, and says what to do about it."""
+"""`doctor` finds each problem and says what to do about it."""
 
 from __future__ import annotations
 

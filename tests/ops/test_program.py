@@ -1,4 +1,4 @@
-"""Printed commands start this program when they are pasted into the same shell."""
+"""Printed commands start this program when pasted into the same shell."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ops import program
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
-#: Prints what it would tell a person to type.
+#: Prints the command it would tell a person to type.
 SCRIPT = f"""#!{sys.executable}
 from ops.program import command_line
 print(command_line("audit", "--data", "my state"))

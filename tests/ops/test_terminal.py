@@ -1,4 +1,4 @@
-"""Names that would write a log line or drive a terminal."""
+"""Names that would forge a log line or control a terminal."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ops.terminal import printable
         ("Kühler 1 °C 🌡.png", "Kühler 1 °C 🌡.png"),
         ("a\nb\r\tc", r"a\nb\r\tc"),
         ("\x1b[2J\x9b1m\x00", r"\x1b[2J\x9b1m\x00"),
-        ("x\u2028y\u202ez", r"x\u2028y\u202ez"),  # a line break, and a change of direction
+        ("x\u2028y\u202ez", r"x\u2028y\u202ez"),  # a line separator and a change of text direction
     ],
 )
 def test_what_does_not_print_is_escaped(text: str, expected: str) -> None:

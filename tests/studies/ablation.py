@@ -1,8 +1,8 @@
-"""What each part of the detector is worth: one model a seed, scored in many ways.
+"""What each part of the detector contributes: one model per seed, scored in many ways.
 
 ``python -m tests.studies.ablation DATASET --work DIR`` trains on ``train/good`` of a dataset in
-MVTec AD layout and prints the table of docs/detection.md. Models are kept in DIR, so that what is
-there is not trained again.
+MVTec AD layout and prints the table of docs/detection.md. Models are stored in DIR and trained only
+if missing.
 """
 
 from __future__ import annotations
@@ -34,29 +34,29 @@ Floats = NDArray[np.float64]
 
 _PLAIN = DecodeOptions()
 
-#: Seeds of the models that figures are the mean of.
+#: Seeds of the models. Metrics are means over them.
 SEEDS = 3
 
 
 @dataclass(frozen=True, eq=False)
 class Images:
-    """A test set as the network sees it; groups are ``good`` and the defects."""
+    """A test set, normalized for a model; groups are ``good`` and the defects."""
 
-    values: Tensor  #: (N, 1, H, W) spans from the level
+    values: Tensor  #: (N, 1, H, W), normalized
     groups: Mapping[str, slice]
 
 
 @dataclass(frozen=True)
 class Worth:
-    """What one way of scoring comes to."""
+    """Metrics of one way of scoring."""
 
-    auroc: float  #: image AUROC of all defects together
-    worst: float  #: of the worst defect
+    auroc: float  #: image AUROC, all defects together
+    worst: float  #: image AUROC of the worst defect
     worst_defect: str
-    false_alarms: float | None = None  #: share of test/good over the bundle's threshold
+    false_alarms: float | None = None  #: share of test/good above the bundle's threshold
 
 
-# What can be made of one model: from the image, and from what the networks see in it, to scores.
+# Ways to score with one model: from images and outputs of the networks to scores.
 Way = Callable[[Scorer, Tensor], Tensor]
 
 
@@ -71,7 +71,7 @@ def _per_pixel(scorer: Scorer, image: Tensor) -> Tensor:
 
 
 def _signals(*names: str) -> Way:
-    """The signals named, each as its evidence, combined as all are in the score."""
+    """Combine the named signals as the score combines all of them."""
     places = [SIGNALS.index(name) for name in names]
 
     def score(scorer: Scorer, image: Tensor) -> Tensor:
@@ -81,7 +81,7 @@ def _signals(*names: str) -> Way:
     return score
 
 
-#: Rows of the table, in the order in which the parts come together.
+#: Rows of the table: each adds a part.
 WAYS: dict[str, Way] = {
     "no model: max − mean of the image": lambda _, x: x.flatten(1).amax(1) - x.flatten(1).mean(1),
     "autoencoder, mean squared error": lambda s, x: _residual(s, x).square().mean((1, 2)),
@@ -106,7 +106,7 @@ def trained(
     size: tuple[int, int] | None = None,
     options: DecodeOptions = _PLAIN,
 ) -> Bundle:
-    """The model at `place`; trained on `images` and kept there if there is none."""
+    """The model at `place`. If there is none, train it on `images` and store it there."""
     if not (place / "model.json").is_file():
         started = time.monotonic()
         chosen = {"seed": seed, "size": size}
@@ -117,7 +117,7 @@ def trained(
 
 
 def read_images(dataset: Path, bundle: Bundle) -> Images:
-    """All test images, prepared for a model."""
+    """All test images, normalized for a model."""
     tests = read_test_set(dataset)
     values: list[NDArray[np.float32]] = []
     groups: dict[str, slice] = {}
@@ -131,7 +131,7 @@ def read_images(dataset: Path, bundle: Bundle) -> Images:
 
 
 def worth(scores: Floats, groups: Mapping[str, slice], threshold: float | None = None) -> Worth:
-    """Figures of one way of scoring, from the scores of all images."""
+    """Metrics of one way of scoring, from the scores of all images."""
     normal = scores[groups["good"]]
     by_defect = {
         name: auroc(normal, scores[place]) for name, place in groups.items() if name != "good"
@@ -153,7 +153,7 @@ def scores_of(way: Way, scorer: Scorer, values: Tensor) -> Floats:
 
 
 def measure(bundle: Bundle, dataset: Path) -> dict[str, Worth]:
-    """Figures of every way to score with one model."""
+    """Metrics of every way to score with one model."""
     images = read_images(dataset, bundle)
     scorer = Detector(bundle, "cpu").scorer
     found = {}
@@ -184,7 +184,7 @@ def table(by_seed: Sequence[Mapping[str, Worth]]) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Train what is missing, and print the table."""
+    """Train missing models, and print the table."""
     parser = argparse.ArgumentParser(description="What each part of the detector is worth.")
     parser.add_argument("dataset", type=Path, help="dataset in MVTec AD layout")
     parser.add_argument("--work", type=Path, required=True, help="where models are kept")

@@ -1,8 +1,8 @@
 """What open walls cost a worker: ``python -m tests.studies.clients --clients 50 --seconds 120``.
 
-One worker with one thread scores a backlog that never ends, with a server beside it, as `up` runs
-it, on a SQLite database with ``--rows`` older results of 50 cameras. Times without and with
-clients (`tests.studies.wall_clients`) take turns.
+One worker with one thread scores an endless backlog, beside a server as `up` runs it, on a SQLite
+database with ``--rows`` older results of 50 cameras. Runs without and with clients
+(`tests.studies.wall_clients`) alternate.
 """
 
 from __future__ import annotations
@@ -20,22 +20,23 @@ from typing import IO, Final
 
 from ops.bench.input import KINDS, calibrated_bundle, write_images
 from ops.bench.site import Site, running_site
-from storage.db.database import connect
+from storage.db.database import connect, migrate
 from storage.frames.counts import ledger_counts
-from tests.studies.server import fill, served
+from tests.studies.history_rows import fill
+from tests.studies.server import plant, served
 
-#: Turns without and with clients.
+#: Runs without and with clients, each.
 TURNS: Final = 4
-#: Images a second that a worker of one thread may score at most: so many wait, and more.
+#: Upper bound of the images per second of a worker with one thread; sets the size of the backlog.
 MOST_PER_S: Final = 600
-#: Seconds that a change gets before it is measured.
+#: Seconds to wait after a change before measuring.
 SETTLE_S: Final = 5.0
 CAMERAS: Final = 50
 
 
 @contextmanager
 def clients(url: str, count: int, out: IO[str]) -> Iterator[None]:
-    """So many open walls while the block lasts."""
+    """Run `count` open walls during the block."""
     argv = [sys.executable, "-P", "-m", "tests.studies.wall_clients", url, str(count)]
     process = subprocess.Popen(argv, stdout=out)
     try:
@@ -46,7 +47,7 @@ def clients(url: str, count: int, out: IO[str]) -> Iterator[None]:
 
 
 def images_per_s(site: Site, seconds: float) -> float:
-    """Rate of new rows over so many seconds."""
+    """New rows per second, measured over `seconds`."""
     time.sleep(SETTLE_S)
     first, begun = site.last_id(), time.monotonic()
     time.sleep(seconds)
@@ -68,7 +69,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         state.mkdir()
         url = f"sqlite:///{state / 'thermalwatch.db'}"
         engine = connect(url)
-        fill(engine, chosen.rows, CAMERAS, time.time())
+        migrate(engine)
+        fill(engine, plant(chosen.rows, CAMERAS, time.time()))
         engine.dispose()
         images = write_images(kind, folder / "images")
         with (
@@ -101,7 +103,7 @@ def main(argv: Sequence[str] | None = None) -> None:
                     flush=True,
                 )
             if ledger_counts(site.engine).pending == 0:
-                sys.exit("the worker had nothing left to do: this says nothing")
+                sys.exit("the worker ran out of images, so the result is invalid")
             fetches.seek(0)
             took = [float(line) for line in fetches if line.strip()]
         without, with_them = (statistics.fmean(rates[key]) for key in (False, True))

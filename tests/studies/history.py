@@ -1,9 +1,8 @@
-"""How quickly questions to a long history are answered, and how fast it is exported.
+"""How quickly a long history is queried and exported.
 
-``python -m tests.studies.history --rows 5000000`` fills a database (SQLite, or what ``--database
-URL`` names, which must hold no frames) and prints the tables of docs/scale.md. The export is
-compared with the database's own CSV dump in the same run: the `sqlite3` program, or COPY of
-Postgres.
+``python -m tests.studies.history --rows 5000000`` fills a database (a new SQLite one, or an empty
+one at ``--database URL``) and prints the tables of docs/scale.md. The export is compared with the
+database's own CSV dump in the same run: the program `sqlite3`, or COPY of Postgres.
 """
 
 from __future__ import annotations
@@ -29,13 +28,13 @@ from storage.db.schema import frames
 from storage.results.counts import count_days
 from storage.results.export import export_csv
 from storage.results.queries import ResultQuery, find_results, get_result, list_results
-from tests.studies.history_rows import DAY_S, START, History, fill
+from tests.studies.history_rows import DAY_S, History, fill
 
-#: Different questions of each kind, and pages that are read of each list.
+#: Queries of each kind, and pages read of each list.
 QUESTIONS = 100
 PAGES = 3
-#: Parts in which all rows are exported and dumped, in turns: what else the machine does meanwhile
-#: changes by the minute.
+#: Parts in which all rows are exported and dumped. The two alternate, because other load on the
+#: machine changes by the minute.
 PARTS = 10
 #: Shares of the rows of two exports whose memory is compared.
 SHARES = (0.02, 0.2)
@@ -54,7 +53,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 
 @dataclass(frozen=True)
 class Answer:
-    """How long a kind of question took, in ms."""
+    """Durations of a kind of query, in ms."""
 
     question: str
     median_ms: float
@@ -63,24 +62,24 @@ class Answer:
 
 @dataclass(frozen=True)
 class Speed:
-    """The export beside the database's own; medians of the parts."""
+    """The export compared with the database's own; medians of the parts."""
 
     rows: int
     export_rows_s: float
     dump_rows_s: float
-    ratio: float  #: of each part's own
-    peak_mib: tuple[float, ...]  #: memory of exports of `SHARES` of the rows
+    ratio: float  #: median of the ratios of each part
+    peak_mib: tuple[float, ...]  #: peak memory of exports of `SHARES` of the rows
 
 
 def ask(engine: Engine, history: History, questions: int = QUESTIONS) -> list[Answer]:
-    """Ask each kind of question many times, about other cameras and days each time."""
+    """Run each kind of query many times, with other cameras and days each time."""
     chance = random.Random(2)
 
     def camera() -> str:
         return history.camera(chance.randrange(history.cameras))
 
     def span(days: float) -> tuple[float, float]:
-        since = START + chance.random() * max(0.0, history.days - days) * DAY_S
+        since = history.start + chance.random() * max(0.0, history.days - days) * DAY_S
         return since, since + days * DAY_S
 
     def pages(query: ResultQuery) -> list[float]:
@@ -137,13 +136,15 @@ def ask(engine: Engine, history: History, questions: int = QUESTIONS) -> list[An
 
 
 def export(engine: Engine, history: History) -> Speed:
-    """Export all rows and dump them with the database's own means, part by part."""
+    """Export all rows and dump them with the database's own tool, part by part."""
     url = engine.url.render_as_string(hide_password=False)
     rows, export_rows_s, dump_rows_s = 0, [], []
     with tempfile.TemporaryDirectory() as directory:
         target = Path(directory) / "results.csv"
-        peaks = tuple(_peak_mib(url, target, START + s * history.days * DAY_S) for s in SHARES)
-        ends = START + np.linspace(0, history.days * DAY_S, PARTS + 1)
+        peaks = tuple(
+            _peak_mib(url, target, history.start + s * history.days * DAY_S) for s in SHARES
+        )
+        ends = history.start + np.linspace(0, history.days * DAY_S, PARTS + 1)
         for number, (since, until) in enumerate(pairwise(map(float, ends))):
             began = time.perf_counter()
             found = export_csv(engine, ResultQuery(since=since, until=until), target)
@@ -170,7 +171,7 @@ def _peak_mib(url: str, target: Path, until: float) -> float:
 
 
 def _dump(engine: Engine, target: Path, query: str) -> None:
-    """Write rows with the means of the database."""
+    """Dump rows with the database's own tool."""
     with target.open("wb") as file:
         if engine.dialect.name == "sqlite":
             words = ["sqlite3", "-csv", "-header", str(engine.url.database), query]

@@ -1,8 +1,8 @@
-"""What retention costs those who write meanwhile.
+"""How much retention slows down other writers.
 
-``python -m tests.studies.retention --rows 200000`` fills a database, deletes the older half of it
-with retention, and prints how fast that goes and how long another process's transactions take,
-before and meanwhile. docs/scale.md has the figures.
+``python -m tests.studies.retention --rows 200000`` fills a database, lets retention delete the
+older half, and prints how fast that is and how long concurrent transactions take before and
+meanwhile. docs/scale.md has the figures.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ from storage.retention.policy import RetentionPolicy
 from storage.retention.run import Retention
 from tests.studies.history_rows import History, fill
 
-#: Seconds between two transactions of the writer, about those of a worker under load.
+#: Seconds between two transactions of the writer, about as many as of a worker under load.
 EVERY_S = 0.05
-#: Seconds that are measured without retention.
+#: Seconds measured before retention starts.
 BEFORE_S = 10.0
 
 
 @contextmanager
 def writer(url: str, took_ms: list[float]) -> Iterator[None]:
-    """A connection that writes all the time, as a worker does."""
+    """Write all the time during the block, as a worker does, and record durations in `took_ms`."""
     stop = threading.Event()
 
     def write() -> None:

@@ -1,9 +1,9 @@
-"""What the detector keeps when its input is less than perfect, and what it costs.
+"""How the detector performs on imperfect input, and how fast it is.
 
 ``python -m tests.studies.robustness WHAT DATASET --work DIR`` prints a table of docs/detection.md;
 WHAT is ``planted`` (small hot spots on normal images, found by pixels), ``contaminated`` (faults
 among the training images), ``small`` (few training images), ``scene`` (the simulated plant) or
-``cost`` (against the autoencoder alone). Models are kept in DIR, and shared with
+``cost`` (compared with the autoencoder alone). Models are stored in DIR and shared with
 `tests.studies.ablation`.
 """
 
@@ -44,7 +44,7 @@ SMALL_FOLDERS = (15, 30, 60, 200)
 DRAWS = 3
 #: Frames of each simulated camera, and the share of them with a fault.
 SCENE_STREAM = (500, 0.12)
-#: Size and number of frames whose cost is measured, and how often.
+#: Size and number of the frames that are timed, and repetitions.
 COST_SIZE, COST_BATCH, COST_ROUNDS = (128, 128), 32, 30
 
 
@@ -78,7 +78,7 @@ def planted(dataset: Path, work: Path) -> str:
 
 
 def noise_of(detector: Detector, frames: Sequence[Frame]) -> float:
-    """Standard deviation of what the model leaves of normal images of its own size, their unit."""
+    """Median standard deviation of frame minus reconstruction, in the frames' unit."""
     pairs = zip(frames, detector.score(frames), strict=True)
     return float(np.median([np.std(frame.values - one.reconstruction) for frame, one in pairs]))
 
@@ -89,7 +89,7 @@ def plant(
     diameters_px: Sequence[int] | NDArray[np.int64],
     peaks: Sequence[float] | Floats,
 ) -> tuple[list[NDArray[np.float32]], list[NDArray[np.bool_]]]:
-    """Maps and masks of frames with one round spot each, of its peak above what was there."""
+    """Anomaly maps and masks of frames, each with one round spot of the given peak."""
     random = np.random.default_rng(0)
     spotted, masks = [], []
     for frame, diameter_px, peak in zip(frames, diameters_px, peaks, strict=True):
@@ -104,7 +104,7 @@ def plant(
 
 
 def contaminated(dataset: Path, work: Path) -> str:
-    """What faults among the training images cost, and how many of them are listed as outliers."""
+    """Effect of faults among the training images, and how many are listed as outliers."""
     good = list_images(training_folder(dataset))
     tests = read_test_set(dataset)
     faults = [path for paths in tests.defects.values() for path in paths]
@@ -128,7 +128,7 @@ def contaminated(dataset: Path, work: Path) -> str:
 
 
 def small(dataset: Path, work: Path) -> str:
-    """What to expect of few training images."""
+    """Metrics with few training images."""
     good = list_images(training_folder(dataset))
     tests = read_test_set(dataset)
     faults = [path for paths in tests.defects.values() for path in paths]
@@ -155,7 +155,7 @@ def small(dataset: Path, work: Path) -> str:
 
 
 def cost(dataset: Path, work: Path) -> str:
-    """Time of scoring against the autoencoder's own forward pass, in turns in one run."""
+    """Time of scoring compared with the autoencoder's forward pass, alternating in one run."""
     scorer = Scorer(
         choose_architecture(*COST_SIZE), ScoreConfig(), components=64, references=8192
     ).eval()
@@ -181,7 +181,7 @@ def cost(dataset: Path, work: Path) -> str:
 
 
 def scene(_dataset: Path, work: Path) -> str:
-    """Image AUROC of score and signals on the simulated plant, whose scenes are larger."""
+    """Image AUROC of score and signals on the simulated plant, which has larger images."""
     plant, options = Plant(seed=0), DecodeOptions(scale=SCALE)
     with TemporaryDirectory() as folder:
         source = simulated_plant(Path(folder), seed=0)
@@ -223,7 +223,7 @@ STUDIES = {
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Print the table asked for."""
+    """Print the requested table."""
     parser = argparse.ArgumentParser(description="The detector under less than perfect input.")
     parser.add_argument("what", choices=STUDIES, help="the table to print")
     parser.add_argument("dataset", type=Path, help="dataset in MVTec AD layout")

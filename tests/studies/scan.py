@@ -1,10 +1,9 @@
-"""What a large watch directory costs: a scan of files that are known, and a burst of new ones.
+"""What a large watch directory costs: a scan of known files, and a burst of new ones.
 
 ``python -m tests.studies.scan --files 1000000`` makes a tree of tiny files, lets `thermalwatch
-produce` register them, starts it anew, and prints how long its scan took and how much memory it
-needed. ``--burst 100000`` then uploads so many more while it runs; with ``--model BUNDLE --image
-FILE`` the burst consists of copies of an image, and a worker scores them. `docs/scale.md` has the
-figures.
+produce` register them, restarts it, and prints how long its scan took and how much memory it used.
+``--burst 100000`` then uploads that many files while it runs. With ``--model BUNDLE --image FILE``
+these are copies of an image, and a worker scores them. docs/scale.md has the figures.
 """
 
 from __future__ import annotations
@@ -34,17 +33,17 @@ from storage.db.database import connect, migrate, reading, writing
 from storage.db.schema import SUPERSEDED, frames
 from storage.frames.counts import LedgerCounts, ledger_counts
 
-#: Files in one directory, as an hour or a day of a camera.
+#: Files per directory, as of a camera's hour or day.
 PER_DIRECTORY = 1000
 CAMERAS = 20
-#: Seconds after which something must have gone wrong.
+#: Seconds after which the study gives up.
 PATIENCE_S = 3600.0
 LOOK_S = 0.5
 
 
 @dataclass
 class Memory:
-    """The memory of processes over time, in MiB."""
+    """Memory of processes over time, in MiB."""
 
     pids: dict[str, int]
     first: dict[str, float] = field(default_factory=dict)
@@ -58,7 +57,7 @@ class Memory:
 
 @dataclass(frozen=True)
 class Study:
-    """Where everything of one run lies."""
+    """Directories of a run."""
 
     tree: Path
     state: Path
@@ -71,7 +70,7 @@ class Study:
 
 
 def status_mib(pid: int, name: str) -> float:
-    """A size in /proc/PID/status: VmRSS is the memory now, VmHWM the most there ever was."""
+    """A size in /proc/PID/status, in MiB: VmRSS is the present memory, VmHWM the peak."""
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():
         if line.startswith(f"{name}:"):
             return int(line.split()[1]) / 1024
@@ -79,7 +78,7 @@ def status_mib(pid: int, name: str) -> float:
 
 
 def make_tree(tree: Path, number: int) -> None:
-    """Many empty files of an hour ago: a scan takes a file that is seconds old for an upload."""
+    """Create empty files with an mtime of an hour ago, so that they count as settled."""
     then = time.time() - 3600
     for path in _places(tree, 0, number):
         os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o644))
@@ -87,7 +86,7 @@ def make_tree(tree: Path, number: int) -> None:
 
 
 def upload(tree: Path, number: int, *, first: int, content: bytes) -> None:
-    """Put files into place by renaming, so that each is complete at once."""
+    """Move files into place by renaming, so that each is complete at once."""
     part = tree / ".uploading"
     for path in _places(tree, first, number):
         part.write_bytes(content)
@@ -103,7 +102,7 @@ def _places(tree: Path, first: int, number: int) -> Iterator[Path]:
 
 
 def wait_until(condition: Callable[[], bool], memory: Memory) -> float:
-    """Seconds until `condition` held."""
+    """Wait for `condition`; return the seconds it took."""
     began = time.monotonic()
     while not condition():
         if time.monotonic() - began > PATIENCE_S:
@@ -139,7 +138,7 @@ def producer(study: Study) -> tuple[str, ...]:
 
 
 def scanned(study: Study, files: int) -> RootStatus | None:
-    """What the producer says after a complete scan."""
+    """What the producer reports after a complete scan."""
     for heartbeat in living_producers(study.redis):
         for root in heartbeat.roots:
             if root.scanned_at is not None and root.frames >= files:
@@ -150,7 +149,7 @@ def scanned(study: Study, files: int) -> RootStatus | None:
 def scan(study: Study, engine: Engine, files: int) -> tuple[float, Memory]:
     """Start a producer and wait for its first scan; return its length and the memory.
 
-    The last files that were made may settle for two seconds more before they are registered.
+    The latest files may need two more seconds to settle before they are registered.
     """
     study.redis.flushall()
     with running(study, *producer(study)) as process:
@@ -161,7 +160,7 @@ def scan(study: Study, engine: Engine, files: int) -> tuple[float, Memory]:
 
 
 def burst(study: Study, engine: Engine, number: int, known: int, arguments: Burst) -> list[str]:
-    """Upload files while a producer, and perhaps a worker, runs; lines about what happened."""
+    """Upload files while a producer, and perhaps a worker, runs; return lines of the report."""
     study.redis.flushall()
     study.redis.config_resetstat()
     with running(study, *producer(study)) as process:
@@ -176,7 +175,7 @@ def burst(study: Study, engine: Engine, number: int, known: int, arguments: Burs
 
 @dataclass(frozen=True)
 class Burst:
-    """What is uploaded, and who scores it."""
+    """The files to upload, and the model to score them with."""
 
     content: bytes = b""
     model: Path | None = None
@@ -218,13 +217,13 @@ def _burst(
 
 
 def study_scan(study: Study, engine: Engine, files: int) -> list[str]:
-    """Register a tree, then scan it again; lines about what happened."""
+    """Register a tree, then scan it again; return lines of the report."""
     began = time.monotonic()
     make_tree(study.tree, files)
     made_s = time.monotonic() - began
     first_s, first = scan(study, engine, files)
     registered = _rows(engine)
-    with writing(engine) as connection:  # nobody scores them: give them another outcome
+    with writing(engine) as connection:  # no worker runs: give them another outcome
         connection.execute(update(frames).values(state=SUPERSEDED, finished_at=0.0))
     again_s, again = scan(study, engine, files)
     return [

@@ -1,7 +1,7 @@
 """How quickly the server answers with many rows: ``python -m tests.studies.server --rows 5000000``.
 
 Fills a new SQLite database (or an empty one at ``--database URL``) with results of ``--cameras``
-cameras, serves it, and asks what the wall and the history ask, one request at a time.
+cameras, serves it, and sends the requests of the wall and the history page, one at a time.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import argparse
 import re
 import statistics
 import subprocess
-import sys
 import tempfile
 import time
 import urllib.request
@@ -19,75 +18,28 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from sqlalchemy import Engine
-from sqlalchemy import text as sql
-
 from ops.local.up import command_argv
-from storage.db.database import connect, migrate, writing
+from storage.db.database import connect, migrate
+from tests.studies.history_rows import DAY_S, History, fill
 
 #: Seconds between two frames of the whole plant.
 INTERVAL_S: Final = 2.0
-#: One frame in this many is flagged, and one in ten of those was reviewed.
-FLAGGED: Final = 200
-#: Rows of one statement.
-BATCH: Final = 250_000
-
-_NUMBERS: Final = {
-    "sqlite": "WITH RECURSIVE s(n) AS (SELECT :a UNION ALL SELECT n + 1 FROM s WHERE n + 1 < :b) ",
-    "postgresql": "WITH s(n) AS (SELECT generate_series(CAST(:a AS bigint), :b - 1)) ",
-}
-_FRAMES: Final = """
-INSERT INTO frames (id, camera, root, path, mtime_ns, size, state, seen_at, lease_until, attempts,
-  finished_at)
-{numbers} SELECT {id}, {camera}, '/srv', {path}, n, 1, 'scored', {at}, 0, 0, {at} FROM s
-"""
-_RESULTS: Final = """
-INSERT INTO results (frame_id, camera, image_path, captured_at, sha256, width, height, bit_depth,
-  mse, seq, score, previous_threshold, threshold, body, window_n, exceeding, anomaly, learning,
-  held, p_value, epoch, temperature_unit, radiometric, max_temperature, mean_temperature,
-  min_temperature, std_temperature, hotspot_threshold, hotspot_area, hotspot_count, hotspots,
-  reasons, model_id, worker, scored_at, review)
-{numbers} SELECT {id}, {camera}, {path}, {at}, '', 640, 480, 16, 0.1, n,
-  1 + (n * 7919 % 1000) / 1000.0 + (CASE WHEN {flagged} THEN 5 ELSE 0 END), 3, 3, 1, 2000, 1,
-  {flagged}, false, false, 0.01, 'e', 'celsius', true, 60 + n % 20, 20, 10, 2, 30, 0, 0, '[]', '[]',
-  'model', 'worker', {at}, CASE WHEN n % {reviewed} = 0 THEN 'confirmed' END FROM s
-"""
+#: Share of frames that are anomalies, and share of these that were reviewed.
+ANOMALY_SHARE: Final = 0.005
+REVIEWED_SHARE: Final = 0.1
 
 
-def fill(engine: Engine, rows: int, cameras: int, now: float) -> None:
-    """Make the rows of a plant whose latest frame is of `now`."""
-    migrate(engine)
-    dialect = engine.dialect.name
-    camera = f"'cam-' || (100 + n % {cameras})"
-    hexadecimal = "printf('%032x', n)" if dialect == "sqlite" else "lpad(to_hex(n), 32, '0')"
-    parts = {
-        "numbers": _NUMBERS[dialect],
-        "id": hexadecimal,
-        "camera": camera,
-        "path": f"{camera} || '/' || n || '.png'",
-        "at": f"({now!r} - ({rows} - n) * {INTERVAL_S})",
-        "flagged": f"(n % {FLAGGED} = 0)",
-        "reviewed": FLAGGED * 10,
-    }
-    with writing(engine) as connection:
-        for number in range(cameras):
-            values = {"name": f"cam-{100 + number}", "now": now}
-            connection.execute(sql("INSERT INTO cameras VALUES (:name, :now, :now)"), values)
-    for begin in range(0, rows, BATCH):
-        with writing(engine) as connection:
-            for statement in (_FRAMES, _RESULTS):
-                end = min(begin + BATCH, rows)
-                connection.execute(sql(statement.format(**parts)), {"a": begin, "b": end})
-        print(f"\r{end} rows", end="", file=sys.stderr)
-    if dialect == "postgresql":  # does so by itself after so many rows, but not at once
-        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            connection.execute(sql("VACUUM ANALYZE"))
-    print(file=sys.stderr)
+def plant(rows: int, cameras: int, now: float) -> History:
+    """The history of a plant whose latest frame was captured at `now` (Unix s)."""
+    days = rows * INTERVAL_S / DAY_S
+    return History(
+        rows, cameras, days, ANOMALY_SHARE, REVIEWED_SHARE, start=now - rows * INTERVAL_S
+    )
 
 
 @contextmanager
 def served(data: Path, database: str | None) -> Iterator[str]:
-    """Address of a server on these rows."""
+    """Run a server on a state directory or `database`; yield its URL."""
     environ = {"DATABASE_URL": database} if database else {}
     process = subprocess.Popen(
         command_argv("serve", "--port", "0", "--data", str(data)),
@@ -107,23 +59,23 @@ def served(data: Path, database: str | None) -> Iterator[str]:
         process.wait()
 
 
-def questions(now: float, rows: int) -> dict[str, str]:
-    """What pages ask, by a name for people."""
-    middle = now - rows * INTERVAL_S / 2
+def questions(history: History) -> dict[str, str]:
+    """Requests of the pages, by a name for the table."""
+    middle = (history.start + history.end) / 2
     return {
         "wall": "cameras",
         "history, newest": "results?limit=50",
-        "history, one camera": "results?limit=50&camera=cam-103",
+        "history, one camera": f"results?limit=50&camera={history.camera(3)}",
         "history, anomalies in the middle": f"results?limit=50&prediction=Anomaly&until={middle}",
         "review queue": "results?limit=50&review=unreviewed",
         "confirmed": "results?limit=50&review=confirmed",
-        "one result": f"results/{rows // 2}",
+        "one result": f"results/{history.rows // 2}",
         "status": "status",
     }
 
 
 def measure(url: str, path: str, repeats: int) -> tuple[float, float]:
-    """Median and 95th percentile of the answers to one question, ms; caches run out between."""
+    """Median and 95th percentile of the response time in ms. Caches expire between requests."""
     times_ms = []
     for _ in range(repeats):
         time.sleep(1.05 if path in ("cameras", "status") else 0.0)
@@ -135,22 +87,23 @@ def measure(url: str, path: str, repeats: int) -> tuple[float, float]:
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Fill, serve, ask; print a table."""
+    """Fill the database, serve it, measure, and print a table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=5_000_000)
     parser.add_argument("--cameras", type=int, default=50)
     parser.add_argument("--repeats", type=int, default=40)
     parser.add_argument("--database", help="URL of an empty database; a new SQLite one without.")
     chosen = parser.parse_args(argv)
-    now = time.time()
     with tempfile.TemporaryDirectory(prefix="thermalwatch-study-") as folder:
         data = Path(folder)
         engine = connect(chosen.database or f"sqlite:///{data / 'thermalwatch.db'}")
-        fill(engine, chosen.rows, chosen.cameras, now)
+        history = plant(chosen.rows, chosen.cameras, time.time())
+        migrate(engine)
+        fill(engine, history)
         engine.dispose()
         with served(data, chosen.database) as url:
             print(f"{chosen.rows} rows, {chosen.cameras} cameras")
-            for name, path in questions(now, chosen.rows).items():
+            for name, path in questions(history).items():
                 median, p95 = measure(url, path, chosen.repeats)
                 print(f"{name:<34} median {median:6.1f} ms   p95 {p95:6.1f} ms")
 

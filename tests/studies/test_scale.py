@@ -1,4 +1,4 @@
-"""The studies of scale run, on small numbers: what they print is measured when it is asked for."""
+"""The studies behind docs/scale.md run, here with few rows."""
 
 from __future__ import annotations
 
@@ -19,12 +19,15 @@ from tests.studies.history_rows import History, fill
 def test_made_up_history_is_a_history(tmp_path: Path) -> None:
     engine = connect(f"sqlite:///{tmp_path}/history.db")
     migrate(engine)
-    history = History(rows=2000, cameras=4, days=20.0, anomaly_share=0.05)
+    history = History(rows=2000, cameras=4, days=20.0, anomaly_share=0.05, reviewed_share=0.5)
     fill(engine, history)
     assert audit(engine).passed
     days = count_days(engine)
     assert (len(days), {day.frames for day in days}) == (20, {100})
     assert 50 < sum(day.anomalies for day in days) < 150
+    confirmed = list_results(engine, ResultQuery(review="confirmed"), limit=1000).rows
+    assert 25 < len(confirmed) < 75
+    assert all(row.anomaly for row in confirmed)
     page = list_results(engine, ResultQuery(camera=history.camera(3)), limit=5)
     assert [row.seq for row in page.rows] == [500, 499, 498, 497, 496]
     engine.dispose()

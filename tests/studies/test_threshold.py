@@ -1,4 +1,4 @@
-"""The rolling threshold against the oracle, scenario by scenario."""
+"""The rolling threshold compared with the oracle, scenario by scenario."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,7 @@ from tests.studies.threshold import SCENARIOS, SHAPES, Scenario, measure, simula
 
 BUDGET = 0.005
 BY_NAME = {scenario.name: scenario for scenario in SCENARIOS}
-#: Largest share of false alarms, in budgets.
+#: Largest rate of false alarms, as a multiple of the budget.
 LIMITS = {"clean stream": 1.5}
 
 

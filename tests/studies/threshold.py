@@ -1,8 +1,8 @@
-"""How the rolling threshold behaves on simulated streams, against one that knows the truth.
+"""How the rolling threshold behaves on simulated streams, compared with an oracle.
 
-``python -m tests.studies.threshold`` prints the table of ARCHITECTURE.md; with ``--plot FILE`` it
-draws what the threshold does in each scenario. The oracle is the fixed threshold at the true
-quantile of the normal scores.
+``python -m tests.studies.threshold`` prints the table of ARCHITECTURE.md; ``--plot FILE`` also
+plots the threshold in each scenario. The oracle is the fixed threshold at the true quantile of the
+normal scores.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from thermal.threshold import Baseline, RollingThreshold, WindowConfig
 
 Floats = NDArray[np.float64]
 
-#: Held-out normal scores that the simulated model brings along.
+#: Held-out normal scores of the simulated model.
 HELD_OUT = 1440
-#: Streams that are simulated of each scenario.
+#: Simulated streams per scenario.
 SEEDS = 6
 
 
@@ -32,15 +32,15 @@ class Scenario:
     name: str
     frames: int = 20_000
     anomalies: float = 0.0  #: share of frames
-    level: Callable[[Floats], Floats] = np.ones_like  #: of the position, 0 to 1
+    level: Callable[[Floats], Floats] = np.ones_like  #: as a function of the position, 0 to 1
     missing: float = 0.0  #: share of frames that never arrive
-    new_camera: bool = False  #: one that the model has not seen: it learns first
-    fault_at: float | None = None  #: position from which a fault lasts
+    new_camera: bool = False  #: not seen by the model, so the baseline is learned first
+    fault_at: float | None = None  #: position at which a lasting fault begins
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a rule made of a scenario, the mean over all seeds."""
+    """Metrics of a rule on a scenario, means over all seeds."""
 
     false_alarms: float  #: share of normal frames
     recall: float  #: share of anomalies
@@ -49,7 +49,7 @@ class Outcome:
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """One simulated stream, (n,) each."""
+    """Simulate one stream; all arrays have shape (n,)."""
 
     scores: Floats
     thresholds: Floats
@@ -71,7 +71,8 @@ SCENARIOS = (
     Scenario("20 % of frames missing, 2 % anomalies", anomalies=0.02, missing=0.2),
 )
 
-#: Shapes of normal scores, mean near 1: a long tail, and a short one that anomalies overlap.
+#: Distributions of normal scores with mean near 1: a long tail, and a short one that overlaps the
+#: anomalies.
 SHAPES: dict[str, Callable[[np.random.Generator, int], Floats]] = {
     "log-normal": lambda rng, n: rng.lognormal(0.0, 0.3, n),
     "gamma": lambda rng, n: rng.gamma(9.0, 1 / 9, n),
@@ -79,7 +80,7 @@ SHAPES: dict[str, Callable[[np.random.Generator, int], Floats]] = {
 
 
 def simulate(scenario: Scenario, shape: str, seed: int) -> Run:
-    """Let the rule decide about one simulated stream."""
+    """Apply the rule to one simulated stream."""
     config = WindowConfig()
     rng = np.random.default_rng(seed)
     draw = SHAPES[shape]
@@ -106,7 +107,7 @@ def simulate(scenario: Scenario, shape: str, seed: int) -> Run:
 
 
 def measure(scenario: Scenario, shape: str, seeds: int = SEEDS) -> Outcome:
-    """The rule's and the oracle's figures for a scenario, without the frames of learning."""
+    """Metrics of the rule and the oracle for a scenario, without the learning frames."""
     oracle = true_threshold(shape)
     alarms, recalls, oracles = [], [], []
     for seed in range(seeds):
@@ -125,7 +126,7 @@ def measure(scenario: Scenario, shape: str, seeds: int = SEEDS) -> Outcome:
 
 
 def true_threshold(shape: str) -> float:
-    """The quantile of the normal scores that nobody knows in life."""
+    """The true quantile of the normal scores, which is unknown in practice."""
     scores = SHAPES[shape](np.random.default_rng(99), 1_000_000)
     return float(np.quantile(scores, WindowConfig().percentile / 100))
 
@@ -148,7 +149,7 @@ def table(seeds: int = SEEDS) -> str:
 
 
 def plot(path: Path, shape: str = "log-normal") -> None:
-    """Draw scores, threshold and oracle of every scenario."""
+    """Plot scores, threshold and oracle of every scenario."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -173,7 +174,7 @@ def plot(path: Path, shape: str = "log-normal") -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Print the table, and draw the plot where asked to."""
+    """Print the table, and write the plot if requested."""
     parser = argparse.ArgumentParser(description="The rolling threshold on simulated streams.")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="draw the scenarios as PNG")
     asked = parser.parse_args(arguments)

@@ -1,8 +1,8 @@
-"""Open walls without browsers: ``python -m tests.studies.wall_clients URL COUNT``, until ended.
+"""Simulates open walls: ``python -m tests.studies.wall_clients URL COUNT``, until terminated.
 
-Each of COUNT clients does what the page of the wall does: it listens for news, then fetches the
-cameras, then the pictures of the tiles that changed, and not again before 0.4 s have passed. For
-every fetch of the cameras it prints how long that took, in milliseconds.
+Each of COUNT clients sends the requests of the wall: it listens for updates, then fetches the
+cameras and the pictures of the tiles that changed, at most every 0.4 s. It prints the duration of
+each fetch of the cameras, in milliseconds.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ import time
 from collections.abc import AsyncIterator
 from urllib.parse import urlsplit
 
-#: Shortest time between two refreshes of one page, as in static/js/live.js.
+#: Least seconds between two refreshes of a page, as in static/js/live.js.
 LEAST_GAP_S = 0.4
 
 _IMAGE = re.compile(rb'"image":"([^"]+)"')
 
 
 class Connection:
-    """One connection of HTTP/1.1 that is kept."""
+    """A persistent HTTP/1.1 connection."""
 
     def __init__(self, host: str, port: int) -> None:
         self._place = (host, port)
@@ -34,12 +34,12 @@ class Connection:
         return self
 
     async def send(self, path: str) -> bytes:
-        """Ask for a path; the head of the answer."""
+        """Request a path; return the head of the response."""
         self._writer.write(f"GET {path} HTTP/1.1\r\nHost: {self._place[0]}\r\n\r\n".encode())
         return await self._reader.readuntil(b"\r\n\r\n")
 
     async def get(self, path: str) -> bytes:
-        """The body of an answer of known length."""
+        """Read the body of a response with known length."""
         head = await self.send(path)
         length = re.search(rb"content-length: (\d+)", head, re.IGNORECASE)
         if length is None:
@@ -47,7 +47,7 @@ class Connection:
         return await self._reader.readexactly(int(length[1]))
 
     async def events(self, path: str) -> AsyncIterator[None]:
-        """Each `update` of a stream of server-sent events."""
+        """Yield at each `update` of a stream of server-sent events."""
         await self.send(path)
         while line := await self._reader.readline():
             if line == b"event: update\n":
@@ -55,7 +55,7 @@ class Connection:
 
 
 async def look(host: str, port: int) -> None:
-    """One page, for ever."""
+    """Simulate one page, forever."""
     news, requests = await Connection(host, port).open(), await Connection(host, port).open()
     wanted = asyncio.Event()
 
@@ -79,7 +79,7 @@ async def look(host: str, port: int) -> None:
 
 
 async def main(url: str, count: int) -> None:
-    """Run `count` pages, which have the least right to a core: real ones are on other machines."""
+    """Run `count` pages at the lowest priority, because real ones are on other machines."""
     os.nice(19)
     parts = urlsplit(url)
     async with asyncio.TaskGroup() as group:

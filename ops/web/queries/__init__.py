@@ -1,1 +1,1 @@
-"""What the routes read, cached where many clients ask for it."""
+"""Queries of the routes, cached where many clients send them."""

@@ -1,4 +1,4 @@
-"""The active model as the server needs it: loaded once, looked up again every few seconds."""
+"""The active model without its weights, cached for a few seconds."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ops.config.settings import Settings
     from thermal.detection.normalization import Normalization
 
-#: Seconds for which the answer to "which model is active?" holds.
+#: Seconds for which it is cached which model is active.
 REFRESH_S: Final = 2.0
 
 
@@ -28,11 +28,11 @@ class ModelFacts:
     normalization: Normalization
     images: int
     cameras: tuple[str, ...]
-    body: float  #: what the window's body is among its held-out scores
+    body: float  #: body of its held-out scores
 
 
 class ActiveModel:
-    """Which model is active; None before the first was activated."""
+    """Reads and caches the active model. Threads may share it."""
 
     def __init__(
         self, settings: Settings, engine: Engine, clock: Callable[[], float] = time.monotonic
@@ -45,7 +45,11 @@ class ActiveModel:
         self._asked_at = float("-inf")
 
     def get(self) -> ModelFacts | None:
-        """The facts, at most `REFRESH_S` old. Raises `DatabaseUnavailable`."""
+        """The active model, None if there is none; at most `REFRESH_S` old.
+
+        Raises:
+            DatabaseUnavailable: the model cannot be read.
+        """
         with self._lock:
             if self._clock() - self._asked_at > REFRESH_S:
                 model_id = active_model_id(self._engine)

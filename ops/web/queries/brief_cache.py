@@ -1,4 +1,4 @@
-"""Answers that many pages ask for at once, computed once."""
+"""Caches one value for a short time, for requests that many pages send at once."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 
 class BriefCache(Generic[T]):
-    """Holds one value for `ttl_s`; who asks while it is computed waits for that one."""
+    """Caches one value for `ttl_s` seconds. Callers wait while another thread computes it."""
 
     def __init__(
         self, compute: Callable[[], T], ttl_s: float, clock: Callable[[], float] = time.monotonic
@@ -23,7 +23,7 @@ class BriefCache(Generic[T]):
         self._value: T | None = None
         self._until = float("-inf")
         self._drops = 0
-        self._dropped = 0  # how many drops there had been when the value was begun
+        self._dropped = 0  # value of `_drops` when the computation started
 
     def get(self) -> T:
         """The value, at most `ttl_s` old."""
@@ -37,5 +37,5 @@ class BriefCache(Generic[T]):
             return value
 
     def drop(self) -> None:
-        """Let no value count that was begun before now. Never waits."""
+        """Drop the value, also one whose computation has already started. Never blocks."""
         self._drops += 1

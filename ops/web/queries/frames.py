@@ -1,4 +1,4 @@
-"""A frame's numbers and pictures: as they were kept, or from the watched file while it is there."""
+"""A frame's values and pictures: stored ones, or from the watched file while it exists."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ if TYPE_CHECKING:
     from storage.files.artifacts import ArtifactStore
     from thermal.detection.normalization import Normalization
 
-#: Thumbnails that are kept in memory: a wall of cameras that many people look at.
+#: Thumbnails cached in memory, enough for a wall of cameras.
 THUMBNAILS: Final = 256
-#: First bytes → media type of the quarantined files that are shown.
+#: First bytes and media type of quarantined files that browsers can show.
 PICTURES: Final = {
     b"\x89PNG\r\n\x1a\n": "image/png",
     b"\xff\xd8\xff": "image/jpeg",
@@ -43,15 +43,18 @@ PICTURES: Final = {
 
 @dataclass(frozen=True, eq=False)
 class Measured:
-    """What the camera measured."""
+    """Measured values of a frame."""
 
     values: NDArray[np.float32]  #: (H, W)
-    unit: str
+    unit: str  #: celsius or counts
     source: Literal["stored", "file"]
 
 
 class FrameSource:
-    """Reads what there is of a frame; a `Problem` (404) says why there is nothing."""
+    """Reads a frame's values and pictures.
+
+    All methods raise `Problem` (404) if there is nothing to read; it says why.
+    """
 
     def __init__(self, settings: Settings, engine: Engine, store: ArtifactStore | None) -> None:
         self._settings = settings
@@ -61,35 +64,35 @@ class FrameSource:
         self._thumbnails: OrderedDict[int, bytes] = OrderedDict()
 
     def artifact(self, relative: str | None) -> Path:
-        """Where a stored file lies."""
+        """Absolute path of a stored artifact; `relative` is its path in the store."""
         if relative is None or self._store is None:
-            raise Problem(HTTPStatus.NOT_FOUND, "nothing was kept of this frame")
+            raise Problem(HTTPStatus.NOT_FOUND, "nothing is stored for this frame")
         try:
             path = self._store.path(relative)
-        except UnsafePath as error:  # whoever wrote the row was not a worker of ours
+        except UnsafePath as error:  # not written by our workers
             raise Problem(HTTPStatus.NOT_FOUND, str(error)) from error
         if not path.is_file():
-            raise Problem(HTTPStatus.NOT_FOUND, "what was kept of this frame is not there any more")
+            raise Problem(HTTPStatus.NOT_FOUND, "the stored file of this frame no longer exists")
         return path
 
     def arrays(self, row: ResultRow) -> FrameArrays:
-        """Values and anomaly map as they were kept."""
+        """The stored values and anomaly map."""
         try:
             return decode_arrays(self.artifact(row.frame_arrays).read_bytes())
         except (DamagedArtifact, FileNotFoundError) as error:
             raise Problem(HTTPStatus.NOT_FOUND, str(error)) from error
 
     def measured(self, row: ResultRow) -> Measured:
-        """The values: as they were kept, else from the watched file if it is still the same."""
+        """The stored values, else those of the watched file if it is unchanged."""
         if row.frame_arrays is not None and self._store is not None:
             try:
                 return Measured(self.arrays(row).values, row.temperature_unit, "stored")
             except Problem:
-                pass  # deleted since; the file may still be there
+                pass  # deleted; the watched file may still exist
         return Measured(self._from_file(row), row.temperature_unit, "file")
 
     def thumbnail(self, row: ResultRow, normalization: Normalization | None) -> bytes:
-        """The bare image as PNG, on the colour scale of all the camera's pictures."""
+        """The image without labels as PNG, on the same colour scale as the stored pictures."""
         from thermal.render.pictures import display_range, encode_png
         from thermal.render.thumbnail import draw_thumbnail
 
@@ -102,7 +105,7 @@ class FrameSource:
         if normalization is not None and normalization.unit == row.temperature_unit:
             display = display_range(normalization, row.bit_depth)
             low, high = display.low, display.high
-        else:  # another model's: its own range is better than none
+        else:  # another model's unit: use the image's own range
             low, high = float(values.min()), float(max(values.max(), values.min() + 1))
         png = encode_png(draw_thumbnail(values, low=low, high=high))
         with self._lock:
@@ -116,49 +119,50 @@ class FrameSource:
 
         frame = find_frame(self._engine, row.frame_id)
         if frame is None:
-            raise Problem(HTTPStatus.NOT_FOUND, "the ledger does not hold this frame any more")
+            raise Problem(HTTPStatus.NOT_FOUND, "this frame is no longer in the ledger")
         options = camera_config(self._settings, row.camera).decode
         try:
             _, data = _watched_file(frame, options.max_bytes)
         except (OSError, StorageError):
             raise Problem(
                 HTTPStatus.NOT_FOUND,
-                "its values were not kept, and its file is not there (any more) on this machine",
+                "its values were not stored, and its file does not exist on this machine",
             ) from None
         if hashlib.sha256(data).hexdigest() != row.sha256:
             raise Problem(
-                HTTPStatus.NOT_FOUND, "its values were not kept, and its file was overwritten since"
+                HTTPStatus.NOT_FOUND,
+                "its values were not stored, and its file has been overwritten",
             )
         try:
             decoded: Any = decode(data, suffix=Path(frame.path).suffix, options=options)
         except ThermalError as error:
             raise Problem(HTTPStatus.NOT_FOUND, f"its file cannot be read: {error}") from error
         if decoded.unit != row.temperature_unit:
-            raise Problem(HTTPStatus.NOT_FOUND, "the camera's settings have changed since")
+            raise Problem(
+                HTTPStatus.NOT_FOUND, "the camera's settings have changed since it was scored"
+            )
         return np.asarray(decoded.values, np.float32)
 
     def quarantined(self, frame: FrameRecord) -> tuple[bytes, str]:
-        """A quarantined file as it lies there, and its media type: the browser draws what it can.
+        """The bytes of a quarantined file and its media type.
 
-        Nothing is decoded here: the file may be the one that workers die of.
+        The server does not decode it: it may crash the decoder. The browser draws what it can.
         """
         limit = camera_config(self._settings, frame.camera).decode.max_bytes
         try:
             status, data = _watched_file(frame, limit)
         except (OSError, StorageError):
-            raise Problem(
-                HTTPStatus.NOT_FOUND, "its file is not there (any more) on this machine"
-            ) from None
+            raise Problem(HTTPStatus.NOT_FOUND, "its file does not exist on this machine") from None
         if (ledger_mtime_ns(status), len(data)) != (frame.mtime_ns, frame.size):
-            raise Problem(HTTPStatus.NOT_FOUND, "its file was overwritten since, or is too large")
+            raise Problem(HTTPStatus.NOT_FOUND, "its file has been overwritten or is too large")
         for start, media_type in PICTURES.items():
             if data.startswith(start):
                 return data, media_type
-        raise Problem(HTTPStatus.NOT_FOUND, "the file holds no picture that a browser can show")
+        raise Problem(HTTPStatus.NOT_FOUND, "the file is not an image that a browser can show")
 
 
 def _watched_file(frame: FrameRecord, max_bytes: int) -> tuple[os.stat_result, bytes]:
-    """A frame's file as it is now; of a larger one, a byte more than `max_bytes`."""
+    """Status and content of a frame's file. Reads at most `max_bytes` + 1 bytes."""
     descriptor = open_beneath(text_to_path(frame.root), text_to_path(frame.path))
     with os.fdopen(descriptor, "rb") as file:
         return os.fstat(descriptor), file.read(max_bytes + 1)

@@ -1,7 +1,7 @@
-"""News for open pages: one look at the database serves all who listen.
+"""Live updates for open pages: one poll of the database serves all listeners.
 
-While anybody listens, one task asks for the latest result, quarantine and review now and then
-(three index seeks) and wakes the listeners when one of them moved.
+While there are listeners, one task polls the latest result, quarantine and review (three index
+seeks) and wakes all listeners when one of them has changed.
 """
 
 from __future__ import annotations
@@ -21,29 +21,33 @@ from storage.db.database import reading
 from storage.db.schema import frames, is_quarantined, results, reviews
 from storage.errors import StorageError
 
-#: Seconds between two looks at the database …
+#: Seconds between two polls of the database …
 LOOK_S: Final = 0.4
-#: … and after news: open pages fetch at each what they show.
+#: … and after a change, because each one makes all open pages fetch what they show.
 NEWS_GAP_S: Final = 1.0
-#: Seconds after which a listener without news gets a comment, so that nothing between us and it
-#: takes the connection for dead, and a dead one is noticed.
+#: Seconds after which an idle connection gets a comment, so that proxies keep it open and a broken
+#: one is noticed.
 KEEP_ALIVE_S: Final = 15.0
-#: Results looked at beside the latest: a slower transaction commits a lower number later.
+#: Latest results that are counted: a slow transaction commits a lower id later.
 _BACKLOG: Final = 200
 
 
 @dataclass(frozen=True)
 class News:
-    """How far things have come; `ops.web.schemas.system.LiveUpdate` is what listeners get."""
+    """The latest ids and times; listeners get them as `ops.web.schemas.system.LiveUpdate`."""
 
     result_id: int
-    results: int
-    quarantined_at: float
+    results: int  #: among the latest `_BACKLOG` ids
+    quarantined_at: float  #: Unix s
     review_id: int
 
 
 def latest(engine: Engine) -> News:
-    """How far things have come now."""
+    """The latest ids and times now.
+
+    Raises:
+        DatabaseUnavailable: they cannot be read.
+    """
     with reading(engine) as connection:
         last = connection.scalar(select(func.max(results.c.id))) or 0
         recent = select(func.count()).where(results.c.id > last - _BACKLOG)
@@ -59,23 +63,23 @@ def latest(engine: Engine) -> News:
 
 
 class Live:
-    """The listeners of one server. All of it runs on the server's event loop."""
+    """The listeners of a server. Everything runs on the server's event loop."""
 
     def __init__(
         self, engine: Engine, clock: Callable[[], float], *, on_news: Callable[[], None]
     ) -> None:
         self._engine = engine
         self._clock = clock
-        self._on_news = on_news  # called before the listeners are told
+        self._on_news = on_news  # called before listeners are woken
         self._changed = asyncio.Condition()
         self._listeners = 0
         self._looking: asyncio.Task[None] | None = None
         self._message = ""
-        self._number = 0  # of the message; rises with each
+        self._number = 0  # of the message; rises with each one
         self._closed = False
 
     async def events(self) -> AsyncGenerator[str]:
-        """Server-sent events for one listener, beginning with how things are now."""
+        """Server-sent events for one listener, starting with the present state."""
         self._listeners += 1
         if self._looking is None or self._looking.done():
             self._looking = asyncio.create_task(self._look(), name="live")
@@ -99,7 +103,7 @@ class Live:
         return self._closed or self._number > seen
 
     async def close(self) -> None:
-        """Let all listeners go, so that the server can end."""
+        """End all listeners, so that the server can stop."""
         self._closed = True
         async with self._changed:
             self._changed.notify_all()
@@ -108,7 +112,7 @@ class Live:
         known: News | None = None
         while self._listeners and not self._closed:
             pause_s = LOOK_S
-            # while the database is away the pages hear so when they ask for something
+            # during an outage, pages learn of it from their own requests
             with suppress(StorageError):
                 news = await to_thread.run_sync(latest, self._engine)
                 if news != known:

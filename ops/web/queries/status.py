@@ -27,7 +27,11 @@ if TYPE_CHECKING:
 
 
 def read_status(services: Services) -> Status:
-    """Raises `StorageError` when the database cannot be read: then nothing is known."""
+    """The state of the system.
+
+    Raises:
+        StorageError: the database cannot be read.
+    """
     now = services.clock()
     queue, queue_error = _queue(services)
     counts = services.ledger_counts.get()
@@ -51,7 +55,11 @@ def read_status(services: Services) -> Status:
 
 
 def read_window(services: Services, camera: str, model_id: str) -> WindowView:
-    """A camera's rolling window. Raises `redis.RedisError`."""
+    """A camera's rolling window.
+
+    Raises:
+        redis.RedisError: Redis is unreachable.
+    """
     return look_at_window(services.redis, StreamKey(camera, model_id))
 
 
@@ -97,7 +105,7 @@ def _model(model: ModelFacts | None) -> ModelInfo | None:
 
 
 def disk_usage(services: Services) -> Disk | None:
-    """Room on the disk of the state directory; None where there is none."""
+    """Space on the disk of the state directory; None if no such directory exists."""
     data = services.settings.data
     if data is None or not data.exists():
         return None
@@ -112,7 +120,7 @@ def disk_usage(services: Services) -> Disk | None:
 
 
 def camera_drift(services: Services) -> list[Drift]:
-    """How far each camera's scores have moved from what the active model calls normal."""
+    """How far each camera's scores have moved from the active model's held-out scores."""
     model = services.model.get()
     if model is None:
         return []

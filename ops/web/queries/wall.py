@@ -1,4 +1,4 @@
-"""The wall: what state a camera is in."""
+"""The wall: state and tile of each camera."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from typing import Final
 from ops.web.schemas.cameras import Camera, CameraList, CameraState, LastResult, Point
 from storage.results.wall import CameraView, RecentResult
 
-#: Results of a camera that the wall looks back at.
+#: Latest results per camera that the wall shows.
 RECENT: Final = 60
-#: A camera is silent after this many of its usual intervals without a frame …
+#: A camera is silent after this many of its median intervals without a frame …
 SILENT_INTERVALS: Final = 10
-#: … and after this many seconds at least.
+#: … and no earlier than after this many seconds.
 SILENT_S: Final = 60.0
 
 
 def camera_state(view: CameraView, now: float) -> CameraState:
-    """What is most worth knowing about a camera now."""
+    """The most important fact about a camera at `now` (Unix s)."""
     if now - view.last_frame_at > silent_after_s(view.recent):
         return "silent"
     if not view.recent:
@@ -32,14 +32,14 @@ def camera_state(view: CameraView, now: float) -> CameraState:
 
 
 def silent_after_s(recent: Sequence[RecentResult]) -> float:
-    """Seconds without a frame after which a camera is silent, by its usual interval."""
+    """Seconds without a frame after which a camera is silent."""
     times = [result.captured_at for result in recent]
     gaps = [later - earlier for later, earlier in pairwise(times)]
     return max(SILENT_S, SILENT_INTERVALS * statistics.median(gaps)) if gaps else SILENT_S
 
 
 def camera_tile(view: CameraView, now: float) -> Camera:
-    """A camera as the API shows it."""
+    """A camera as in the API."""
     return Camera(
         name=view.name,
         state=camera_state(view, now),
@@ -54,7 +54,7 @@ def camera_tile(view: CameraView, now: float) -> Camera:
 
 
 def wall_as_json(views: Sequence[CameraView], now: float) -> bytes:
-    """All cameras as the API shows them: an `CameraList`."""
+    """All cameras as JSON of a `CameraList`."""
     tiles = [camera_tile(view, now) for view in views]
     return CameraList(now=now, cameras=tiles).model_dump_json().encode()
 

@@ -1,4 +1,4 @@
-"""`/api/v1`: the routers of all subjects under one roof; each request needs a user."""
+"""`/api/v1`: combines the routers of all subjects; each request needs a user."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ops.web.routes import results as api_results
 from ops.web.routes import system as api_system
 from ops.web.schemas.errors import Problem
 
-#: Errors that any request may meet, for the OpenAPI document.
+#: Errors that any request may get, for the OpenAPI document.
 ERRORS: dict[int | str, dict[str, Any]] = {
     status: {
         "model": Problem,
@@ -23,13 +23,13 @@ ERRORS: dict[int | str, dict[str, Any]] = {
         },
     }
     for status, text in {
-        401: "Nobody is logged in.",
-        403: "The role does not suffice, or the request comes from elsewhere.",
-        404: "There is no such thing.",
-        409: "It cannot be done in the present state.",
-        413: "The body is too large.",
+        401: "No valid session or token.",
+        403: "The user's role does not allow it, or another site sent the request.",
+        404: "Not found.",
+        409: "Not possible in the present state.",
+        413: "The request body is too large.",
         422: "A parameter is wrong.",
-        503: "The database or Redis is away.",
+        503: "The database or Redis is unavailable.",
     }.items()
 }
 

@@ -35,7 +35,7 @@ BINS = 40
 
 @router.get("/cameras", response_model=CameraList)
 def cameras(services: ServicesDep) -> Response:
-    """All cameras, each with its state, its last result and its recent scores."""
+    """All cameras, each with its state, latest result and recent scores."""
     return Response(services.wall_answer.get(), media_type="application/json")
 
 
@@ -47,7 +47,7 @@ def series(
     until: Instant = None,
     points: Annotated[int, Query(ge=2, le=5000)] = 500,
 ) -> Series:
-    """Score, threshold and temperature over time: without `since`, all there is."""
+    """Score, threshold and temperature over time; without `since`, from the beginning."""
     require_camera(services, name)
     found = read_series(services.engine, name, since=since, until=until, points=points)
     return Series(
@@ -63,7 +63,7 @@ def series(
 
 @router.get("/cameras/{name}/distribution", response_model=Distribution)
 def distribution(name: CameraName, services: ServicesDep) -> Distribution:
-    """The scores that the rolling window holds, and the threshold among them."""
+    """Histogram of the scores in the rolling window, with the threshold."""
     require_camera(services, name)
     model = services.model.get()
     if model is None:
@@ -85,7 +85,7 @@ def distribution(name: CameraName, services: ServicesDep) -> Distribution:
 
 @router.post("/cameras/{name}/accept-baseline", response_model=BaselineAccepted)
 def accept_baseline(name: CameraName, services: ServicesDep, _user: AdminDep) -> BaselineAccepted:
-    """Let a camera learn its level anew, after a legitimate change (role admin)."""
+    """Let a camera learn a new baseline after a legitimate change (role admin)."""
     from ops.model.baseline import accept
 
     require_camera(services, name)
@@ -96,6 +96,10 @@ def accept_baseline(name: CameraName, services: ServicesDep, _user: AdminDep) ->
 
 
 def require_camera(services: Services, name: str) -> None:
-    """Raises `Problem` if no camera has this name."""
+    """Check that a camera has this name.
+
+    Raises:
+        Problem: 404.
+    """
     if all(camera.name != name for camera in list_cameras(services.engine)):
-        raise Problem(HTTPStatus.NOT_FOUND, f"no camera has the name {name!r}")
+        raise Problem(HTTPStatus.NOT_FOUND, f"no camera is named {name!r}")

@@ -1,4 +1,4 @@
-"""For machines that watch the server: is it alive, can it work, and its metrics."""
+"""For monitoring: liveness, readiness and metrics."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ router = APIRouter(include_in_schema=False)
 
 @router.get("/healthz")
 async def alive() -> Response:
-    """The process answers."""
+    """Respond as long as the process runs."""
     return PlainTextResponse("ok\n")
 
 
 @router.get("/readyz")
 def ready(services: ServicesDep) -> Response:
-    """Database and Redis answer."""
+    """Respond 200 if the database and Redis answer, else 503."""
     try:
         any_accounts(services.engine)
     except StorageError:
@@ -40,6 +40,6 @@ def ready(services: ServicesDep) -> Response:
 
 @router.get("/metrics", dependencies=[Depends(current_user)])
 def metrics(request: Request) -> Response:
-    """In Prometheus' text format; with accounts, Prometheus sends a token of a viewer."""
+    """Metrics in Prometheus' text format. With accounts, Prometheus needs a viewer's token."""
     text = generate_latest(request.app.state.registry)
     return Response(text, headers={"Content-Type": CONTENT_TYPE_LATEST})

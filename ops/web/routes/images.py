@@ -1,4 +1,4 @@
-"""`POST /api/v1/images`: an upload over HTTP, put into the watch directory like any other."""
+"""`POST /api/v1/images`: puts an upload over HTTP into the watch directory."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ops.web.uploads import SUFFIXES, find_place, put_in_place, temporary_file
 router = APIRouter(tags=["images"])
 
 _FORM = "multipart/form-data"
-_PART = 1 << 20  # bytes of a form's file that are in memory at a time
+_PART = 1 << 20  # bytes of a form's file held in memory at a time
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
 _BODY: dict[str, Any] = {
     "requestBody": {
@@ -48,7 +48,7 @@ _BODY: dict[str, Any] = {
     responses={
         415: {
             "model": errors.Problem,
-            "description": "Neither type nor name is an image's.",
+            "description": "Neither the type nor the name is that of an image.",
         }
     },
 )
@@ -58,12 +58,12 @@ async def upload(
     _user: ReviewerDep,
     camera: Annotated[str, Query(min_length=1, max_length=200)],
     name: Annotated[
-        str | None, Query(max_length=200, description="File name; without it one is made.")
+        str | None, Query(max_length=200, description="File name; made from the time if not given.")
     ] = None,
 ) -> Uploaded:
-    """Upload an image of a camera (role reviewer): the body itself, or `file` of a form.
+    """Upload an image of a camera (role reviewer), as the request body or as `file` of a form.
 
-    It is scored like any other upload; an answer does not wait for that.
+    It is scored like any other upload. The response does not wait for that.
     """
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type != _FORM:
@@ -71,7 +71,7 @@ async def upload(
     async with request.form(max_files=1, max_fields=10) as form:
         sent = form.get("file")
         if not isinstance(sent, UploadFile):
-            raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "file: the form has no such file")
+            raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "file: missing in the form")
         name = name or PureWindowsPath(sent.filename or "").name or None
         return await _store(services, camera, name, sent.content_type or "", _parts(sent))
 

@@ -18,14 +18,14 @@ router = APIRouter(include_in_schema=False)
 
 
 def safe_place(place: str) -> str:
-    """A place on this server to go to after the login, whatever was asked for."""
+    """The page to go to after the login: `place` if it is on this server, else the wall."""
     is_ours = place.startswith("/") and not place.startswith(("//", "/\\"))
     return place if is_ours and place.isprintable() else "/"
 
 
 @router.get("/login")
 async def show_login(request: Request, next: str = "/") -> Response:
-    """The form."""
+    """The login form."""
     return page(request, None, "login.html", next=safe_place(next), error="")
 
 
@@ -37,7 +37,7 @@ async def log_in(
     password: Annotated[str, Form(max_length=1000)],
     next: Annotated[str, Form()] = "/",
 ) -> Response:
-    """Begin a session and go on to where the user wanted to be."""
+    """Begin a session and redirect to the page that the user wanted."""
     check_origin(request)
     address = request.client.host if request.client else ""
     if wait_s := services.throttle.wait_s(name, address):
@@ -46,7 +46,9 @@ async def log_in(
             f"too many failed logins; try again in {wait_s / 60:.0f} minutes",
             {"Retry-After": f"{wait_s:.0f}"},
         )
-    services.throttle.failed(name, address)  # before the slow check: attempts at once count too
+    services.throttle.failed(
+        name, address
+    )  # before the slow check, so that parallel attempts count too
     secret = await to_thread.run_sync(services.access.login, name, password)
     if secret is None:
         return page(

@@ -1,4 +1,4 @@
-"""The pages that people look at: shells that scripts fill from the HTTP API."""
+"""The dashboard's pages: HTML shells that scripts fill from the HTTP API."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ Reader = Annotated[User, Depends(current_user)]
 
 @router.get("/")
 def wall(request: Request, user: Reader) -> Response:
-    """Every camera, as it is now."""
+    """The wall: every camera's latest frame and state."""
     return page(request, user, "wall.html")
 
 
 @router.get("/cameras/{name:path}")
 def camera(request: Request, user: Reader, name: str) -> Response:
-    """One camera's past; a name may hold slashes."""
+    """One camera over time. Its name may contain slashes."""
     return page(request, user, "camera.html", camera=name)
 
 
 @router.get("/review")
 def review(request: Request, user: Reader) -> Response:
-    """The anomalies that wait for a verdict."""
+    """The anomalies without a verdict."""
     return page(request, user, "review.html")
 
 
 @router.get("/history")
 def history(request: Request, user: Reader) -> Response:
-    """All results, filtered."""
+    """All results, with filters."""
     return page(request, user, "history.html")
 
 
@@ -47,5 +47,5 @@ def result(request: Request, user: Reader, result_id: int) -> Response:
 
 @router.get("/system")
 def system(request: Request, user: Reader) -> Response:
-    """What the processes are doing."""
+    """Queue, workers, drift, quarantine and disk."""
     return page(request, user, "system.html")

@@ -93,19 +93,19 @@ def results(
 
 @router.get("/results/export.csv", response_class=StreamingResponse)
 def export_csv(services: ServicesDep, query: ChosenDep) -> Response:
-    """All chosen results, earliest first, as CSV."""
+    """All matching results as CSV, earliest first."""
     return csv_file(services.engine, query)
 
 
 @router.get("/results/export.parquet", response_class=FileResponse)
 def export_parquet(services: ServicesDep, query: ChosenDep) -> Response:
-    """All chosen results, earliest first, as Parquet."""
+    """All matching results as Parquet, earliest first."""
     return parquet_file(services.engine, query)
 
 
 @router.get("/results/{result_id}", response_model=ResultDetail)
 def result(result_id: ResultId, services: ServicesDep) -> ResultDetail:
-    """One result with all that is known about it, and its reviews."""
+    """One result with all its fields and reviews."""
     row = require_result(services, result_id)
     reviews = list_reviews(services.engine, result_id)
     return ResultDetail.of(
@@ -118,7 +118,7 @@ def result(result_id: ResultId, services: ServicesDep) -> ResultDetail:
 
 @router.get("/results/{result_id}/pictures/thumbnail", response_class=Response)
 def thumbnail(result_id: ResultId, request: Request, services: ServicesDep) -> Response:
-    """The image without labels, made from its stored values or else from its file."""
+    """The image without labels, drawn from its stored values or from the watched file."""
     row = require_result(services, result_id)
     tag = f'"{row.frame_id[:16]}-{row.model_id[:8]}"'
     headers = {"ETag": tag, **CACHE}
@@ -131,7 +131,7 @@ def thumbnail(result_id: ResultId, request: Request, services: ServicesDep) -> R
 
 @router.get("/results/{result_id}/pictures/{kind}", response_class=FileResponse)
 def picture(result_id: ResultId, kind: PictureName, services: ServicesDep) -> Response:
-    """A stored picture as PNG, with title, scale, camera and time on it."""
+    """A stored picture as PNG, labelled with title, scale, camera and time."""
     row = require_result(services, result_id)
     path = services.frames.artifact(getattr(row, f"{kind}_picture"))
     return FileResponse(path, media_type="image/png", headers=CACHE)
@@ -147,7 +147,7 @@ def values(result_id: ResultId, request: Request, services: ServicesDep) -> Resp
 
 @router.get("/results/{result_id}/anomaly-map", response_model=Values)
 def anomaly_map(result_id: ResultId, request: Request, services: ServicesDep) -> Response:
-    """The anomaly map in σ; positive is hotter than expected."""
+    """The anomaly map in σ; positive values are hotter than expected."""
     row = require_result(services, result_id)
     return matrix(request, row, services.frames.arrays(row).anomaly_map, "sigma", "stored")
 
@@ -174,7 +174,7 @@ def review(
 
 @router.post("/reviews", response_model=BulkReviewed, status_code=201)
 def reviews(body: BulkReviewRequest, services: ServicesDep, user: ReviewerDep) -> BulkReviewed:
-    """Record the same verdict about many results (role reviewer)."""
+    """Record the same verdict on many results (role reviewer)."""
     known = add_reviews(
         services.engine,
         [number for number in body.result_ids if 0 < number <= MAX_ID],
@@ -188,7 +188,11 @@ def reviews(body: BulkReviewRequest, services: ServicesDep, user: ReviewerDep) -
 
 
 def require_result(services: Services, result_id: int) -> ResultRow:
-    """The result; raises `Problem` if there is none with this id."""
+    """The result with this id.
+
+    Raises:
+        Problem: 404, there is none.
+    """
     row = get_result(services.engine, result_id)
     if row is None:
         raise Problem(HTTPStatus.NOT_FOUND, f"there is no result {result_id}")
@@ -196,7 +200,7 @@ def require_result(services: Services, result_id: int) -> ResultRow:
 
 
 def answered(row: ResultRow) -> dict[str, Any]:
-    """What the API answers in another form than the row holds."""
+    """The fields whose form in the API differs from the row's."""
     kept = [kind for kind in KINDS if getattr(row, f"{kind}_picture") is not None]
     return {
         "reasons": list(row.reasons),
@@ -208,7 +212,7 @@ def answered(row: ResultRow) -> dict[str, Any]:
 def matrix(
     request: Request, row: ResultRow, array: NDArray[np.float32], unit: str, source: str
 ) -> Response:
-    """A matrix as JSON or float32, whichever the request accepts."""
+    """An (H, W) array as JSON or little-endian float32, whichever the request accepts."""
     height, width = array.shape
     headers = {"X-Width": str(width), "X-Height": str(height), "X-Unit": unit, **CACHE}
     headers |= {"X-Source": source, "Vary": "Accept"}

@@ -1,4 +1,4 @@
-"""`/api/v1`: the state of the system, quarantine, days, live news, who am I."""
+"""`/api/v1`: state of the system, quarantine, counts by day, live updates, current user."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from storage.results.counts import camera_days
 
 router = APIRouter(tags=["system"])
 
-#: Days of a summary that says neither from when nor to when.
+#: Length of a summary without `since`, in seconds.
 SUMMARY_S = 30 * 86_400.0
-#: Reasons of quarantine that leave nothing to look at.
+#: Reasons of quarantine for which there is no picture.
 NOTHING_TO_SEE = {"empty", "missing", "not_regular", "outside_root", "too_large", "unreadable"}
 
 FrameId = Annotated[str, Path(pattern=r"^[0-9a-f]{32}$")]
@@ -33,13 +33,13 @@ FrameId = Annotated[str, Path(pattern=r"^[0-9a-f]{32}$")]
 
 @router.get("/me", response_model=Me)
 def me(user: UserDep) -> Me:
-    """Who asks, and what an unsafe request must carry."""
+    """The current user, and the CSRF token that unsafe requests must carry."""
     return Me(name=user.name, role=user.role, csrf_token=user.csrf_token or None)
 
 
 @router.get("/status", response_model=Status)
 def status(services: ServicesDep) -> Status:
-    """Queue, workers, throughput, model, drift, disk."""
+    """Ledger counts, queue, workers, producers, throughput, model, drift and disk."""
     return read_status(services)
 
 
@@ -51,9 +51,11 @@ def summary(
     until: Instant = None,
     camera: Annotated[str | None, Query(max_length=4000)] = None,
 ) -> Summary:
-    """Each camera's UTC days: frames, anomalies, highest score and temperature."""
+    """Frames, anomalies, highest score and temperature by camera and UTC day."""
     if camera is not None and not is_storable(camera):
-        raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "camera: holds what no name can hold")
+        raise Problem(
+            HTTPStatus.UNPROCESSABLE_ENTITY, "camera must not hold NUL or lone surrogates"
+        )
     end = until if until is not None else services.clock()
     begin = since if since is not None else end - SUMMARY_S
     days = camera_days(services.engine, since=begin, until=end, camera=camera)
@@ -67,9 +69,11 @@ def quarantine(
     cursor: Annotated[str | None, Query(pattern=r"^[0-9]{1,18}$")] = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 50,
 ) -> QuarantinePage:
-    """Frames that could not be scored, and why; latest arrival first."""
+    """Frames that could not be scored, with their reasons; latest arrival first."""
     if camera is not None and not is_storable(camera):
-        raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "camera: holds what no name can hold")
+        raise Problem(
+            HTTPStatus.UNPROCESSABLE_ENTITY, "camera must not hold NUL or lone surrogates"
+        )
     before = int(cursor) if cursor is not None else None
     found = list_quarantined(services.engine, camera=camera, before=before, limit=limit + 1)
     shown = found[:limit]
@@ -83,23 +87,23 @@ def quarantine(
 
 
 def picture_of(record: FrameRecord) -> str | None:
-    """Address of a quarantined frame's picture, where there may be one."""
+    """URL of a quarantined frame's picture; None if there cannot be one."""
     shows = record.reason not in NOTHING_TO_SEE
     return f"/api/v1/quarantine/{record.id}/picture" if shows else None
 
 
 @router.get("/quarantine/{frame_id}/picture", response_class=Response)
 def quarantined_picture(frame_id: FrameId, services: ServicesDep) -> Response:
-    """The file as it was uploaded, if it is a PNG, JPEG or BMP: as much as a browser can draw."""
+    """The uploaded file, if it is a PNG, JPEG or BMP. It may be damaged."""
     data, media_type = services.frames.quarantined(require_quarantined(services, frame_id))
-    # whoever opens it as a page of its own gets a picture and nothing that acts
+    # opened as a page of its own, the file must not run scripts
     headers = {"Content-Security-Policy": "default-src 'none'; sandbox"}
     return Response(data, media_type=media_type, headers=headers)
 
 
 @router.post("/quarantine/{frame_id}/requeue", response_model=Requeued)
 def requeue(frame_id: FrameId, services: ServicesDep, _user: ReviewerDep) -> Requeued:
-    """Give a quarantined frame another try (role reviewer)."""
+    """Score a quarantined frame again (role reviewer)."""
     require_quarantined(services, frame_id)
     return Requeued(requeued=try_again(services.engine, [frame_id], now=services.clock()))
 
@@ -110,7 +114,7 @@ def requeue(frame_id: FrameId, services: ServicesDep, _user: ReviewerDep) -> Req
     responses={200: {"content": {"text/event-stream": {}}, "description": "`update` events."}},
 )
 async def events(services: ServicesDep) -> StreamingResponse:
-    """Server-sent events: `update` whenever there is a new result, quarantine or review."""
+    """Server-sent events: `update` after each new result, quarantine or review."""
     return StreamingResponse(
         services.live.events(),
         media_type="text/event-stream",
@@ -119,7 +123,11 @@ async def events(services: ServicesDep) -> StreamingResponse:
 
 
 def require_quarantined(services: Services, frame_id: str) -> FrameRecord:
-    """The frame; raises `Problem` if there is none of this id, or it is not in quarantine."""
+    """The quarantined frame with this id.
+
+    Raises:
+        Problem: there is none (404), or it is not quarantined (409).
+    """
     record = find_frame(services.engine, frame_id)
     if record is None:
         raise Problem(HTTPStatus.NOT_FOUND, f"no frame has the id {frame_id}")

@@ -1,1 +1,1 @@
-"""The bodies of the HTTP API."""
+"""Bodies of requests and responses of the HTTP API."""

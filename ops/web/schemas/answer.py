@@ -1,4 +1,4 @@
-"""What all answers of the API have in common."""
+"""The base of all response bodies."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from pydantic import BaseModel
 
 
 class Answer(BaseModel):
-    """An answer; a value that its model does not declare is an error, never dropped."""
+    """A response body. A value that it does not declare is an error, and never dropped."""
 
     model_config = {"extra": "forbid"}
 
     @classmethod
     def of(cls, value: object, **more: Any) -> Self:
-        """The answer with the attributes of `value` that it declares, and `more`."""
+        """The response with the attributes of `value` that it declares, and `more`."""
         read = {name: getattr(value, name) for name in cls.model_fields if name not in more}
         return cls(**(read | more))

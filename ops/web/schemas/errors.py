@@ -1,4 +1,4 @@
-"""Errors."""
+"""Error responses."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from ops.web.schemas.answer import Answer
 
 
 class Problem(Answer):
-    """RFC 9457."""
+    """Problem details (RFC 9457)."""
 
     type: str = "about:blank"
     title: str

@@ -1,4 +1,4 @@
-"""Results. Which fields they have, and what these mean, `ResultRow` declares."""
+"""Results. Their fields and descriptions come from `ResultRow`."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ ReviewState = Literal["unreviewed", "confirmed", "false_alarm"]
 
 
 class Hotspot(BaseModel):
-    """A hotspot as it was stored; later versions may know more of it."""
+    """A stored hotspot. Later versions may add fields."""
 
     model_config = {"extra": "allow"}
 
     area_px: int = 0
 
 
-#: Fields that the API answers in another type than the row's.
+#: Fields whose type in the API differs from the row's.
 _TYPES: Final[dict[str, Any]] = {"id": int, "reasons": list[str], "hotspots": list[Hotspot]}
 
 
 def _answer_with(fields: Iterable[ResultField]) -> type[Answer]:
-    """A model with these fields of a result, under their own names."""
+    """A response model with these fields of a result."""
     described: dict[str, Any] = {
         field.name: (
             _TYPES.get(field.name, field.annotation),
@@ -45,7 +45,7 @@ _LISTED: Final = fields_in("list")
 _OF_ONE: Final = tuple(field for field in fields_in("detail") if field not in _LISTED)
 
 
-class Result(_answer_with(_LISTED), Answer):  # type: ignore[misc]  # its fields are known at run time
+class Result(_answer_with(_LISTED), Answer):  # type: ignore[misc]  # fields are made at run time
     """One scored frame. Instants are Unix seconds."""
 
     pictures: dict[PictureName, str] = Field(description="URLs of the stored pictures.")
@@ -53,13 +53,13 @@ class Result(_answer_with(_LISTED), Answer):  # type: ignore[misc]  # its fields
 
 
 class ResultDetail(Result, _answer_with(_OF_ONE)):  # type: ignore[misc]
-    """One scored frame with all that is known about it."""
+    """One scored frame with all its fields and reviews."""
 
     reviews: list[Review] = Field(description="All verdicts, latest first.")
 
 
 class ResultPage(Answer):
-    """A part of a list."""
+    """One page of results."""
 
     results: list[Result]
     next: str | None = Field(description="Cursor of the next page; null at the end.")
@@ -73,6 +73,6 @@ class Values(Answer):
     height: int
     unit: str = Field(description="celsius, counts or sigma.")
     source: Literal["stored", "file"] = Field(
-        description="Stored with the result, or read from the watched file again."
+        description="Stored with the result, or read again from the watched file."
     )
     values: list[list[float]]

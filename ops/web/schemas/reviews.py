@@ -1,4 +1,4 @@
-"""Verdicts of people about results."""
+"""Reviews: people's verdicts on results."""
 
 from __future__ import annotations
 
@@ -30,4 +30,4 @@ class BulkReviewRequest(ReviewRequest):
 
 class BulkReviewed(Answer):
     reviewed: list[int]
-    unknown: list[int] = Field(description="Ids that no result has.")
+    unknown: list[int] = Field(description="Ids without a result.")

@@ -1,1 +1,1 @@
-"""Who may do what: accounts, sessions, request checks, throttling."""
+"""Authentication, request checks, throttling of logins."""

@@ -1,4 +1,4 @@
-"""Who asks: accounts, sessions and tokens turned into a `User`, and what a user may do."""
+"""Authentication: sessions and tokens to users, and what a user may do."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ from sqlalchemy import Engine
 from storage import accounts
 from storage.accounts import ROLES, Role
 
-#: Name of the cookie that holds a session's secret.
+#: Name of the cookie with the session's secret.
 COOKIE: Final = "thermalwatch_session"
-#: Seconds that a login lasts.
+#: Seconds after which a login expires.
 SESSION_S: Final = 7 * 86_400.0
-#: Seconds for which the answer to "are there accounts?" holds.
+#: Seconds for which it is cached whether there are accounts.
 ACCOUNTS_S: Final = 1.0
-#: Password hashes that are computed at a time: each takes 64 MiB and most of a core.
+#: Most password hashes computed at a time; each takes 64 MiB and a core.
 HASHES_AT_ONCE: Final = 2
-#: How API tokens begin, so that scanners for leaked secrets know them.
+#: Prefix of API tokens, by which scanners for leaked secrets recognize them.
 TOKEN_PREFIX: Final = "tw_"  # noqa: S105 (no password)
 
 
 @dataclass(frozen=True)
 class User:
-    """Who asks, and how that is known."""
+    """Who makes a request, and how they authenticated."""
 
     name: str
     role: Role
     via: Literal["local", "session", "token"]
-    #: What an unsafe request must carry beside the cookie; empty where no cookie is involved.
+    #: Token that unsafe requests of a session must carry; empty without a session.
     csrf_token: str = ""
 
     def may(self, role: Role) -> bool:
@@ -44,7 +44,7 @@ class User:
         return ROLES.index(self.role) >= ROLES.index(role)
 
 
-#: Everybody who reaches a server on loopback while there are no accounts.
+#: The user of all requests to a loopback server while there are no accounts.
 LOCAL: Final = User("local", "admin", "local")
 
 _hasher = PasswordHasher()  # argon2id with RFC 9106's second recommended parameters
@@ -52,19 +52,19 @@ _hashing = threading.Semaphore(HASHES_AT_ONCE)
 
 
 def hash_password(password: str) -> str:
-    """The password as it is stored."""
+    """Hash a password for storage (argon2id)."""
     with _hashing:
         return _hasher.hash(password)
 
 
 @cache
 def _nobodys_hash() -> str:
-    """What a password is compared with when its account does not exist: takes the same time."""
+    """Hash to verify against if the account does not exist, so that it takes the same time."""
     return _hasher.hash(secrets.token_urlsafe(16))
 
 
 def verify_password(stored: str | None, password: str) -> bool:
-    """Whether the password is the one stored; takes as long for an account that is not there."""
+    """Whether the password matches. Takes the same time without a `stored` hash."""
     with _hashing:
         try:
             return _hasher.verify(stored or _nobodys_hash(), password) and stored is not None
@@ -73,7 +73,10 @@ def verify_password(stored: str | None, password: str) -> bool:
 
 
 class Access:
-    """Answers who asks. `loopback` says that nobody but this machine can reach the server."""
+    """Authenticates requests. `loopback` means that only this machine can reach the server.
+
+    All methods raise `DatabaseUnavailable`.
+    """
 
     def __init__(
         self, engine: Engine, *, loopback: bool, clock: Callable[[], float] = time.time
@@ -85,7 +88,7 @@ class Access:
         self._any_accounts = True
 
     def login_required(self) -> bool:
-        """Whether a request without credentials is refused."""
+        """Whether requests without credentials are rejected."""
         if not self.loopback:
             return True
         now = time.monotonic()
@@ -95,17 +98,17 @@ class Access:
         return self._any_accounts
 
     def by_token(self, token: str) -> User | None:
-        """The user of an API token."""
+        """The user of an API token; None if it is unknown."""
         found = accounts.find_token(self.engine, token)
         return User(found.name, found.role, "token") if found else None
 
     def by_session(self, secret: str) -> User | None:
-        """The user of a session that is not over."""
+        """The user of a session; None if it is unknown or expired."""
         found = accounts.find_session(self.engine, secret, now=self.clock())
         return User(found.name, found.role, "session", found.csrf_token) if found else None
 
     def login(self, name: str, password: str) -> str | None:
-        """Begin a session; the secret for its cookie, None if name or password are wrong."""
+        """Begin a session and return its secret; None if the name or password is wrong."""
         if not verify_password(accounts.password_hash(self.engine, name), password):
             return None
         secret = secrets.token_urlsafe(32)

@@ -1,4 +1,4 @@
-"""What stands before every request: size limits, the host check, headers for browsers."""
+"""Middleware for every request: size limit, host check, security headers."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from ops.web.problems import Problem, problem_response
 from ops.web.security.access import Access
 
-#: Bytes of a request's body, where it is no image.
+#: Largest request body in bytes, except for uploads.
 BODY_BYTES: Final = 1 << 20
-#: Bytes that a form puts around an uploaded file.
+#: Bytes that a form may add to an uploaded file.
 FORM_BYTES: Final = 1 << 16
 UPLOAD_PATH: Final = "/api/v1/images"
 
-#: Scripts, styles and pictures come from this server alone, and no inline script runs. The pages
-#: draw frames on canvases and save them, hence blob: and data: for pictures.
+#: Scripts, styles and pictures come only from this server; inline scripts don't run. Pages draw
+#: frames on canvases and save them, which needs blob: and data: for pictures.
 POLICY: Final = (
     "default-src 'self'; img-src 'self' data: blob:; object-src 'none'; base-uri 'none'; "
     "form-action 'self'; frame-ancestors 'none'"
@@ -36,7 +36,7 @@ _LOOPBACK_NAMES: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
 
 class SecurityHeaders:
-    """Adds `HEADERS` to every answer, and keeps answers out of shared caches."""
+    """Adds `HEADERS` to every response, and forbids caching except of static files."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -58,10 +58,10 @@ class SecurityHeaders:
 
 
 class HostCheck:
-    """Refuses names that are not this machine's while everybody who reaches us is trusted.
+    """Rejects foreign host names while there are no accounts (DNS rebinding).
 
-    A page of another site may point its own name at 127.0.0.1 (DNS rebinding) and would then
-    count as ours; the name it asked for gives it away.
+    Another site could point its own host name at 127.0.0.1, and its pages would then have the same
+    origin as ours. The header ``Host`` reveals that name.
     """
 
     def __init__(self, app: ASGIApp, access: Access) -> None:
@@ -72,7 +72,7 @@ class HostCheck:
         if scope["type"] == "http" and not await self._may_pass(scope):
             response = problem_response(
                 HTTPStatus.MISDIRECTED_REQUEST,
-                "without accounts this server answers on localhost only",
+                "without accounts this server answers only as localhost",
             )
             return await response(scope, receive, send)
         return await self.app(scope, receive, send)
@@ -86,7 +86,7 @@ class HostCheck:
 
 
 class BodyLimit:
-    """Refuses bodies that are too large, by what they say of themselves or as they come."""
+    """Rejects request bodies that are too large, by their stated or their actual length."""
 
     def __init__(self, app: ASGIApp, upload_bytes: int) -> None:
         self.app = app

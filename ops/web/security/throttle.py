@@ -1,4 +1,4 @@
-"""Holds up who guesses passwords."""
+"""Rate-limits failed logins."""
 
 from __future__ import annotations
 
@@ -8,17 +8,18 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Hashable
 from typing import Final
 
-#: Failed logins of one account from one address within `WINDOW_S`, after which it must wait.
+#: Failed logins of one account from one address, within `WINDOW_S`, after which it must wait.
 FAILURES_OF_PAIR: Final = 5
-#: The same for one address, whatever the accounts.
+#: The same for one address and all accounts.
 FAILURES_OF_ADDRESS: Final = 30
+#: Seconds for which a failed login counts.
 WINDOW_S: Final = 300.0
-#: Accounts and addresses that are remembered at a time; who guesses cannot fill the memory.
+#: Most accounts and addresses remembered, so that guessing cannot fill the memory.
 REMEMBERED: Final = 10_000
 
 
 class LoginThrottle:
-    """Failed logins of the last minutes, in this process: there is one server."""
+    """Recent failed logins. In memory, because there is one server process."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -26,7 +27,7 @@ class LoginThrottle:
         self._failures: OrderedDict[Hashable, deque[float]] = OrderedDict()
 
     def wait_s(self, account: str, address: str) -> float:
-        """Seconds until another attempt is allowed; 0 if it is now."""
+        """Seconds until another attempt is allowed; 0 if it is allowed now."""
         now = self._clock()
         with self._lock:
             return max(
@@ -35,7 +36,7 @@ class LoginThrottle:
             )
 
     def failed(self, account: str, address: str) -> None:
-        """Note an attempt; it counts as failed until `succeeded` says otherwise."""
+        """Record an attempt. It counts as failed unless `succeeded` is called."""
         now = self._clock()
         with self._lock:
             for key in ((account, address), address):
@@ -46,7 +47,7 @@ class LoginThrottle:
                 self._failures.popitem(last=False)
 
     def succeeded(self, account: str, address: str) -> None:
-        """Take back the attempt that was noted, and forget the failures of this account."""
+        """Remove the recorded attempt, and the account's failures from this address."""
         with self._lock:
             self._failures.pop((account, address), None)
             if times := self._failures.get(address):

@@ -1,4 +1,4 @@
-"""`retention` as operators use it."""
+"""The command `retention`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from storage.db.database import connect, migrate, writing
 from storage.db.schema import frames, results, streams
 from tests.storage.examples import finished_frame, open_streams, stored_row
 
-#: Results of one camera, long ago; every tenth is an anomaly.
+#: Old results of one camera. Every tenth is an anomaly.
 ROWS = 3000
 
 

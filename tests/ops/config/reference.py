@@ -1,8 +1,8 @@
-"""The table of all settings, made from their declarations.
+"""Generates the table of all settings from their declarations.
 
     python -m tests.ops.config.reference     # writes docs/settings.md
 
-The meaning of a setting is the comment that begins with ``#:`` above its field.
+The meaning of a setting comes from the ``#:`` comment above its field.
 """
 
 from __future__ import annotations
@@ -23,12 +23,13 @@ FILE = Path(__file__).parents[3] / "docs" / "settings.md"
 
 _HEAD = """# Settings
 
-Every setting of `thermalwatch.toml`. Single values can also come from the environment, under the
-variable named here, and those of the top level from the command line. Later wins: default, file,
-environment, command line. A wrong value is refused with its source and what was expected.
+All settings of `thermalwatch.toml`. Single values can also be set by the environment variable named
+here, and top-level ones on the command line. Command-line options override variables, variables
+override the file, and the file overrides the defaults. A wrong value is an error that names its
+source and what was expected.
 
-A setting of one camera stands in `[cameras.NAME]`; `[cameras."*"]` holds for all cameras that have
-no table of their own.
+Settings of one camera are in `[cameras.NAME]`; `[cameras."*"]` applies to all cameras without their
+own table.
 
 | setting | type | default | meaning | variable |
 |---|---|---|---|---|
@@ -38,7 +39,7 @@ _WORDS = {int: "integer", float: "number", str: "text", bool: "true or false", P
 
 
 def page() -> str:
-    """docs/settings.md as it should be."""
+    """The text that docs/settings.md should have."""
     variables = {location: name for name, location in variable_names().items()}
     rows = [*_rows(Settings, ()), *_rows(CameraSettings, ("cameras.NAME",))]
     lines = [

@@ -1,4 +1,4 @@
-"""Settings: where they come from, and that a wrong one is named."""
+"""Settings: their sources, and errors that name the wrong one."""
 
 from collections.abc import Mapping
 from dataclasses import MISSING, fields
@@ -249,7 +249,7 @@ def test_a_wrong_variable_of_an_embedded_section_is_named(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("section", [Settings, CameraSettings, LimitSettings])
 def test_no_setting_repeats_a_default_that_a_dataclass_declares(section: type[BaseModel]) -> None:
-    # to see it fail: write a number in place of `DecodeOptions.max_bytes`
+    # to see it fail: replace `DecodeOptions.max_bytes` by a number
     for owner in (DecodeOptions, WorkerConfig):
         for field in fields(owner):
             if field.name in section.model_fields and field.default is not MISSING:
@@ -257,7 +257,7 @@ def test_no_setting_repeats_a_default_that_a_dataclass_declares(section: type[Ba
 
 
 def test_a_settings_file_of_the_first_release_loads_unchanged(tmp_path: Path) -> None:
-    """Every key that the first release knew, with a value that is not its default."""
+    """Every key of the first release, with a value other than its default."""
     settings = load(
         tmp_path,
         """
@@ -321,7 +321,7 @@ def test_a_settings_file_of_the_first_release_loads_unchanged(tmp_path: Path) ->
 
 
 def test_the_page_of_settings_is_what_the_declarations_say() -> None:
-    """`python -m tests.ops.config.reference` writes it."""
+    """Rewrite the page with `python -m tests.ops.config.reference`."""
     assert reference.FILE.read_text(encoding="utf-8") == reference.page()
 
 

@@ -1,4 +1,4 @@
-"""The simulated plant: same seed, same pixels; faults are where the truth says."""
+"""The simulated plant: the same seed gives the same pixels, and faults are where they should be."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def test_a_png_holds_the_counts_exactly(plant: Plant, camera: str) -> None:
 
 
 def test_a_frame_takes_milliseconds(plant: Plant) -> None:
-    # Best of several runs: the claim is about the code, not about what else the machine does.
+    # best of several runs, so that other load on the machine does not count
     best = np.inf
     for _ in range(5):
         start = time.process_time()

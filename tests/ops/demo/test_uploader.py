@@ -1,4 +1,4 @@
-"""Uploads in every manner end complete, and none shows half a file under a finished name."""
+"""Uploads in every manner end complete, and never show part of a file under its final name."""
 
 from __future__ import annotations
 

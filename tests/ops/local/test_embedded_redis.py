@@ -1,4 +1,4 @@
-"""The embedded Redis: real server, real kills."""
+"""The embedded Redis: a real server, really killed."""
 
 import os
 import shutil

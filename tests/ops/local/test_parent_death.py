@@ -1,4 +1,4 @@
-"""A real parent with a real child: the parent is killed, the child must go too."""
+"""When a parent process is killed, its child must die too."""
 
 import contextlib
 import os
@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-#: Starts a child that holds our stdout open, names it, and waits.
+#: Starts a child that keeps our stdout open, prints its process id, and waits.
 PARENT = """
 import subprocess, sys
 from ops.local.parent_death import bound_to_this_process

@@ -1,4 +1,4 @@
-"""The supervisor with trivial children: a real process tree, real signals."""
+"""The supervisor with trivial children, in a real process tree with real signals."""
 
 import os
 import signal
@@ -65,7 +65,7 @@ def alive(pid: int) -> bool:
 
 
 class Tree:
-    """A running supervisor and what its children have written."""
+    """A running supervisor, and the output of its children."""
 
     def __init__(self, folder: Path, body: str) -> None:
         self.folder = folder

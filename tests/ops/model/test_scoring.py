@@ -33,7 +33,7 @@ COMPUTED = {item.name for item in fields(ResultRow) if not item.init}
 
 @pytest.fixture
 def scored(bundle: Bundle, tmp_path: Path) -> Path:
-    """What `score` writes about three images and a broken one, some with names like formulas."""
+    """Output of `score` for three images and a broken one; some names look like formulas."""
     images = tmp_path / "images"
     images.mkdir()
     for number, name in enumerate(("=1+1.png", "b,c.png", "hot.png")):
@@ -48,7 +48,7 @@ def scored(bundle: Bundle, tmp_path: Path) -> Path:
 
 
 def test_score_the_command_and_the_api_write_the_same_bytes(scored: Path, engine: Engine) -> None:
-    # to see it fail: spell whole floats differently in one of them, or leave out the guard
+    # to see it fail: format whole floats differently in one of them, or remove the formula guard
     written = (scored / "results.csv").read_bytes()
     rows = rows_of(written)
     assert len(rows) == 3
@@ -63,7 +63,7 @@ def test_score_the_command_and_the_api_write_the_same_bytes(scored: Path, engine
 
 
 def download(engine: Engine) -> bytes:
-    """What the API's export sends."""
+    """The API's CSV export."""
 
     async def sent() -> bytes:
         parts: list[Any] = [part async for part in csv_file(engine, ResultQuery()).body_iterator]
@@ -82,7 +82,7 @@ def test_no_text_that_score_writes_is_a_formula(scored: Path) -> None:
 
 
 def rows_of(data: bytes) -> list[ResultRow]:
-    """The rows that the lines of results.csv were made of."""
+    """Result rows read back from the lines of results.csv."""
     lines = csv.DictReader(io.StringIO(data.decode(), newline=""))
     read = [field for field in fields_in("csv") if field.name not in COMPUTED]
     return [
@@ -107,7 +107,7 @@ def value_of(field: Field, cell: str) -> Any:
 
 
 def without_ids(data: bytes, rows: Iterable[ResultRow]) -> bytes:
-    """The same lines with the cells empty that hold the database's numbers."""
+    """The same lines without the ids that the database assigned."""
     for row in rows:
         numbered, frame = f",{row.id},".encode(), f'"{row.frame_id}"'.encode()
         data = data.replace(numbered + frame, b",," + frame)

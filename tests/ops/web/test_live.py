@@ -72,7 +72,7 @@ def test_fifty_listeners_send_no_more_queries_than_one(site: WebSite) -> None:
 
 
 class Server:
-    """`thermalwatch serve` in a process of its own."""
+    """`thermalwatch serve` in a separate process."""
 
     def __init__(self, data: Path, *words: str) -> None:
         self.log = data / "serve.log"

@@ -88,7 +88,7 @@ def test_values_that_are_not_stored_are_read_from_the_unchanged_file(
     assert refused.status_code == 404
     assert "overwritten" in refused.json()["detail"]
     path.unlink()
-    assert "not there" in site.client().get("/api/v1/results/1/values").json()["detail"]
+    assert "does not exist" in site.client().get("/api/v1/results/1/values").json()["detail"]
     assert site.client().get("/api/v1/results/1/anomaly-map").status_code == 404
 
 
