@@ -16,7 +16,7 @@ normal scores, where it was calibrated. For a stream of one camera under one mod
    stand still (``held``): the weaker half of a lasting fault would raise the body step by step.
 
 A camera without a baseline starts in ``learning``: its first ``learn_frames`` scores all enter the
-window and set its level.
+window and set its baseline.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ class WindowConfig:
 
 @dataclass(frozen=True)
 class Baseline:
-    """What a model's held-out normal scores say before a stream has scores of its own."""
+    """Where a stream starts before it has scores of its own: the held-out normal scores."""
 
     scores: tuple[float, ...]  #: fill the window at the start, oldest first
     tail: float  #: ratio of the percentile to the body percentile
@@ -165,7 +165,7 @@ class RollingThreshold:
                 self._enter(score)
 
     def start_learning(self) -> None:
-        """Forget the level: the next `learn_frames` scores set it anew."""
+        """Forget the window: the next `learn_frames` scores set a new baseline."""
         self.window.clear()
         self.recent.clear()
         self._ordered.clear()

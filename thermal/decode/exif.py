@@ -1,4 +1,4 @@
-"""What a picture says about itself in EXIF or TIFF tags (EXIF 2.32, JEITA CP-3451)."""
+"""Metadata of a picture: its EXIF or TIFF tags (EXIF 2.32, JEITA CP-3451)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from thermal.errors import DecodeError
 _MODEL, _DATE_TIME, _EXIF_POINTER = 272, 306, 34665
 _ORIGINAL, _ORIGINAL_OFFSET, _ORIGINAL_FRACTION = 36867, 36881, 37521
 
-#: A camera whose clock was never set says 1970, 1980 or 2000; none of today's is older than this.
+#: A camera whose clock was never set reports 1970, 1980 or 2000, all before this.
 _FIRST_PLAUSIBLE = datetime(2005, 1, 1)
 _LAST_PLAUSIBLE = datetime(2100, 1, 1)
 

@@ -1,9 +1,9 @@
 """JPEG: the marker segments walked once, for size, completeness and what vendors hide there.
 
-libjpeg fills up a picture that was cut off and says nothing; so the file must run from its first
-marker to its end-of-image marker. Bytes after that marker (padding, previews, appended vendor
-data) are nobody's business. Damage inside the coded pixels shows in the picture alone; libjpeg
-names it on stderr. Structure: ITU-T T.81, annex B.
+libjpeg silently fills in what is missing from a truncated picture, so the file must run from its
+first marker to its end-of-image marker. Bytes after that marker (padding, previews, appended vendor
+data) are ignored. Damage inside the coded pixels shows only in the picture; libjpeg reports it on
+stderr. Structure: ITU-T T.81, annex B.
 """
 
 from __future__ import annotations

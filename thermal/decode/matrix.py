@@ -30,8 +30,8 @@ _MAX_LINES = 1 << 20
 def read_matrix(data: bytes, max_pixels: int) -> NDArray[np.float64]:
     """(H, W) values of a CSV matrix; cells `nan` and `inf` are kept as such.
 
-    Raises UnsupportedImage if it is no text, ImageTooLarge, and CorruptImage if rows differ in
-    length, a cell is no number, or the end shows that the file was cut off.
+    Raises UnsupportedImage if the file is not text, ImageTooLarge, and CorruptImage if rows differ
+    in length, a cell is not a number, or the file is truncated.
     """
     if b"\0" in data:
         raise UnsupportedImage("a matrix must be text in ASCII, UTF-8 or Latin-1")
@@ -94,7 +94,7 @@ def _parse(rows: list[bytes], separator: bytes, columns: range) -> NDArray[np.fl
 
 
 def _is_heading(cells: list[bytes]) -> bool:
-    """Column names, or column numbers behind a first cell that is no number."""
+    """Column names, or column numbers after a first cell that is not a number."""
     return 2 * _numbers_in(cells) < len(cells) or _counts_columns(cells)
 
 

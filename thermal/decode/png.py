@@ -20,8 +20,8 @@ _MAX_CHUNKS = 1 << 16
 #: No byte of a deflate stream becomes more than this many.
 _DEFLATE_EXPANSION = 1032
 
-#: Packed bytes from which a PNG is unpacked once to see how much comes out: libpng unpacks all that
-#: is there, whatever the header says, and these could become 256 MB, a second of its time.
+#: A PNG with more packed bytes is unpacked once to measure the result: libpng unpacks everything,
+#: whatever the header says, and this many bytes could become 256 MB, which takes it a second.
 _MUCH_PACKED_BYTES = 1 << 18
 
 #: Unpacked bytes that are kept for the decoder; more are unpacked twice.
@@ -81,7 +81,7 @@ def checked_png(data: bytes, max_pixels: int) -> bytes:
     packed_bytes = sum(map(len, packed))
     if packed_bytes * _DEFLATE_EXPANSION < pixel_bytes:
         raise CorruptImage("cut off: the PNG holds too few bytes for the size that it claims")
-    # A row has a byte of its own and up to one of padding; interlacing makes two rows of one.
+    # Each row adds a filter byte and up to one of padding; interlacing doubles the rows at most.
     most_bytes = 2 * pixel_bytes + 4 * int.from_bytes(data[20:24], "big") + 4096
     if packed_bytes > _MUCH_PACKED_BYTES:
         pixels = _unpack(packed, most_bytes)

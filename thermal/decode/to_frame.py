@@ -15,7 +15,7 @@ from thermal.frame import Frame
 
 _ZERO_C_IN_K = 273.15
 _ABSOLUTE_ZERO_C = np.float32(-_ZERO_C_IN_K)
-#: °C that no thermal camera measures; above it a number is no temperature.
+#: Hotter than any thermal camera measures; a larger number is not a temperature in °C.
 _HOTTEST_C = np.float32(10_000.0)
 
 _NO_FACTS = About()

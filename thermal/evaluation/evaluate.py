@@ -33,7 +33,7 @@ class EvaluationProgress:
 
 @dataclass(frozen=True, eq=False)
 class TestScores:
-    """What a detector says about every image of a test set."""
+    """A detector's scores for every image of a test set."""
 
     __test__ = False  # pytest must not collect it
 
@@ -149,7 +149,7 @@ class _Truth:
         self.anomalous: list[NDArray[np.bool_]] = []
 
     def take(self, path: Path, anomaly_map: NDArray[np.float32]) -> None:
-        """Keep the map's size of deviation, hot or cold, at the size of the mask."""
+        """Keep the map's absolute values, hot or cold, at the size of the mask."""
         strength = np.abs(anomaly_map)
         if path in self._masks:
             data = np.frombuffer(self._masks[path].read_bytes(), np.uint8)

@@ -88,7 +88,7 @@ def ticks(low: float, high: float, most: int) -> tuple[list[float], int]:
     """
     power = 10.0 ** math.floor(math.log10((high - low) / most))
     for step in (power, 2 * power, 5 * power, 10 * power, 20 * power):
-        # a hair's breadth more at both ends, for the rounding of the division
+        # a tolerance at both ends for rounding errors of the division
         first, last = math.ceil(low / step - 1e-6), math.floor(high / step + 1e-6)
         if last - first < most:
             break

@@ -57,7 +57,7 @@ class Caption:
     threshold: float  #: σ
     p_value: float
     anomaly: bool
-    learning: bool  #: the camera's level is not known yet
+    learning: bool  #: the camera has no baseline yet
     reasons: tuple[str, ...]  #: the rules that fired
     model_id: str
 

@@ -88,7 +88,7 @@ def draw(
     original, reconstruction, heatmap, overlay = (draw_panel(view, size, caption) for view in views)
     maximum = _number(report.statistics.max, frame.unit)
     if frame.unit == "counts":
-        maximum += " counts"  # there is no scale beside it that says so
+        maximum += " counts"  # the sheet has no scale that shows the unit
     small = _display_size(frame.shape, _MOST_SIDE_IN_SHEET)
     sheet = draw_sheet(views, small, caption, maximum)
     return Pictures(original, reconstruction, heatmap, overlay, sheet)
@@ -129,7 +129,7 @@ def _reconstruction(frame: Frame, scored: Scored, display: DisplayRange) -> View
 def _heatmap(frame: Frame, scored: Scored) -> View:
     """Draw the signed map on a fixed scale.
 
-    The score combines this map with other signals, so the score's threshold is no place on it.
+    The score combines this map with other signals, so its threshold cannot be marked on the scale.
     """
     anomaly_map = scored.anomaly_map
     peak = float(anomaly_map.flat[np.abs(anomaly_map).argmax()])

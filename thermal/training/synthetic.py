@@ -1,7 +1,7 @@
 """Synthetic faults painted on normal images, from which the fault classifier learns.
 
 They look and are sized like thermal faults: a hot spot, hot cells, a string, a bypassed third of
-a module, a whole component at another level, a shade or gradient, an irregular patch (soiling,
+a module, a whole component hotter or colder, a shade or gradient, an irregular patch (soiling,
 growth). Each is added to the image, so its texture and noise stay, and is hot more often than
 cold. Amplitudes are in the noise that the autoencoder leaves on normal images, so that the same
 faults suit a 24×40 px crop and a 160×128 px scene.
@@ -196,6 +196,6 @@ FAULTS: dict[str, Callable[[_Canvas], Tensor]] = {
     "shade": _shade,
     "patch": _patches,
 }
-#: Local faults, which their surroundings show to be faults. A change of level or a soft shade over
-#: the whole image may also be normal at another hour.
+#: Local faults, which stand out from their surroundings. A uniform offset or a soft shade over the
+#: whole image may also be normal at another time of day.
 LOCAL_FAULTS = ("spot", "cell", "string", "third", "patch")
