@@ -161,7 +161,7 @@ def test_a_worker_whose_device_is_lost_ends_and_the_next_one_goes_on(make_site: 
         "lost", fault="before thermal.detection.detector.Detector.score 1+ device_error"
     )
     assert site.wait_for_death("lost") == 1
-    assert site.log("lost").splitlines()[-1].startswith("Error: the device 'cpu' fails")
+    assert site.log("lost").splitlines()[-1].startswith("Error: the device 'cpu' still fails")
     site.start_worker("next")
     wait_until(lambda: site.scored() > 0, START_S, "the first row")
     site.wait_until_settled()
