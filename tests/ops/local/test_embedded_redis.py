@@ -110,7 +110,7 @@ def test_socket_directory_that_is_a_link_is_refused(tmp_path: Path) -> None:
     elsewhere.mkdir()
     (tmp_path / "state").mkdir()
     (tmp_path / "state" / "run").symlink_to(elsewhere)
-    with pytest.raises(StateError, match="run: belongs to somebody else"):
+    with pytest.raises(StateError, match="run: belongs to another user"):
         embedded_redis.prepare(tmp_path / "state")
 
 
