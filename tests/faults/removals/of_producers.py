@@ -61,8 +61,8 @@ REMOVALS = (
         (_SCANS_REGISTER_NOTHING_OLD, _SCANS_OBSERVE_NOTHING_YOUNG),
     ),
     Removal(
-        "known-frames-are-no-conflict",
-        (_TWO,),
+        "missing-frames-are-no-conflict",
+        (_EMPTY,),
         (
             Edit(
                 "storage/frames/ledger.py",
