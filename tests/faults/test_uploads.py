@@ -25,9 +25,9 @@ from tests.faults.site import RECOVERY_S, START_S, Site
 from tests.scene import picture
 from tests.waiting import wait_until
 
-#: Bytes per write, and the pause after each in seconds; 20 KB take about 2 s …
+#: Bytes per write, and the pause after each in seconds; 20 KB take about 2 s.
 STEP_BYTES, STEP_S = 1024, 0.05
-#: … plus this pause when the connection hangs halfway: longer than the grace period.
+#: Seconds for which the connection hangs halfway: longer than the grace period.
 HANGS_S = 3.0
 GRACE_S = 2.0
 
