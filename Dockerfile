@@ -8,15 +8,15 @@ RUN python -m venv /opt/thermalwatch
 ENV PATH=/opt/thermalwatch/bin:$PATH PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 WORKDIR /src
 # Before the sources, so that changed code does not download torch again.
-COPY constraints.txt ./
-RUN pip install -c constraints.txt $TORCH
+COPY requirements.txt ./
+RUN pip install --require-hashes -r requirements.txt && pip install $TORCH
 COPY pyproject.toml README.md LICENSE ./
 COPY thermal thermal
 COPY storage storage
 COPY producer producer
 COPY worker worker
 COPY ops ops
-RUN pip install -c constraints.txt .
+RUN pip install --no-deps --no-build-isolation .
 
 FROM python:3.11-slim
 RUN useradd --uid 10001 --user-group --no-create-home --home-dir /data thermalwatch \

@@ -4,17 +4,17 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 
-# The torch build is set here, not in constraints.txt, so that a GPU machine can choose another in one
+# The torch build is set here, not in requirements.txt, so that a GPU machine can choose another in one
 # step (`make install TORCH=torch`). The choice is stored in the environment.
 TORCH ?= $(or $(shell cat $(VENV)/.torch 2>/dev/null),torch==2.13.0)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install demo test browser soak lint js sbom clean FORCE
+.PHONY: help install demo test services coverage soak lint js lock sbom clean FORCE
 
 help: ## List the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; \
-	do printf '  make %-8s %s\n' "$$name" "$$text"; done
+	do printf '  make %-9s%s\n' "$$name" "$$text"; done
 
 install: $(VENV)/.installed ## Create .venv with the command and the tools; TORCH=… chooses the torch build
 	@echo "installed: $(BIN)/thermalwatch"
@@ -24,21 +24,27 @@ demo: install ## Run the product on a simulated plant; needs nothing else
 
 # Many tests wait for processes to die and restart, so more of them run at once than there are cores.
 # Tests of one group share services that start slowly, so they run in one process.
-# Coverage counts what runs in the tests' own processes; there is no minimum. Python 3.12 brought
-# sys.monitoring, with which it costs next to nothing.
-test: lint js browser ## All checks, then all tests, the faults included; coverage in build/coverage
-	COVERAGE_CORE=$$($(BIN)/python -c 'import sys; print("sysmon" if hasattr(sys, "monitoring") else "ctrace")') \
-	$(BIN)/pytest -n 4 --dist loadgroup --cov --cov-report=html
+PYTEST := $(BIN)/pytest -n 4 --dist loadgroup
+test: lint js services ## All checks, then all tests, the faults included
+	$(PYTEST)
+
+# Counts what runs in the tests' own processes; there is no minimum. Apart from `make test`, because
+# before Python 3.12 and its sys.monitoring counting takes a third of the tests' time.
+coverage: install services ## All tests; what they cover, by package, and by line in build/coverage
+	$(PYTEST) --cov --cov-report=html
 	@echo 'statements covered, by package:'; for package in thermal storage producer worker ops; do \
 	printf '  %-9s %3s %%\n' $$package "$$($(BIN)/coverage report --format=total --include="$$package/*")"; done
 
-browser: ## Install Chromium for the tests of the pages, if possible
-	@for name in chromium chromium-browser google-chrome; do \
-	if command -v $$name >/dev/null; then exit 0; fi; done; \
+services: ## Install Chromium, PgBouncer and nginx for the tests that need them, if possible
+	@PATH="$$PATH:/usr/sbin"; missing=; \
+	command -v chromium chromium-browser google-chrome >/dev/null || missing='chromium fonts-dejavu-core'; \
+	command -v pgbouncer >/dev/null || missing="$$missing pgbouncer"; \
+	command -v nginx >/dev/null || missing="$$missing nginx"; \
+	if [ -z "$$missing" ]; then exit 0; fi; \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq \
-	&& DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium fonts-dejavu-core >/dev/null; \
-	then echo 'installed: chromium'; \
-	else echo 'Chromium is missing and cannot be installed here: the tests of the pages will be skipped'; fi
+	&& DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $$missing >/dev/null; \
+	then echo "installed: $$missing"; \
+	else echo "$$missing cannot be installed here: the tests that need them will be skipped"; fi
 
 SOAK_MINUTES ?= 15
 soak: install ## Run the whole system under faults for SOAK_MINUTES, then check that nothing was lost
@@ -59,6 +65,11 @@ js: ## Lint, types and unit tests of the pages' JavaScript, if node is installed
 	else npx eslint . && npx tsc --project . && node --test tests/js/*.test.mjs; exit; fi; \
 	echo "JavaScript not checked: $$reason"
 
+# uv names the versions that the files have, so without --upgrade only what pyproject.toml changed moves.
+lock: ## Write requirements.txt and requirements-dev.txt with uv; LOCK_OPTIONS=--upgrade takes new versions
+	uv pip compile --quiet --python-version 3.11 $(LOCK_OPTIONS) pyproject.toml -o requirements.txt
+	uv pip compile --quiet --python-version 3.11 $(LOCK_OPTIONS) --extra dev -c requirements.txt pyproject.toml -o requirements-dev.txt
+
 sbom: install ## Software bill of materials (CycloneDX) of .venv, in build/sbom.json
 	@mkdir -p build
 	$(BIN)/cyclonedx-py environment --output-format JSON --output-file build/sbom.json $(BIN)/python
@@ -67,8 +78,10 @@ clean: ## Remove the environment, caches and the demo's data
 	rm -rf $(VENV) build demo node_modules *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-$(VENV)/.installed: pyproject.toml constraints.txt $(VENV)/.torch
-	$(BIN)/pip install -c constraints.txt -e '.[dev]'
+# setuptools is among the requirements, so the build needs nothing else.
+$(VENV)/.installed: pyproject.toml requirements-dev.txt $(VENV)/.torch
+	$(BIN)/pip install --require-hashes -r requirements-dev.txt
+	$(BIN)/pip install --no-deps --no-build-isolation -e .
 	@touch $@
 
 # Always runs, but does something only if the environment is missing or TORCH names another build.
@@ -76,5 +89,6 @@ $(VENV)/.torch: FORCE
 	@if [ "$$(cat $@ 2>/dev/null)" = '$(TORCH)' ]; then exit 0; fi; set -ex; \
 	'$(PYTHON)' -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11")'; \
 	'$(PYTHON)' -m venv $(VENV); \
-	$(BIN)/pip install -c constraints.txt $(TORCH); \
+	$(BIN)/pip install --require-hashes -r requirements.txt; \
+	$(BIN)/pip install $(TORCH); \
 	echo '$(TORCH)' > $@

@@ -6,6 +6,8 @@
     ├── SettingsError       a setting is wrong, unknown or missing; the message names its source
     ├── StateError          the state directory is in use, not writable, or another user's
     ├── EmbeddedRedisError  the embedded Redis does not start, answer or end
+    ├── WeakPassword        a password that is too short, too long or easy to guess
+    ├── OidcError           a login with the OpenID provider failed
     ├── ServerError         the server cannot listen on its address
     ├── ChildError          a child process did not become ready in time
     └── DemoError           the demo cannot run, or did not finish
@@ -26,6 +28,14 @@ class StateError(OpsError):
 
 class EmbeddedRedisError(OpsError):
     """The embedded Redis does not start, answer or end."""
+
+
+class WeakPassword(OpsError):
+    """A password that is too short, too long or easy to guess. The message never contains it."""
+
+
+class OidcError(OpsError):
+    """A login with the OpenID provider failed. The message holds nothing secret."""
 
 
 class ServerError(OpsError):

@@ -14,11 +14,14 @@ from datetime import UTC, datetime
 from typing import Final, Literal
 
 from ops.terminal import printable
+from storage.redaction import redact_urls
 
 LogFormat = Literal["text", "json"]
 
 #: Libraries that log every step at level INFO.
 QUIET = ("alembic", "rq", "watchdog", "PIL", "uvicorn", "asyncio", "python_multipart")
+#: Libraries that warn about errors which they raise as well.
+TWICE = ("psycopg",)
 
 
 class OneLine(logging.Filter):
@@ -35,6 +38,9 @@ class OneLine(logging.Filter):
 
 class PrintableFormatter(logging.Formatter):
     """Escapes line breaks in messages, so that only tracebacks take more than one line."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return redact_urls(super().format(record))
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
         return printable(super().formatMessage(record))
@@ -54,7 +60,7 @@ class JsonFormatter(logging.Formatter):
         event |= {key: value for key, value in vars(record).items() if key not in _RECORD_FIELDS}
         if record.exc_info:
             event["exception"] = self.formatException(record.exc_info)
-        return json.dumps(event, default=str)
+        return redact_urls(json.dumps(event, default=str))
 
 
 #: Attributes of every log record. All others were passed as `extra`.
@@ -78,3 +84,5 @@ def configure_logging(*, debug: bool, log_format: LogFormat = "text") -> None:
     logging.basicConfig(level=logging.INFO, handlers=[handler])
     for name in QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)
+    for name in TWICE:
+        logging.getLogger(name).setLevel(logging.ERROR)

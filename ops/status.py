@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from ops.config.settings import Settings
     from producer.heartbeat import Heartbeat
     from storage.frames.counts import LedgerCounts
+    from storage.results.wall import CameraView
 
 #: Seconds after which a Redis command fails.
 ANSWER_S = 3.0
@@ -28,7 +29,9 @@ class CameraStatus:
     name: str
     counts: LedgerCounts
     last_frame_at: float  #: Unix s
-    anomalies_24h: int  #: captured in the last 24 h
+    anomalies_24h: int  #: that arrived in the last 24 h
+    clock_offset_s: float | None  #: its clock minus arrival; None if unknown
+    failing: str | None  #: which latest uploads could not be scored, and why
 
 
 @dataclass(frozen=True)
@@ -88,20 +91,46 @@ def read_status(settings: Settings, *, now: float) -> Status:
 
 
 def _read_cameras(engine: Engine, now: float) -> tuple[CameraStatus, ...]:
-    from storage.frames.counts import ledger_counts, list_cameras
+    from ops.camera_clock import clock_offset_s
+    from ops.failing_uploads import failing_text, failing_uploads
+    from storage.frames.counts import ledger_counts
     from storage.results.counts import count_days
+    from storage.results.wall import RECENT, view_cameras
+
+    def failing(view: CameraView) -> str | None:
+        failed = failing_uploads(view)
+        return None if failed is None else failing_text(failed)
 
     return tuple(
         CameraStatus(
-            name=camera.name,
-            counts=ledger_counts(engine, camera.name),
-            last_frame_at=camera.last_frame_at,
+            name=view.name,
+            counts=ledger_counts(engine, view.name),
+            last_frame_at=view.last_frame_at,
             anomalies_24h=sum(
-                day.anomalies
-                for day in count_days(engine, camera=camera.name, since=now - _DAY_S, until=now)
+                day.anomalies for day in count_days(engine, camera=view.name, since=now - _DAY_S)
             ),
+            clock_offset_s=clock_offset_s(view.recent),
+            failing=failing(view),
         )
-        for camera in list_cameras(engine)
+        for view in view_cameras(engine, recent=RECENT)
+    )
+
+
+def _worker_state(redis: Redis, key: str) -> WorkerState | None:
+    """None if the worker is gone, or if its key does not hold what RQ writes."""
+    from redis.exceptions import ResponseError
+    from rq.worker import Worker
+
+    try:
+        worker = Worker.find_by_key(key, connection=redis)
+    except (ValueError, ResponseError):
+        return None
+    if worker is None:
+        return None
+    return WorkerState(
+        name=worker.name,
+        state=str(worker.get_state()),
+        last_sign_at=worker.last_heartbeat.timestamp() if worker.last_heartbeat else None,
     )
 
 
@@ -111,19 +140,12 @@ def read_queue(redis: Redis) -> QueueState:
     Raises:
         redis.RedisError: Redis is unreachable.
     """
-    from rq.worker import Worker
-
     from producer.heartbeat import living_producers
     from storage.queue import FrameQueue
 
     queue = FrameQueue(redis)
     workers = [
-        WorkerState(
-            name=worker.name,
-            state=str(worker.get_state()),
-            last_sign_at=worker.last_heartbeat.timestamp() if worker.last_heartbeat else None,
-        )
-        for worker in Worker.all(queue=queue.rq)
+        state for key in queue.worker_keys() if (state := _worker_state(redis, key)) is not None
     ]
     return QueueState(
         waiting_jobs=queue.depth(),

@@ -37,7 +37,7 @@ from producer.observe import RootObserver
 from producer.outage import Outage
 from producer.reconcile import Reconciler
 from producer.threads import Loop, Threads
-from storage.db.database import check_writes
+from storage.db.probes import check_writes
 from storage.errors import DatabaseUnavailable
 from storage.queue import FrameQueue, address
 
@@ -100,7 +100,7 @@ class Producer:
         logger.info("the producer has stopped")
 
     def _roots(self) -> list[WatchRoot]:
-        return [WatchRoot.at(root, self._config.cameras) for root in self._config.roots]
+        return [each for root in self._config.roots for each in self._config.watched(root)]
 
     def _observer(self, root: WatchRoot, inotify: InotifyFD | None) -> RootObserver:
         reconciler = Reconciler(

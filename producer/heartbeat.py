@@ -5,10 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from itertools import islice
+from typing import Final
 
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 from redis import Redis
+from redis.exceptions import ResponseError
 
-from producer.observe import RootStatus
+from producer.observe import Instant, RootStatus
+from storage.redis_values import discard, is_malformed
 
 #: A producer's key is this prefix and its name.
 KEY_PREFIX = "thermalwatch:producer:"
@@ -16,15 +21,21 @@ KEY_PREFIX = "thermalwatch:producer:"
 INTERVAL_S = 2.0
 #: Seconds without a heartbeat after which a producer counts as gone.
 LIFETIME_S = 15
+#: Most heartbeats that are read, and most bytes of one.
+MAX_PRODUCERS: Final = 1000
+MAX_BYTES: Final = 1024 * 1024
 
 
 @dataclass(frozen=True)
 class Heartbeat:
     """The latest state that a producer published."""
 
+    # a later release may send more
+    __pydantic_config__ = ConfigDict(extra="ignore", allow_inf_nan=False)
+
     name: str  #: host and process id
-    at: float  #: Unix s
-    started_at: float  #: Unix s
+    at: Instant
+    started_at: Instant
     roots: tuple[RootStatus, ...]
 
 
@@ -47,21 +58,32 @@ def retire(redis: Redis, name: str) -> None:
 
 
 def living_producers(redis: Redis) -> Sequence[Heartbeat]:
-    """The heartbeats of the last `LIFETIME_S`, by producer name.
+    """The heartbeats of the last `LIFETIME_S`, by producer name; what is none is deleted.
 
     Raises:
         redis.RedisError: Redis cannot be reached.
     """
-    keys = sorted(redis.scan_iter(match=KEY_PREFIX + "*", count=1000))
-    texts = [text for text in redis.mget(keys) if text is not None] if keys else []
-    return [heartbeat for text in texts if (heartbeat := _read(text)) is not None]
+    keys = sorted(islice(redis.scan_iter(match=KEY_PREFIX + "*", count=1000), MAX_PRODUCERS))
+    with redis.pipeline(transaction=False) as pipeline:
+        for key in keys:
+            pipeline.getrange(key, 0, MAX_BYTES)
+        found = pipeline.execute(raise_on_error=False)
+    heartbeats = []
+    for key, text in zip(keys, found, strict=True):
+        if isinstance(text, ResponseError) and not is_malformed(text):
+            raise text
+        try:
+            if text:  # else it has expired
+                heartbeats.append(_HEARTBEAT.validate_json(text))
+        except ValidationError as error:
+            said = error.errors()[0]
+            where = ".".join(map(str, said["loc"]))
+            discard(redis, "heartbeat", _printable(key), f"has {where}: {said['msg']}", key=key)
+    return heartbeats
 
 
-def _read(text: bytes | str) -> Heartbeat | None:
-    """The heartbeat; None if another release wrote it in a format unknown here."""
-    try:
-        values = json.loads(text)
-        roots = tuple(RootStatus(**root) for root in values.pop("roots"))
-        return Heartbeat(**values, roots=roots)
-    except (ValueError, TypeError, KeyError, AttributeError):
-        return None
+def _printable(key: bytes) -> str:
+    return repr(key[:80].decode(errors="replace"))
+
+
+_HEARTBEAT: Final = TypeAdapter(Heartbeat)

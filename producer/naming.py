@@ -1,9 +1,10 @@
 """Which files are frames, and which camera they come from.
 
-A frame is a regular file with an image suffix. Names that begin with a dot, names that uploaders
-give to unfinished files, and everything in directories with such names are ignored. Symbolic links
-below the root are never followed, so none can leave the root or form a loop. The root itself may
-be a link; the operator chose it.
+A frame is a regular file with an image suffix. What other programs leave beside the images
+(`producer.ignored`) and what a camera's settings exclude is ignored. Symbolic links below the root
+are not followed, so none can leave the root or form a loop. The root itself may be a link, and so
+may the directory of a camera in the settings, which then is a root of its own: the operator chose
+them.
 
 Paths are `str` as `os` gives them (any bytes, surrogateescape); the ledger holds their text form.
 """
@@ -13,27 +14,18 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 
+from producer.ignored import Ignored, file_ignored
+from producer.layout import Choice, Layout, composed, folded
 from storage.files.paths import path_to_text, text_to_path
-from storage.frames.ledger import NewFrame, ledger_mtime_ns
-from thermal.decode import IMAGE_SUFFIXES
+from storage.frames.identity import NewFrame
 
-#: Suffixes that uploaders give to unfinished files.
-UNFINISHED_SUFFIXES = (".tmp", ".part", ".filepart", ".uploading")
-
-_FRAME_SUFFIXES = tuple(sorted(IMAGE_SUFFIXES))
-
-
-def is_ignored(name: str) -> bool:
-    """Whether a file or directory of this name is ignored, with everything beneath it."""
-    return name.startswith(".") or name.lower().endswith(UNFINISHED_SUFFIXES)
-
-
-def is_frame_name(name: str) -> bool:
-    """Whether a regular file of this name is a frame."""
-    return name.lower().endswith(_FRAME_SUFFIXES) and not is_ignored(name)
+#: Name that stands for all cameras without an entry of their own.
+ANY_CAMERA = "*"
 
 
 @dataclass(frozen=True)
@@ -42,11 +34,21 @@ class WatchRoot:
 
     path: str  #: absolute
     text: str  #: `path` in text form
-    #: (directory relative to the root, camera), innermost directories first
+    #: (directory relative to the root, camera)
     cameras: tuple[tuple[str, str], ...] = ()
+    layout: Layout = field(default_factory=Layout)
+    #: by camera; every camera in the settings has one
+    choices: Mapping[str, Choice] = field(default_factory=dict)
+    is_linked: bool = False  #: whether it is the linked directory of a camera, in another root
 
     @classmethod
-    def at(cls, path: Path, cameras: Mapping[str, Path]) -> WatchRoot:
+    def at(
+        cls,
+        path: Path,
+        cameras: Mapping[str, Path],
+        layout: Layout = Layout(),  # noqa: B008 – immutable
+        choices: Mapping[str, Choice] = MappingProxyType({}),
+    ) -> WatchRoot:
         """The root at `path`, with the configured cameras whose directories overlap it."""
         absolute = os.path.normpath(path.absolute())
         placed = [
@@ -54,8 +56,24 @@ class WatchRoot:
             for camera, prefix in cameras.items()
             if (directory := _beneath(Path(absolute), prefix)) is not None
         ]
-        placed.sort(key=lambda entry: len(entry[0]), reverse=True)
-        return cls(absolute, path_to_text(absolute), tuple(placed))
+        return cls(absolute, path_to_text(absolute), tuple(placed), layout, choices)
+
+    def linked(self) -> list[WatchRoot]:
+        """The roots of configured cameras whose directories lead through symbolic links."""
+        return [
+            replace(
+                self,
+                path=self.join(directory),
+                text=path_to_text(self.join(directory)),
+                cameras=(("", camera),),
+                is_linked=True,
+            )
+            for directory, camera in self.cameras
+            if directory and os.path.realpath(self.join(directory)) != self._real(directory)
+        ]
+
+    def _real(self, directory: str) -> str:
+        return f"{os.path.realpath(self.path)}/{directory}"
 
     def join(self, relative: str) -> str:
         """The absolute path of `relative`, which is relative to the root ('' is the root)."""
@@ -63,11 +81,33 @@ class WatchRoot:
 
     def camera_of(self, directory: str) -> str:
         """The camera whose frames lie in `directory` (relative to the root; '' is the root)."""
-        for prefix, camera in self.cameras:
-            if not prefix or directory == prefix or directory.startswith(prefix + "/"):
-                return camera
-        first = directory.partition("/")[0]
-        return path_to_text(first or Path(self.path).name or self.path)
+        looked_for = folded(directory)
+        beneath = [entry for entry in self.cameras if _is_beneath(looked_for, folded(entry[0]))]
+        if beneath:
+            # the innermost one; of several, a directory of exactly this name
+            return max(beneath, key=lambda e: (_depth(e[0]), _is_beneath(directory, e[0])))[1]
+        found = self.layout.camera_of(directory)
+        name = path_to_text(found or Path(self.path).name or self.path)
+        return name if name in self.choices else self._names.get(composed(name), name)
+
+    @cached_property
+    def _names(self) -> Mapping[str, str]:
+        """The names of the cameras in the settings, by their normal form."""
+        return {composed(name): name for name in self.choices}
+
+    def ignores(self, path: str, camera: str | None = None) -> Ignored | None:
+        """Why a regular file at `path` is no frame; None if it is one.
+
+        `camera` saves time where the camera of the file's directory is known.
+        """
+        directory, _, name = path.rpartition("/")
+        if found := file_ignored(name):
+            return found
+        if not self.choices:
+            return None
+        camera = camera or self.camera_of(directory)
+        choice = self.choices.get(camera) or self.choices.get(ANY_CAMERA)
+        return None if choice is None or choice.takes(path) else "excluded"
 
     def frame_at(self, path: str) -> NewFrame | None:
         """The frame at `path` as it is now; None if no regular file is there.
@@ -82,16 +122,24 @@ class WatchRoot:
         if not stat.S_ISREG(status.st_mode):
             return None
         camera = self.camera_of(path.rpartition("/")[0])
-        return new_frame(camera, self.text, path_to_text(path), status)
+        return NewFrame.at(camera, self.text, path_to_text(path), status)
+
+    def can_read(self, frame: NewFrame) -> bool:
+        """Whether this process may read the file of `frame`."""
+        return os.access(self.join(text_to_path(frame.path)), os.R_OK)
 
     def seen_again(self, frame: NewFrame) -> NewFrame | None:
         """The frame now at the path of `frame`; None if there is none."""
         return self.frame_at(text_to_path(frame.path))
 
 
-def new_frame(camera: str, root: str, path: str, status: os.stat_result) -> NewFrame:
-    """A frame from its `stat` result; `root` and `path` in text form."""
-    return NewFrame(camera, root, path, ledger_mtime_ns(status), status.st_size)
+def _depth(directory: str) -> int:
+    return directory.count("/") + 1 if directory else 0
+
+
+def _is_beneath(directory: str, prefix: str) -> bool:
+    """Whether `directory` is `prefix` or lies below it; everything lies below ''."""
+    return not prefix or directory == prefix or directory.startswith(prefix + "/")
 
 
 def _beneath(root: Path, prefix: Path) -> str | None:

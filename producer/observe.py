@@ -14,14 +14,17 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from producer.coalesce import Coalescer, CompleteFile
+from pydantic import ConfigDict, Field
+
+from producer.coalesce import Coalescer, NoticedFile
 from producer.config import ProducerConfig
+from producer.ignored import LeftAlone
 from producer.mounts import MOUNTS, network_type
 from producer.naming import WatchRoot
 from producer.outage import Stopping
@@ -49,18 +52,29 @@ REFUSED_RETRY_S = 10.0
 #: Unreadable paths that are logged by name after one scan.
 MAX_REPORTED = 10
 
+#: Unix s before the year 2100, and a number that a database takes: bounds of a heartbeat.
+Instant = Annotated[float, Field(ge=0, lt=4_102_444_800)]
+Count = Annotated[int, Field(ge=0, lt=2**53)]
+
 
 @dataclass(frozen=True)
 class RootStatus:
     """What a producer knows about one watch directory."""
 
+    # a later release may send more
+    __pydantic_config__ = ConfigDict(extra="ignore", allow_inf_nan=False)
+
     root: str  #: in text form
     mode: Literal["inotify", "polling", "absent"]
-    frames: int  #: found by the last complete scan
-    refused: int  #: directories and files that cannot be read
-    settling: int  #: files that may still be written
-    scanned_at: float | None  #: Unix s, end of that scan
+    frames: Count  #: found by the last complete scan
+    refused: Count  #: directories and files that cannot be read
+    settling: Count  #: files that may still be written
+    scanned_at: Instant | None  #: end of that scan
     scan_s: float | None  #: duration of that scan
+    #: files, links and directories that the scan left alone, by reason; older producers send none
+    ignored: Mapping[str, Count] = field(default_factory=dict)
+    #: files that nothing reads, by the ending of their name: the most frequent ones
+    endings: Mapping[str, Count] = field(default_factory=dict)
 
 
 class RootObserver:
@@ -96,6 +110,7 @@ class RootObserver:
         self._frames = 0
         self._scanned_at: float | None = None
         self._scan_s: float | None = None
+        self._left = LeftAlone()
 
     def status(self) -> RootStatus:
         """The current state, for people."""
@@ -108,14 +123,24 @@ class RootObserver:
             settling=self._reconciler.settling,
             scanned_at=self._scanned_at,
             scan_s=self._scan_s,
+            ignored=dict(self._left.reasons),
+            endings=self._left.most_endings(),
         )
 
     # Called by the watch, and by others that need a scan.
 
     def file_complete(self, path: str) -> None:
         """A file is complete: register it."""
-        if not self._coalescer.put(CompleteFile(self._root, path, self.file_refused)):
+        if not self._coalescer.put(self._noticed(path)):
             self.events_lost()
+
+    def file_touched(self, path: str) -> None:
+        """Attributes of a file changed: hold it longer, or observe it until it settles."""
+        if not self._coalescer.put(self._noticed(path), complete=False):
+            self.events_lost()
+
+    def _noticed(self, path: str) -> NoticedFile:
+        return NoticedFile(self._root, path, self.file_refused, self.file_appeared)
 
     def file_refused(self, path: str) -> None:
         """A complete file cannot be read: let scans try again."""
@@ -180,7 +205,8 @@ class RootObserver:
         if self._polling:
             self._forget_watches()
         refused: dict[str, OSError] = {}
-        found, complete = self._scan("", refused, stop)
+        left = LeftAlone()
+        found, complete = self._scan("", refused, stop, left)
         self._report(refused)
         if self._unwatched and not was_unwatched:
             logger.warning(
@@ -188,7 +214,7 @@ class RootObserver:
                 "instead: raise fs.inotify.max_user_watches",
                 self._root.path,
             )
-        self._frames, self._scanned_at = found, self._clock()
+        self._frames, self._scanned_at, self._left = found, self._clock(), left
         self._scan_s = time.monotonic() - started
         self._next_scan = time.monotonic() + self._interval(self._scan_s, complete=complete)
 
@@ -200,7 +226,11 @@ class RootObserver:
         return max(self._config.settle_s, SHORTEST_POLL_S, scan_s)
 
     def _scan(
-        self, start: str, refused: dict[str, OSError], stop: threading.Event
+        self,
+        start: str,
+        refused: dict[str, OSError],
+        stop: threading.Event,
+        left: LeftAlone,
     ) -> tuple[int, bool]:
         """Scan a subtree; return the number of frames and whether all could be handled."""
         age_s = self._config.settle_s + (CLOCK_SKEW_S if self._polling else 0.0)
@@ -211,9 +241,13 @@ class RootObserver:
                 raise Stopping
             self._set_watch(directory)
 
-        for batch in walk(self._root, start, enter=enter, refused=refused.__setitem__):
+        for batch in walk(
+            self._root, start, enter=enter, refused=refused.__setitem__, ignored=left.add
+        ):
             found += len(batch)
-            complete &= self._reconciler.take(batch, stop, settled_age_s=age_s)
+            complete &= self._reconciler.take(
+                batch, stop, settled_age_s=age_s, watched=not self._polling and not self._unwatched
+            )
             if start == "":
                 # new files must not wait for the end of a long scan
                 self._follow_up(refused, stop)
@@ -244,13 +278,15 @@ class RootObserver:
     def _scan_part(
         self, directory: str, refused: dict[str, OSError], stop: threading.Event
     ) -> None:
-        _found, complete = self._scan(directory, refused, stop)
+        _found, complete = self._scan(directory, refused, stop, LeftAlone())
         if not complete:
             self._scan_requested.set()
 
     def _directory(self, path: str) -> str:
         """The directory to scan in order to read `path`: itself, or its parent."""
-        return path if Path(self._root.join(path)).is_dir() else path.rpartition("/")[0]
+        # unlike Path.is_dir, it does not raise for a path that is too long
+        is_directory = os.path.isdir(self._root.join(path))  # noqa: PTH112
+        return path if is_directory else path.rpartition("/")[0]
 
     def _set_watch(self, directory: str) -> None:
         if self._watch is None or self._polling:

@@ -14,7 +14,10 @@ from producer.naming import WatchRoot
 from producer.outage import Outage
 from producer.scan import BATCH
 from producer.settle import Settling
-from storage.frames.ledger import NewFrame, known
+from producer.writers import surely_not_written
+from storage.files.paths import text_to_path
+from storage.frames.identity import NewFrame
+from storage.frames.registration import known
 
 
 class Reconciler:
@@ -43,25 +46,49 @@ class Reconciler:
         return len(self._settling)
 
     def take(
-        self, frames: Sequence[NewFrame], stop: threading.Event, *, settled_age_s: float
+        self,
+        frames: Sequence[NewFrame],
+        stop: threading.Event,
+        *,
+        settled_age_s: float,
+        watched: bool,
     ) -> bool:
-        """Register unknown frames that are at least `settled_age_s` old; observe younger ones.
+        """Register unknown frames unchanged for `settled_age_s`; observe younger ones.
 
-        Returns False if there were too many young ones to observe, so that a later scan has to
-        find the rest. Waits while the database is down.
+        If events report later writes (`watched`), young ones that nobody writes are registered too:
+        in a new directory the first file may be overwritten before it has settled. Returns False if
+        there were too many young ones to observe, so that a later scan has to find the rest. Waits
+        while the database is down.
 
         Raises:
             Stopping: `stop` was set while waiting.
         """
-        by_id = {frame.frame_id: frame for frame in frames}
-        there = self._database.outlast(lambda: known(self._engine, list(by_id)), stop)
-        unknown = [frame for frame_id, frame in by_id.items() if frame_id not in there]
+        there = self._database.outlast(lambda: known(self._engine, frames, now=self._clock()), stop)
+        unknown = [
+            frame
+            for hint, frame in {frame.hint: frame for frame in frames}.items()
+            if hint not in there.settled
+            and (hint not in there.unreadable or self._root.can_read(frame))
+        ]
         settled_ns = (self._clock() - settled_age_s) * 1e9
         # a file dated in the future counts as young: it is registered once it stops changing
-        old = [frame for frame in unknown if frame.mtime_ns <= settled_ns]
-        young = [frame for frame in unknown if frame.mtime_ns > settled_ns]
+        old: list[NewFrame] = []
+        young: list[NewFrame] = []
+        for frame in unknown:
+            # the ctime too: a camera whose clock stands still dates what it is writing long ago
+            changed_ns = max(frame.mtime_ns, frame.ctime_ns)
+            settled = changed_ns <= settled_ns or (watched and self._is_complete(frame))
+            (old if settled else young).append(frame)
         self._submit(sorted(old, key=lambda frame: frame.mtime_ns), stop)
         return self._settling.watch(young, now=time.monotonic())
+
+    def _is_complete(self, frame: NewFrame) -> bool:
+        # an empty file has just been created, or is about to be written
+        if frame.size == 0 or not surely_not_written(self._root.join(text_to_path(frame.path))):
+            return False
+        with suppress(OSError):
+            return self._root.seen_again(frame) == frame  # it was not closed since it was listed
+        return False
 
     def observe(self, path: str) -> None:
         """Observe a file that appeared without being written, such as a hard link."""

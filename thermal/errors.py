@@ -6,7 +6,10 @@
     ├── DecodeError          the bytes are not a thermal image that can be used
     │   ├── UnsupportedImage   a format or variant that is not read (by design)
     │   ├── ImageTooLarge      over the limit on bytes or pixels; nothing was decoded
-    │   └── CorruptImage       cut off or damaged; an upload in progress looks like this
+    │   ├── ImpossibleUnit     values that no scene has in the unit that is declared
+    │   ├── CorruptImage       cut off or damaged; an upload in progress looks like this
+    │   ├── DecodeTooSlow      takes longer than a file may
+    │   └── DecodeCrashed      ends the process that decodes it
     ├── UnitMismatch         the frame's unit is not the one the model was trained in
     ├── BundleError          a model bundle that is missing, damaged or not of our schema
     ├── TrainingError        training cannot start or gave no usable model
@@ -30,8 +33,20 @@ class ImageTooLarge(DecodeError):
     """More bytes or pixels than allowed; raised before anything is decoded."""
 
 
+class ImpossibleUnit(DecodeError):
+    """Values that no scene has in the unit that is declared, or in °C."""
+
+
 class CorruptImage(DecodeError):
     """Cut off or damaged content."""
+
+
+class DecodeTooSlow(DecodeError):
+    """Decoding takes longer than a file may."""
+
+
+class DecodeCrashed(DecodeError):
+    """Decoding ends the process that does it: a library cannot cope with the content."""
 
 
 class UnitMismatch(ThermalError):

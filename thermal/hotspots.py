@@ -82,7 +82,10 @@ class Hotspot:
 
 @dataclass(frozen=True)
 class FrameStatistics:
-    """Of all pixels, in the unit of the frame; `std` is the population standard deviation."""
+    """In the unit of the frame. `mean` and `std` are of the pixels within the measuring range.
+
+    `std` is the population standard deviation. A frame without a pixel in range counts whole.
+    """
 
     max: float
     mean: float
@@ -125,7 +128,7 @@ def measure(frame: Frame, rule: HotspotRule) -> HotspotReport:
     values = frame.values
     threshold = _threshold(values, frame.unit, rule)
     hot = hotspot_mask(values, threshold)
-    statistics = _statistics(values)
+    statistics = _statistics(frame)
     if statistics.max <= threshold:  # true of most frames
         return HotspotReport(threshold, (), 0, 0, statistics, hot)
     top, left, within = _crop(hot)
@@ -161,14 +164,15 @@ def _crop(hot: NDArray[np.bool_]) -> tuple[int, int, tuple[slice, slice]]:
     return top, left, (slice(top, int(rows[-1]) + 1), slice(left, int(columns[-1]) + 1))
 
 
-def _statistics(values: Values) -> FrameStatistics:
-    mean, std = cv2.meanStdDev(values)  # in double precision
-    return FrameStatistics(
-        max=float(values.max()),
-        mean=float(mean[0, 0]),
-        min=float(values.min()),
-        std=float(std[0, 0]),
-    )
+def _statistics(frame: Frame) -> FrameStatistics:
+    values = frame.values
+    low, high = float(values.min()), float(values.max())
+    within = None
+    if frame.saturated_px or frame.under_range_px:
+        in_range = frame.in_range
+        within = in_range.view(np.uint8) if in_range.any() else None
+    mean, std = cv2.meanStdDev(values, mask=within)  # in double precision
+    return FrameStatistics(max=high, mean=float(mean[0, 0]), min=low, std=float(std[0, 0]))
 
 
 def hotspot_mask(values: Values, threshold: float) -> NDArray[np.bool_]:

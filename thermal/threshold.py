@@ -206,6 +206,27 @@ class RollingThreshold:
         self._take(decision)
         return decision
 
+    def allows(self, decision: Decision) -> bool:
+        """Whether the rule allows this as the next decision, whatever the window holds."""
+        config, previous = self.config, self.threshold
+        learning = self.learned < config.learn_frames
+        threshold = decision.body * self.baseline.tail
+        if learning:
+            threshold = max(self.baseline.threshold, threshold)
+        elif decision.held:
+            threshold = previous
+        elif self.settled:
+            threshold = min(
+                max(threshold, previous / config.step_factor), previous * config.step_factor
+            )
+        return (
+            (decision.seq, decision.previous_threshold) == (self.seq + 1, previous)
+            and (decision.threshold, decision.learning) == (threshold, learning)
+            and decision.anomaly == (decision.score > threshold)
+            and not (decision.held and (learning or not self.settled))
+            and 0 <= decision.exceeding <= decision.window_n <= config.window_size
+        )
+
     def absorb(self, decision: Decision) -> None:
         """Take in a decision that was made elsewhere, without deciding again.
 

@@ -16,17 +16,18 @@ from redis import Redis, RedisError
 from rq.exceptions import StopRequested
 from sqlalchemy import Engine
 
-from storage.db.database import check_writes
+from storage.db.probes import check_writes
 from storage.errors import DatabaseUnavailable, StorageError
 from storage.files.artifacts import ArtifactStore
 from storage.queue import FrameBatch, address
+from storage.queue_keys import mend_queues
 from storage.stages import add_durations
 from storage.stream.streams import Streams
 from storage.stream.window import RollingWindows
+from thermal.memory import keep_freed_memory
 from worker.batch import BatchScorer
 from worker.config import WorkerConfig
 from worker.isolation import Isolation
-from worker.memory import keep_freed_memory
 from worker.models import DeviceFailed, ModelSource
 from worker.progress import Progress
 from worker.rq_worker import WarmWorker
@@ -107,6 +108,7 @@ class Worker:
         name = f"{self.config.name}.{uuid.uuid4().hex[:8]}"
         self._rq = None
         try:
+            mend_queues(self.redis)
             self._rq = WarmWorker(
                 self.redis,
                 self._handle,
@@ -142,12 +144,14 @@ class Worker:
         with suppress(RedisError):  # only a metric is lost
             add_durations(self.redis, self._score.stages.take())
         log.info(
-            "batch of %d: %d scored, %d anomalies, %d quarantined, %d superseded, %d postponed",
+            "batch of %d: %d scored, %d anomalies, %d quarantined, %d superseded, %d repeated, "
+            "%d postponed",
             len(batch.frame_ids),
             report.scored,
             report.anomalies,
             report.quarantined,
             report.superseded,
+            report.repeated,
             report.postponed,
             extra={"frame_ids": list(batch.frame_ids)},
         )
@@ -155,14 +159,21 @@ class Worker:
     def _wait_for_services(self) -> None:
         # A worker that took the next job at once would fail every queued job within a second.
         # Only the next batch shows whether a full disk has room again: the pause grows per job.
+        since = None
         while not self._must_end():
             time.sleep(self._pause_s)
             self._pause_s = min(self._pause_s * 2, MAX_WAIT_S)
             self._progress.step()
             try:
-                return check_writes(self.engine)
+                check_writes(self.engine)
             except DatabaseUnavailable as error:
-                log.warning("%s; trying again in %.0f s", error, self._pause_s)
+                if since is None:  # said once; an outage may last for days
+                    since = time.monotonic()
+                    log.warning("%s; trying again until it works", error)
+                continue
+            if since is not None:
+                log.warning("the database works again after %.0f s", time.monotonic() - since)
+            return
 
 
 def _one_core_a_thread() -> None:

@@ -11,19 +11,22 @@ import logging
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 
 from sqlalchemy import Engine
 
 from storage.db.result_fields import ResultRow
-from storage.errors import StaleEpoch
+from storage.errors import RepeatedContent, StaleEpoch
 from storage.files.artifacts import ArtifactStore
-from storage.frames.ledger import LedgerFrame, Quarantined, load_pending, postpone
+from storage.frames.ledger import LedgerFrame, load_pending, postpone
+from storage.frames.outcomes import Outcome, Quarantined, Superseded
 from storage.queue import FrameBatch
 from storage.results.commit import commit_results
 from storage.stream.streams import Streams
-from storage.stream.window import Decided, StreamKey
+from storage.stream.window import StreamKey
+from storage.stream.wire import Decided
 from thermal.detection.detector import Detector
+from thermal.sandbox import Sandbox
 from thermal.threshold import Decision
 from worker.config import WorkerConfig
 from worker.frame import InspectedFrame
@@ -31,6 +34,7 @@ from worker.inspection import Inspection, InspectionAhead, InspectionPool
 from worker.models import ModelSource, is_out_of_memory
 from worker.pictures import keeps_pictures, store_pictures
 from worker.progress import Progress
+from worker.repeats import Sorted, set_repeats_apart
 from worker.rows import StoredArtifacts, make_row
 from worker.stages import Stages
 
@@ -55,6 +59,7 @@ class BatchReport:
     anomalies: int = 0
     quarantined: int = 0
     superseded: int = 0
+    repeated: int = 0
     postponed: int = 0
 
     def __add__(self, other: BatchReport) -> BatchReport:
@@ -95,7 +100,8 @@ class BatchScorer:
         self.progress = progress
         self._inspecting = ThreadPoolExecutor(config.threads, thread_name_prefix="inspect")
         self._drawing = ThreadPoolExecutor(config.threads, thread_name_prefix="draw")
-        self._inspections = InspectionPool(config, clock, progress, self._inspecting)
+        self._sandbox = Sandbox(config.threads, config.sandbox)
+        self._inspections = InspectionPool(config, clock, progress, self._inspecting, self._sandbox)
         #: Durations of the stages; the caller takes them after each batch.
         self.stages = Stages()
 
@@ -124,8 +130,9 @@ class BatchScorer:
         return report
 
     def close(self) -> None:
-        """Stop the threads."""
+        """Stop the threads and the decoder processes."""
         self._inspecting.shutdown()
+        self._sandbox.close()
         self._drawing.shutdown()
 
     def _begin(self, part: Part) -> _Begun:
@@ -138,7 +145,9 @@ class BatchScorer:
         with self.stages.timed("inspect"):  # only the time spent waiting for it
             found = self._inspected(begun)
         with self.progress.waiting():
-            rows = self._decide_and_commit(begun.detector, found)
+            parted = set_repeats_apart(self.engine, found, now=self.clock())
+            rows, parted = self._decide_and_commit(begun.detector, parted)
+            found = parted.inspection
             for waiting in found.postponed:
                 postpone(self.engine, [waiting.entry.id], until=waiting.until)
         for file in found.refused:
@@ -157,7 +166,8 @@ class BatchScorer:
             scored=len(rows),
             anomalies=sum(row.anomaly for row in rows),
             quarantined=len(found.refused),
-            superseded=len(found.superseded),
+            superseded=len(found.changed),
+            repeated=len(parted.repeated),
             postponed=len(found.postponed),
         )
 
@@ -174,9 +184,11 @@ class BatchScorer:
         # outside the except block: the error held the first attempt's tensors in memory
         return self._inspections.start(self.models.renewed(begun.detector), begun.part).result()
 
-    def _decide_and_commit(self, detector: Detector, found: Inspection) -> list[ResultRow]:
-        inspected = found.inspected
-        quarantined = [Quarantined(r.entry.id, r.reason, r.detail) for r in found.refused]
+    def _decide_and_commit(
+        self, detector: Detector, parted: Sorted
+    ) -> tuple[list[ResultRow], Sorted]:
+        """Give the frames of a part their outcome; return the rows and what became of the rest."""
+        inspected = parted.inspection.inspected
         attempt = 0
         while True:
             attempt += 1
@@ -193,8 +205,8 @@ class BatchScorer:
                         epochs={stream.camera: d.epoch for stream, d in decided.items()},
                         open_decisions={s.camera: d.open_decisions for s, d in decided.items()},
                         model_id=detector.model_id,
-                        quarantined=quarantined,
-                        superseded=[r.entry.id for r in found.superseded],
+                        others=_outcomes(parted),
+                        distinct=parted.distinct,
                         now=self.clock(),
                     )
             except StaleEpoch as stale:
@@ -207,10 +219,16 @@ class BatchScorer:
                 ids = [item.id for item in inspected]
                 pending = {entry.id for entry in load_pending(self.engine, ids)}
                 inspected = [item for item in inspected if item.id in pending]
+            except RepeatedContent:
+                if attempt == DECIDE_ATTEMPTS:
+                    raise
+                found = replace(parted.inspection, inspected=inspected)
+                parted = parted.and_then(set_repeats_apart(self.engine, found, now=self.clock()))
+                inspected = parted.inspection.inspected
             else:
                 break
         self._confirm(rows, decided)
-        return rows
+        return rows, parted
 
     def _decide(
         self, detector: Detector, inspected: Sequence[InspectedFrame]
@@ -271,6 +289,16 @@ class BatchScorer:
         for row in rows:
             committed[StreamKey(row.camera, row.model_id)].append(row.frame_id)
         self.streams.windows.confirm_all(committed)
+
+
+def _outcomes(parted: Sorted) -> list[Outcome]:
+    """The outcomes of the frames that are not scored."""
+    found = parted.inspection
+    return [
+        *(Quarantined(r.entry.id, r.reason, r.detail, r.sha256) for r in found.refused),
+        *(Superseded(c.entry.id, c.successor) for c in found.changed),
+        *parted.repeated,
+    ]
 
 
 def parts_of(entries: Sequence[LedgerFrame]) -> Iterator[Part]:

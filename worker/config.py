@@ -8,7 +8,9 @@ from typing import Literal
 
 from thermal.decode import DecodeOptions
 from thermal.hotspots import HotspotRule
+from thermal.sandbox import SandboxLimits
 from thermal.threshold import WindowConfig
+from worker.capture_time import CaptureClock
 
 PicturesKept = Literal["anomalies", "all", "none"]
 
@@ -38,6 +40,8 @@ class CameraConfig:
     decode: DecodeOptions = field(default_factory=DecodeOptions)
     #: None means the default rule for the frame's unit and bit depth.
     hotspot: HotspotRule | None = None
+    #: How times in files and names are read.
+    clock: CaptureClock = field(default_factory=CaptureClock)
 
 
 @dataclass(frozen=True)
@@ -54,6 +58,8 @@ class WorkerConfig:
     pictures: PicturePolicy = field(default_factory=PicturePolicy)
     #: Seconds for which an undecodable file may still be an upload in progress.
     grace_s: float = 30.0
+    #: What one file may take while it is decoded.
+    sandbox: SandboxLimits = field(default_factory=SandboxLimits)
     #: Threads that read, decode, score and measure images, each on one core.
     threads: int = 2
     device: str = "auto"

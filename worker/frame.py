@@ -8,6 +8,7 @@ from storage.frames.ledger import LedgerFrame
 from thermal.detection.detector import Scored
 from thermal.frame import Frame
 from thermal.hotspots import HotspotReport
+from worker.capture_time import Capture
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,6 +20,7 @@ class InspectedFrame:
     frame: Frame
     scored: Scored
     report: HotspotReport
+    capture: Capture
 
     @property
     def id(self) -> str:
@@ -32,8 +34,5 @@ class InspectedFrame:
 
     @property
     def captured_at(self) -> float:
-        """Unix s: the time in the file if it has a time zone, else the file's mtime."""
-        stated = self.frame.captured_at
-        if stated is not None and stated.tzinfo is not None:
-            return stated.timestamp()
-        return self.entry.mtime_ns / 1e9
+        """Time of capture in Unix s."""
+        return self.capture.at

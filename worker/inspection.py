@@ -16,13 +16,23 @@ from pathlib import Path
 from storage.frames.ledger import LedgerFrame
 from thermal.detection.detector import Detector
 from thermal.inspection import Content, Refusal, inspect
+from thermal.sandbox import Decoder, Sandbox
+from worker.capture_time import capture_of
 from worker.config import WorkerConfig
 from worker.frame import InspectedFrame
 from worker.progress import Progress
-from worker.reading import FileContent, Postponed, Refused, Superseded, read_frame, refuse
+from worker.reading import (
+    Changed,
+    FileContent,
+    KnownContent,
+    Postponed,
+    Refused,
+    read_frame,
+    refuse,
+)
 
 #: The possible results of inspecting a pending frame.
-Outcome = InspectedFrame | Refused | Superseded | Postponed
+Outcome = InspectedFrame | KnownContent | Refused | Changed | Postponed
 
 
 @dataclass(frozen=True)
@@ -30,8 +40,9 @@ class Inspection:
     """Inspected frames by result, each list in the order of the entries."""
 
     inspected: list[InspectedFrame]
+    known: list[KnownContent]
     refused: list[Refused]
-    superseded: list[Superseded]
+    changed: list[Changed]
     postponed: list[Postponed]
 
 
@@ -44,8 +55,10 @@ class InspectionPool:
         clock: Callable[[], float],
         progress: Progress,
         pool: ThreadPoolExecutor,
+        sandbox: Sandbox,
     ):
         self._config = config
+        self._sandbox = sandbox
         self._clock = clock
         self._progress = progress
         self._pool = pool
@@ -58,16 +71,22 @@ class InspectionPool:
         return InspectionAhead(
             [
                 self._pool.submit(
-                    inspect_files,
+                    self._inspect,
                     entries[start : start + size],
                     detector,
-                    self._config,
-                    now=now,
-                    progress=self._progress,
+                    now,
                 )
                 for start in range(0, len(entries), size)
             ]
         )
+
+    def _inspect(
+        self, entries: Sequence[LedgerFrame], detector: Detector, now: float
+    ) -> list[Outcome]:
+        with self._sandbox.decoder() as decoder:
+            return inspect_files(
+                entries, detector, self._config, decoder, now=now, progress=self._progress
+            )
 
 
 class InspectionAhead:
@@ -81,8 +100,9 @@ class InspectionAhead:
         found = [item for share in self._shares for item in share.result()]
         return Inspection(
             inspected=[item for item in found if isinstance(item, InspectedFrame)],
+            known=[item for item in found if isinstance(item, KnownContent)],
             refused=[item for item in found if isinstance(item, Refused)],
-            superseded=[item for item in found if isinstance(item, Superseded)],
+            changed=[item for item in found if isinstance(item, Changed)],
             postponed=[item for item in found if isinstance(item, Postponed)],
         )
 
@@ -97,6 +117,7 @@ def inspect_files(
     entries: Sequence[LedgerFrame],
     detector: Detector,
     config: WorkerConfig,
+    decoder: Decoder,
     *,
     now: float,
     progress: Progress,
@@ -105,6 +126,7 @@ def inspect_files(
 
     Raises:
         FloatingPointError, RuntimeError: the model or its device failed.
+        SandboxUnavailable: `decoder` cannot start its process.
     """
     outcomes: dict[str, Outcome] = {}
     read: list[tuple[LedgerFrame, str]] = []  # with SHA-256, without the bytes
@@ -127,10 +149,17 @@ def inspect_files(
             else:
                 outcomes[entry.id] = found
 
-    answers = inspect(contents(), detector, progress=progress.step)
+    answers = inspect(contents(), detector, decoder=decoder, progress=progress.step)
     for (entry, sha256), answer in zip(read, answers, strict=True):
         if isinstance(answer, Refusal):
-            outcomes[entry.id] = refuse(entry, answer, grace_s=config.grace_s, now=now)
+            outcomes[entry.id] = refuse(entry, answer, sha256, grace_s=config.grace_s, now=now)
         else:
-            outcomes[entry.id] = InspectedFrame(entry, sha256, **vars(answer))
+            capture = capture_of(
+                answer.frame,
+                entry.path,
+                mtime_s=entry.mtime_ns / 1e9,
+                arrived_at=entry.seen_at,
+                clock=config.camera(entry.camera).clock,
+            )
+            outcomes[entry.id] = InspectedFrame(entry, sha256, **vars(answer), capture=capture)
     return [outcomes[entry.id] for entry in entries]

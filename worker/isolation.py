@@ -10,6 +10,9 @@ A batch can fail in two ways that one of its frames may have caused:
 A frame that fails alone is tried again later, and quarantined after `MAX_FAILURES`. Failures of the
 database, Redis, a disk or the device are not blamed on a frame. Nor are failures while no other
 frame can be scored: a fault that affects every frame is not one frame's fault.
+
+Notes in Redis alone quarantine nothing: the ledger counts the attempts too, and a note that claims
+more failures than there were attempts is deleted.
 """
 
 from __future__ import annotations
@@ -23,21 +26,20 @@ from redis import Redis, RedisError
 from rq.timeouts import JobTimeoutException
 from sqlalchemy import Engine
 
-from storage.errors import StorageError
-from storage.frames.ledger import Quarantined, finish, load_pending, postpone
+from storage.errors import RefusedByDatabase, StorageError
+from storage.frames.ledger import load_pending, note_attempt, postpone
+from storage.frames.outcomes import Quarantined, finish
 from storage.queue import FrameBatch, FrameQueue
 from storage.stream.window import StreamMissing
 from thermal.errors import BundleError
 from worker.batch import BatchReport
 from worker.models import DeviceFailed, is_out_of_memory
-from worker.poison_frames import PoisonFrames
+from worker.poison_frames import MAX_FAILURES, PoisonFrames
 from worker.progress import Progress
 from worker.reading import RETRY_S
 
 log = logging.getLogger(__name__)
 
-#: Failures of a frame on its own after which it is quarantined.
-MAX_FAILURES: Final = 3
 #: Failures of something a batch depends on, rather than of a frame in it.
 INFRASTRUCTURE: Final = (
     StorageError,
@@ -47,6 +49,13 @@ INFRASTRUCTURE: Final = (
     BundleError,
     DeviceFailed,
 )
+
+
+def _is_blameless(error: Exception) -> bool:
+    """Whether the frames of a batch that failed so are not to blame."""
+    if isinstance(error, RefusedByDatabase):
+        return False
+    return isinstance(error, (*INFRASTRUCTURE, JobTimeoutException))
 
 
 @dataclass(frozen=True)
@@ -85,12 +94,15 @@ class Isolation:
         """
         failures = self._poison.failures(batch.frame_ids)
         try:
-            if len(batch.frame_ids) == 1 and max(failures.values(), default=0) >= MAX_FAILURES:
-                return self._give_up(
-                    batch.frame_ids[0],
-                    "failed",
-                    f"its worker died, got stuck or failed {MAX_FAILURES} times on it alone",
-                )
+            if len(batch.frame_ids) == 1 and failures:
+                [frame_id] = batch.frame_ids
+                if self._has_failed(frame_id, failures[frame_id]):
+                    return self._give_up(
+                        frame_id,
+                        "failed",
+                        f"its worker died, got stuck or failed {MAX_FAILURES} times on it alone",
+                    )
+                note_attempt(self._engine, frame_id)
             if len(batch.frame_ids) > 1:
                 for frame_id in failures:
                     self._queue.enqueue([frame_id])
@@ -100,6 +112,18 @@ class Isolation:
             if not self._progress.is_waiting:
                 self.abandoned(batch)
             raise
+
+    def _has_failed(self, frame_id: str, failures: int) -> bool:
+        """Whether the ledger agrees with a note that a frame has failed for the last time."""
+        if failures < MAX_FAILURES:
+            return False
+        # the first attempt alone may have been made before there was a note
+        agrees = all(
+            entry.attempts >= MAX_FAILURES - 1 for entry in load_pending(self._engine, [frame_id])
+        )
+        if not agrees:
+            self._poison.refuse(frame_id, "counts more failures than there were attempts")
+        return agrees
 
     def abandoned(self, batch: FrameBatch) -> None:
         """Note that a worker did not finish this batch.
@@ -120,9 +144,9 @@ class Isolation:
             report = self._score(FrameBatch(tuple(frame_ids)))
             self._works |= report.scored > 0
             return report
-        except (*INFRASTRUCTURE, JobTimeoutException):
-            raise
         except Exception as error:
+            if _is_blameless(error):
+                raise
             text = f"{type(error).__name__}: {error}"
             failure = _Failure(text, is_out_of_memory(error))
             alone = len(frame_ids) == 1
@@ -142,6 +166,8 @@ class Isolation:
         works, self._works = self._works, False
         if works:
             failures = self._poison.note_alone(frame_id)
+            if failures >= MAX_FAILURES and not self._has_failed(frame_id, failures):
+                failures = self._poison.note_alone(frame_id)
         else:
             self._poison.note_batch([frame_id])
             failures = 0
@@ -155,9 +181,8 @@ class Isolation:
 
     def _give_up(self, frame_id: str, reason: str, detail: str) -> BatchReport:
         entries = load_pending(self._engine, [frame_id])
-        given_up = finish(
-            self._engine, quarantined=[Quarantined(frame_id, reason, detail)], now=self._clock()
-        )
+        outcome = Quarantined(frame_id, reason, detail)
+        given_up = finish(self._engine, [outcome], now=self._clock())
         self._poison.forget(frame_id)
         for entry in entries:
             log.warning("quarantined %s of camera %s: %s", entry.path, entry.camera, detail)

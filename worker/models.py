@@ -89,4 +89,4 @@ class ModelSource:
 def _uniform_image(normalization: Normalization) -> Frame:
     shape = (normalization.height, normalization.width)
     values = np.full(shape, normalization.offset, np.float32)
-    return Frame(values, normalization.unit, radiometric=False, bit_depth=8)
+    return Frame(values, normalization.unit, bit_depth=8)

@@ -7,6 +7,7 @@ import os
 from dataclasses import dataclass
 from typing import Final
 
+from storage.errors import UnsafePath
 from storage.files.paths import (
     MalformedPathText,
     NotRegular,
@@ -14,7 +15,9 @@ from storage.files.paths import (
     open_beneath,
     text_to_path,
 )
-from storage.frames.ledger import LedgerFrame, ledger_mtime_ns
+from storage.frames.identity import NewFrame
+from storage.frames.ledger import LedgerFrame
+from storage.frames.registration import MISSING, UNREADABLE
 from thermal.errors import ImageTooLarge
 from thermal.inspection import Refusal
 from worker.progress import Progress
@@ -43,13 +46,28 @@ class Refused:
     entry: LedgerFrame
     reason: str  #: one machine word
     detail: str  #: a sentence for people
+    sha256: str | None = None  #: of the content, hexadecimal; None: it was not read
+
+    @property
+    def is_missing(self) -> bool:
+        """Whether there is no file."""
+        return self.reason == MISSING
 
 
 @dataclass(frozen=True)
-class Superseded:
-    """The file was overwritten since the ledger recorded it."""
+class Changed:
+    """The file changed since the ledger recorded it."""
 
     entry: LedgerFrame
+    successor: NewFrame | None  #: the file that lies there now
+
+
+@dataclass(frozen=True)
+class KnownContent:
+    """The file has the content that was last read at its place."""
+
+    entry: LedgerFrame
+    sha256: str  #: hexadecimal
 
 
 @dataclass(frozen=True)
@@ -58,11 +76,12 @@ class Postponed:
 
     entry: LedgerFrame
     until: float  #: Unix s
+    is_missing: bool = False  #: there is no file now
 
 
 def read_frame(
     entry: LedgerFrame, *, max_bytes: int, grace_s: float, now: float, progress: Progress
-) -> FileContent | Refused | Superseded | Postponed:
+) -> FileContent | KnownContent | Refused | Changed | Postponed:
     """Read the file of a pending frame. Never raises, whatever the file is.
 
     Files over `max_bytes` are refused unread. For `grace_s` seconds after it was first seen, a
@@ -80,31 +99,35 @@ def read_frame(
     except (FileNotFoundError, PermissionError, NotADirectoryError) as error:
         young = _may_still_be_uploaded(entry, grace_s, now)
         if young or not _root_is_there(entry):
-            return Postponed(entry, now + RETRY_S)
+            gone = not isinstance(error, PermissionError)
+            return Postponed(entry, now + RETRY_S, is_missing=gone)
         if isinstance(error, PermissionError):
-            return Refused(entry, "unreadable", f"no permission to read it: {error.strerror}")
-        return Refused(entry, "missing", "the file was deleted or moved before it was read")
+            return Refused(entry, UNREADABLE, f"no permission to read it: {error.strerror}")
+        return Refused(entry, MISSING, "the file was deleted or moved before it was read")
     except OSError:
         return Postponed(entry, now + RETRY_S)  # a fault of the disk or the network
     if data is None:
-        return Superseded(entry)
-    return FileContent(entry, data, hashlib.sha256(data).hexdigest())
+        return Changed(entry, _file_now(entry))
+    sha256 = hashlib.sha256(data).hexdigest()
+    if sha256 == entry.last_sha256:
+        return KnownContent(entry, sha256)
+    return FileContent(entry, data, sha256)
 
 
 def refuse(
-    entry: LedgerFrame, refusal: Refusal, *, grace_s: float, now: float
+    entry: LedgerFrame, refusal: Refusal, sha256: str, *, grace_s: float, now: float
 ) -> Refused | Postponed:
     """Refuse a file whose content cannot be scored, or postpone it while it may be uploading."""
     if refusal.may_be_incomplete and _may_still_be_uploaded(entry, grace_s, now):
         return Postponed(entry, min(entry.seen_at + grace_s, now + RETRY_S))
-    return Refused(entry, refusal.reason, refusal.detail)
+    return Refused(entry, refusal.reason, refusal.detail, sha256)
 
 
 def _read_unchanged(entry: LedgerFrame, limit: int, progress: Progress) -> bytes | None:
     """The file's content, or None if the file has changed since the ledger recorded it."""
-    descriptor = open_beneath(text_to_path(entry.root), text_to_path(entry.path))
+    descriptor = _open(entry)
     try:
-        if _identity(descriptor) != (entry.mtime_ns, entry.size):
+        if _is_changed(entry, os.fstat(descriptor)):
             return None
         if entry.size > limit:
             raise ImageTooLarge(f"{entry.size} bytes are more than the limit of {limit}")
@@ -112,16 +135,37 @@ def _read_unchanged(entry: LedgerFrame, limit: int, progress: Progress) -> bytes
         while chunk := os.read(descriptor, _CHUNK):
             chunks.append(chunk)
             progress.step()  # a slow disk is not a stuck one
-        if _identity(descriptor) != (entry.mtime_ns, entry.size):
+        status = os.fstat(descriptor)
+        # replacing or deleting the file changes the ctime of the one that was read, not its content
+        replaced = status.st_nlink == 0
+        if _is_changed(entry, status, but_for_ctime=replaced):
             return None
         return b"".join(chunks)
     finally:
         os.close(descriptor)
 
 
-def _identity(descriptor: int) -> tuple[int, int]:
-    status = os.fstat(descriptor)
-    return ledger_mtime_ns(status), status.st_size
+def _open(entry: LedgerFrame) -> int:
+    return open_beneath(text_to_path(entry.root), text_to_path(entry.path))
+
+
+def _is_changed(entry: LedgerFrame, status: os.stat_result, *, but_for_ctime: bool = False) -> bool:
+    now = NewFrame.at(entry.camera, entry.root, entry.path, status)
+    if (now.mtime_ns, now.size) != (entry.mtime_ns, entry.size):
+        return True
+    return not but_for_ctime and entry.ctime_ns not in (None, now.ctime_ns)
+
+
+def _file_now(entry: LedgerFrame) -> NewFrame | None:
+    """The file at the path of `entry` as it is now; None if there is none."""
+    try:
+        descriptor = _open(entry)
+    except (OSError, UnsafePath, NotRegular):
+        return None
+    try:
+        return NewFrame.at(entry.camera, entry.root, entry.path, os.fstat(descriptor))
+    finally:
+        os.close(descriptor)
 
 
 def _may_still_be_uploaded(entry: LedgerFrame, grace_s: float, now: float) -> bool:

@@ -5,11 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 from storage.db.result_fields import ResultRow
 from storage.files.artifacts import PictureKind
+from thermal.decode.vendor import UNREAD_DATA
 from thermal.threshold import Decision
 from worker.frame import InspectedFrame
+
+#: Share of unusable pixels above which they are a reason to look at a frame.
+UNUSABLE_SHARE: Final = 0.01
 
 
 @dataclass(frozen=True)
@@ -21,8 +26,17 @@ class StoredArtifacts:
 
 
 def reasons_for(item: InspectedFrame, decision: Decision) -> tuple[str, ...]:
-    """The signals that drove an anomaly's score; empty for a normal frame."""
-    return item.scored.drivers if decision.anomaly else ()
+    """What drove an anomaly's score, and what is wrong with any frame's pixels, time or file."""
+    frame = item.frame
+    drivers = item.scored.drivers if decision.anomaly else ()
+    wrong = {
+        "saturated": frame.saturated_px > 0,
+        "under_range": frame.under_range_px > 0,
+        "unusable_pixels": frame.unusable_share > UNUSABLE_SHARE,
+        "implausible_time": item.capture.doubtful,
+        "unread_data": UNREAD_DATA in frame.metadata,
+    }
+    return drivers + tuple(word for word, holds in wrong.items() if holds)
 
 
 def make_row(
@@ -73,4 +87,11 @@ def make_row(
         scored_at=now,
         latency_s=max(now - entry.mtime_ns / 1e9, 0.0),
         frame_arrays=stored.map,
+        arrived_at=entry.seen_at,
+        temperature_source=frame.temperature_source,
+        saturated_px=frame.saturated_px,
+        under_range_px=frame.under_range_px,
+        unusable_px=frame.unusable_px,
+        **vars(frame.parameters),
+        captured_at_source=item.capture.source,
     )

@@ -5,20 +5,25 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, Final, NoReturn, cast
 
 from redis import Redis, RedisError
 from redis.client import Pipeline
+from redis.exceptions import ResponseError
 from rq import Queue, worker_registration
-from rq.exceptions import AbandonedJobError, DeserializationError
+from rq.exceptions import AbandonedJobError, DeserializationError, NoSuchJobError
 from rq.executions import Execution
 from rq.job import Job, JobStatus
 from rq.serializers import JSONSerializer
 from rq.worker import SimpleWorker
 
 from storage.errors import InvalidMessage
-from storage.queue import JOB_FUNCTION, QUEUE_NAME, FrameBatch
+from storage.job_bounds import check_job, read_job
+from storage.queue import BACKLOG_NAME, JOB_FUNCTION, QUEUE_NAME, FrameBatch
+from storage.queue_keys import mend_queues
+from storage.redis_values import discard, is_malformed
 from worker.progress import Progress
 
 log = logging.getLogger(__name__)
@@ -41,9 +46,31 @@ BatchHandler = Callable[[FrameBatch], None]
 
 
 class FrameJob(Job):
-    """A job that can only call its worker's handler."""
+    """A job that can only call its worker's handler, and is checked before RQ unpacks it."""
 
     handler: BatchHandler | None = None
+
+    def refresh(self) -> None:
+        """Read the job from Redis; delete it if it is not a job of ours.
+
+        Raises:
+            NoSuchJobError: there is none, or it was deleted.
+        """
+        try:
+            if found := read_job(self.connection, self.key):
+                check_job(found)
+                self.restore(found)
+                return
+        except ResponseError as error:
+            if not is_malformed(error):
+                raise
+            self._refuse(error)
+        except (InvalidMessage, ValueError, TypeError, LookupError, RecursionError) as error:
+            self._refuse(error)
+        raise NoSuchJobError(f"no such job: {self.id}")
+
+    def _refuse(self, why: Exception) -> None:
+        discard(self.connection, "job", f"job {self.id}", why, key=self.key)
 
     @property
     def func(self) -> Callable[..., None]:
@@ -101,7 +128,10 @@ class WarmWorker(SimpleWorker):
         progress: Progress,
     ):
         super().__init__(
-            [Queue(QUEUE_NAME, connection=redis, serializer=JSONSerializer, job_class=FrameJob)],
+            [
+                Queue(name, connection=redis, serializer=JSONSerializer, job_class=FrameJob)
+                for name in (QUEUE_NAME, BACKLOG_NAME)  # the second while the first is empty
+            ],
             name=name,
             connection=redis,
             job_class=FrameJob,
@@ -130,15 +160,70 @@ class WarmWorker(SimpleWorker):
     def unsubscribe(self) -> None:
         """Nothing to do: `subscribe` starts no thread."""
 
+    def check_for_suspension(self, burst: bool) -> None:
+        """Disabled: anyone with access to Redis could suspend all workers."""
+
+    def clean_group_registries(self) -> None:
+        """Nothing to do: our jobs have no groups."""
+
+    def run_maintenance_tasks(self) -> None:
+        """Look for abandoned jobs."""
+        with self._mending():
+            super().run_maintenance_tasks()  # type: ignore[no-untyped-call]
+
+    def dequeue_job_and_maintain_ttl(
+        self, timeout: int | None, max_idle_time: int | None = None
+    ) -> tuple[Job, Queue] | None:
+        """Wait for a job, whatever else lies on the queues."""
+        while True:
+            try:
+                return super().dequeue_job_and_maintain_ttl(timeout, max_idle_time)
+            except UnicodeDecodeError as error:  # RQ has taken it from the queue
+                log.warning("skipped what is no job's id: %s", error)
+            except ResponseError as error:
+                if not is_malformed(error):
+                    raise
+                if not mend_queues(self.connection):
+                    return None  # it is a key of this worker: the next one has another name
+
+    def execute_job(self, job: Job, queue: Queue) -> None:
+        """Run a job; if its notes in Redis are destroyed meanwhile, the ledger knows its frames."""
+        try:
+            super().execute_job(job, queue)
+        except (ResponseError, UnicodeDecodeError) as error:
+            if isinstance(error, ResponseError) and not is_malformed(error):
+                raise
+            mend_queues(self.connection)
+            # else its frames would wait until it counts as abandoned
+            discard(self.connection, "job", f"job {job.id}", error, key=job.key)
+
+    @contextmanager
+    def _mending(self) -> Iterator[None]:
+        """Mend keys of RQ that hold something else instead of ending the worker."""
+        try:
+            yield
+        except (ResponseError, UnicodeDecodeError) as error:
+            if isinstance(error, ResponseError) and not is_malformed(error):
+                raise
+            mend_queues(self.connection)
+
+    def register_death(self) -> None:
+        """Leave the registry of workers."""
+        with self._mending():
+            super().register_death()  # type: ignore[no-untyped-call]
+
     def heartbeat(self, timeout: int | None = None, pipeline: Pipeline | None = None) -> None:
         """Send a heartbeat; register again if Redis has lost this worker."""
-        super().heartbeat(timeout, pipeline)
-        if pipeline is None and not self.connection.sismember(self.redis_workers_keys, self.key):
-            with self.connection.pipeline() as again:
-                again.hset(self.key, mapping=self.serialize())
-                self.set_state(self.get_state(), again)
-                worker_registration.register(self, again)
-                again.execute()
+        with self._mending():
+            super().heartbeat(timeout, pipeline)
+            if pipeline is None and not self.connection.sismember(
+                self.redis_workers_keys, self.key
+            ):
+                with self.connection.pipeline() as again:
+                    again.hset(self.key, mapping=self.serialize())
+                    self.set_state(self.get_state(), again)
+                    worker_registration.register(self, again)
+                    again.execute()
 
     def get_heartbeat_ttl(self, job: Job, working_time: float = 0.0) -> int:
         """Seconds for which a running job counts as alive after a heartbeat."""

@@ -25,7 +25,7 @@ import torch
 
 from thermal.detection.detector import Detector
 from thermal.inspection import Content, Inspected, inspect
-from worker.memory import keep_freed_memory
+from thermal.memory import keep_freed_memory
 
 #: Images per part, as in a worker.
 BATCH = 64

@@ -16,10 +16,11 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
 
-#: Stage → its function. `score` includes the two stages before it; `read` is only the file.
+#: Stage → its function. `score` includes the two stages before it; `read` is only the
+#: file, `decode` the wait for the decoder process.
 STAGES: Final = {
     "read": "worker.reading._read_unchanged",
-    "decode": "thermal.inspection.decode",
+    "decode": "thermal.sandbox.pool.ProcessDecoder.results",
     "prepare": "thermal.detection.detector.prepare",
     "forward": "thermal.detection.score.Scorer.observe",
     "score": "thermal.detection.detector.Detector.score",

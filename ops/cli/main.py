@@ -18,6 +18,7 @@ from typing import Any
 import click
 
 from ops.program import NAME, as_called, program
+from storage.redaction import redact_urls
 
 #: The command line or a setting is wrong; click uses the same number.
 EXIT_USAGE = 2
@@ -39,6 +40,7 @@ COMMANDS: Mapping[str, str] = {
     "results": "ops.cli.records.results:results",
     "status": "ops.cli.records.status:status",
     "audit": "ops.cli.records.audit:audit",
+    "audit-log": "ops.cli.records.audit_log:audit_log",
     "retention": "ops.cli.records.retention:retention",
     "requeue": "ops.cli.records.requeue:requeue",
     "baseline": "ops.cli.models.baseline:baseline",
@@ -92,7 +94,7 @@ class LazyGroup(click.Group):
             raise click.exceptions.Exit(0) from None
         except Exception as error:
             if ctx.params.get("debug"):
-                traceback.print_exc()
+                sys.stderr.write(redact_urls(traceback.format_exc()))
             raise as_click_error(error) from error
 
 
@@ -133,9 +135,9 @@ def as_click_error(error: Exception) -> click.ClickException:
     from ops.errors import SettingsError
 
     if isinstance(error, SettingsError):
-        return WrongSetting(as_called(str(error)))
+        return WrongSetting(as_called(redact_urls(str(error))))
     if isinstance(error, _expected_errors()):
-        return click.ClickException(as_called(str(error)))
+        return click.ClickException(as_called(redact_urls(str(error))))
     if isinstance(error, OSError):
         where = f"{error.filename}: " if error.filename else ""
         return click.ClickException(f"{where}{error.strerror or error}")

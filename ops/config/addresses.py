@@ -1,13 +1,14 @@
-"""URLs of Redis and the database: those of a state directory, and how to show one safely."""
+"""URLs of Redis and the database: those of a state directory."""
 
 from __future__ import annotations
 
 import hashlib
 import os
-import re
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
+
+from storage.redaction import redact
 
 #: Longest path of a unix socket, in bytes, on every system (limits: Linux 108, macOS 104).
 SOCKET_PATH_BYTES = 100
@@ -42,15 +43,3 @@ def redis_socket(state: Path) -> Path:
     digest = hashlib.blake2b(os.fsencode(state.resolve()), digest_size=8).hexdigest()
     # not TMPDIR: it may be long too, and differs between shells
     return Path("/tmp") / f"thermalwatch-{digest}" / "redis.sock"  # noqa: S108 (made 0700)
-
-
-def redact(url: str) -> str:
-    """`url` with its passwords replaced by ``***``, for logs and messages."""
-    try:
-        parts = urlsplit(url)
-        if parts.password is not None:
-            host = parts.netloc.rpartition("@")[2]
-            url = url.replace(parts.netloc, f"{parts.username or ''}:***@{host}", 1)
-    except ValueError:  # not a URL, but it may still hold a secret
-        return "***"
-    return re.sub(r"([?&]password=)[^&]*", r"\1***", url)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import difflib
 import re
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, is_dataclass
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
@@ -29,7 +29,7 @@ PREFIX = "THERMALWATCH_"
 RESERVED = frozenset({"THERMALWATCH_DEBUG", "THERMALWATCH_CONFIG", "THERMALWATCH_LOG_FORMAT"})
 
 #: Settings whose values are never shown.
-SECRET = frozenset({"redis_url", "database_url"})
+SECRET = frozenset({"redis_url", "database_url", "client_secret"})
 
 #: Settings that hold paths. In a settings file they are relative to the file's directory.
 PATH_SETTINGS = ("watch", "model", "data")
@@ -112,11 +112,21 @@ def variable_names() -> dict[str, Location]:
     for name, field in Settings.model_fields.items():
         section = section_of(field.annotation)
         if section is not None:
-            for key in keys_of(section):
-                names[f"{PREFIX}{name}_{key}".upper()] = (name, key)
+            for location in _locations(section, (name,)):
+                names[f"{PREFIX}{'_'.join(location)}".upper()] = location
         elif name != "cameras" and name not in SECRET:
             names[f"{PREFIX}{name}".upper()] = (name,)
     return names
+
+
+def _locations(section: type, place: Location) -> Iterator[Location]:
+    """The settings of a section and of the sections in it."""
+    for key, annotation in _annotations(section).items():
+        inner = section_of(annotation)
+        if inner is not None:
+            yield from _locations(inner, (*place, key))
+        else:
+            yield (*place, key)
 
 
 def _file_layer(path: Path) -> Layer:
@@ -200,7 +210,7 @@ def _explain(error: ErrorDetails, layers: Sequence[Layer]) -> str:
         return f"{where}: missing"
     if error["type"] == "path_type":
         return f"{where}: should be a path, given {error['input']!r}"
-    if location[0] in SECRET or isinstance(error["input"], Mapping | BaseModel):
+    if SECRET & {location[0], location[-1]} or isinstance(error["input"], Mapping | BaseModel):
         return f"{where}: {expected}"
     return f"{where}: {expected}, given {error['input']!r}"
 

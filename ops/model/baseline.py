@@ -10,9 +10,10 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from ops.config.settings import Settings
+    from storage.audit_log import Actor
 
 
-def accept(settings: Settings, engine: Engine, redis: Redis, camera: str) -> int:
+def accept(settings: Settings, engine: Engine, redis: Redis, camera: str, by: Actor) -> int:
     """Let a camera learn its baseline anew from its next frames.
 
     Returns the position in the stream of the first frame that it learns from.
@@ -31,4 +32,4 @@ def accept(settings: Settings, engine: Engine, redis: Redis, camera: str) -> int
         raise ModelNotFound("no model is active, so there is no baseline to accept")
     bundle = load_model(engine, model_id)
     streams = Streams(engine, RollingWindows(redis, settings.threshold), time.time)
-    return streams.accept(StreamKey(camera, model_id), bundle)
+    return streams.accept(StreamKey(camera, model_id), bundle, by)

@@ -18,22 +18,24 @@ from typing import Any, BinaryIO
 
 import pyarrow as pa
 
+from ops.errors import SettingsError
 from producer.naming import WatchRoot
 from storage.db.result_fields import ResultRow
 from storage.files.artifacts import ArtifactStore
 from storage.frames.ledger import LedgerFrame
 from storage.results.csv_file import csv_header, csv_lines
 from storage.results.record_batches import batch_of_rows
-from storage.stream.streams import start_state
+from storage.stream.history import start_state
 from thermal.detection.detector import Detector
 from thermal.errors import DatasetError
+from thermal.sandbox import InProcess
 from thermal.threshold import Baseline, Decision, RollingThreshold
 from worker.config import WorkerConfig
 from worker.frame import InspectedFrame
 from worker.inspection import Outcome, inspect_files
 from worker.pictures import keeps_pictures, store_pictures
 from worker.progress import Progress
-from worker.reading import MAX_ATTEMPTS, Postponed, Refused, Superseded
+from worker.reading import MAX_ATTEMPTS, Changed, KnownContent, Postponed, Refused
 from worker.rows import StoredArtifacts, make_row
 
 #: Images that are read and inspected at a time.
@@ -113,6 +115,19 @@ def image_root(images: Path, *, camera: str | None) -> tuple[WatchRoot, list[str
     return root, [os.path.relpath(path, folder) for path in found]
 
 
+def refuse_output_among_images(images: Path, output: Path) -> None:
+    """Check that the next run over the folder `images` would not take its pictures for images.
+
+    Raises:
+        SettingsError: `output` is this folder or lies in it.
+    """
+    if images.is_dir() and output.resolve().is_relative_to(images.resolve()):
+        raise SettingsError(
+            f"--output {output} lies inside {images}, so its pictures would be taken for images "
+            "the next time; choose another directory"
+        )
+
+
 class _FolderScorer:
     """The model, and the threshold of each camera."""
 
@@ -161,7 +176,7 @@ def _inspect(
 
     def share(start: int) -> list[Outcome]:
         part = entries[start : start + size]
-        return inspect_files(part, detector, config, now=now, progress=Progress())
+        return inspect_files(part, detector, config, InProcess(), now=now, progress=Progress())
 
     shares = pool.map(share, range(0, len(entries), size))
     return [outcome for found in shares for outcome in found]
@@ -180,11 +195,12 @@ def _entry(root: WatchRoot, path: str, now: float) -> LedgerFrame:
         size=frame.size,
         attempts=MAX_ATTEMPTS,  # never postpone: no upload is in progress
         seen_at=now,
+        ctime_ns=frame.ctime_ns,
     )
 
 
-def _refusal(outcome: Refused | Superseded | Postponed) -> Refused:
-    """Why an image was not scored. Superseded and postponed ones count as unreadable here."""
+def _refusal(outcome: Refused | Changed | KnownContent | Postponed) -> Refused:
+    """Why an image was not scored. Changed and postponed ones count as unreadable here."""
     if isinstance(outcome, Refused):
         return outcome
     return Refused(

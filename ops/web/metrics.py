@@ -25,8 +25,10 @@ from prometheus_client.registry import Collector
 from redis import RedisError
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from ops.camera_clock import clock_offset_s
 from ops.status import QueueState, read_queue
 from ops.web.queries.status import camera_drift, disk_usage
+from storage.redis_values import refusals
 from storage.stages import BUCKETS_S, StageHistogram, read_durations
 
 if TYPE_CHECKING:
@@ -71,7 +73,7 @@ class SystemMetrics(Collector):
         counts = self._services.ledger_counts.get()
         frames = CounterMetricFamily(
             "thermalwatch_frames",
-            "Frames by outcome: scored, quarantined, superseded.",
+            "Frames by outcome: scored, quarantined, superseded, duplicate.",
             labels=["camera", "outcome"],
         )
         anomalies = CounterMetricFamily(
@@ -93,8 +95,11 @@ class SystemMetrics(Collector):
         yield GaugeMetricFamily(
             "thermalwatch_oldest_pending_seconds",
             "Age of the oldest pending frame; 0 if none is pending.",
-            value=0.0 if oldest is None else max(0.0, self._services.clock() - oldest),
+            value=self._behind_s(oldest),
         )
+
+    def _behind_s(self, oldest: float | None) -> float:
+        return 0.0 if oldest is None else max(0.0, self._services.clock() - oldest)
 
     def _cameras(self) -> Iterator[Metric]:
         views = self._services.wall.get()
@@ -103,6 +108,14 @@ class SystemMetrics(Collector):
                 "When a camera's latest frame was registered, Unix time.",
                 [(view.name, view.last_frame_at) for view in views],
             ),
+            "thermalwatch_last_scored_timestamp_seconds": (
+                "When a camera's latest scored frame arrived, Unix time.",
+                [(view.name, view.recent[0].arrived_at) for view in views if view.recent],
+            ),
+            "thermalwatch_camera_behind_seconds": (
+                "Age of a camera's oldest pending frame; 0 if none is pending.",
+                [(view.name, self._behind_s(view.oldest_pending_at)) for view in views],
+            ),
             "thermalwatch_unreviewed_anomalies": (
                 "Anomalies without a verdict.",
                 [(view.name, float(view.unreviewed)) for view in views],
@@ -110,6 +123,14 @@ class SystemMetrics(Collector):
             "thermalwatch_score_threshold_sigma": (
                 "Threshold of a camera's latest result.",
                 [(view.name, view.recent[0].threshold) for view in views if view.recent],
+            ),
+            "thermalwatch_camera_clock_offset_seconds": (
+                "Camera's clock minus arrival; a camera whose offset is unknown has none.",
+                [
+                    (view.name, offset_s)
+                    for view in views
+                    if (offset_s := clock_offset_s(view.recent)) is not None
+                ],
             ),
             "thermalwatch_score_drift_ratio": (
                 "Body of a camera's scores relative to the model's held-out scores; 1 is no drift.",
@@ -126,14 +147,23 @@ class SystemMetrics(Collector):
         redis = self._services.redis
         try:
             queue, durations = read_queue(redis), read_durations(redis)
+            refused = refusals(redis)
         except RedisError:
-            queue, durations = None, {}
+            queue, durations, refused = None, {}, {}
         yield GaugeMetricFamily(
             "thermalwatch_redis_up", "1 if Redis answers, else 0.", value=float(queue is not None)
         )
         if queue is not None:
             yield from _processes(queue)
         yield _stages(durations)
+        family = CounterMetricFamily(
+            "thermalwatch_redis_values_refused",
+            "Values in Redis that were not what the system wrote there, by kind.",
+            labels=["kind"],
+        )
+        for kind, number in refused.items():
+            family.add_metric([kind], number)
+        yield family
 
 
 def _processes(queue: QueueState) -> Iterator[Metric]:

@@ -12,9 +12,10 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, PlainTextResponse, RedirectResponse
 from redis import RedisError
 from starlette.exceptions import HTTPException as StarletteHTTPException
+from starlette.requests import ClientDisconnect
 
 from ops.web.templating import has_template, page
-from storage.errors import AmbiguousFrame, DatabaseUnavailable, InvalidCursor
+from storage.errors import AmbiguousFrame, DatabaseUnavailable, ExportTooLarge, InvalidCursor
 
 log = logging.getLogger(__name__)
 
@@ -120,10 +121,16 @@ def install(app: FastAPI) -> None:
             request, HTTPStatus.INTERNAL_SERVER_ERROR, "internal error of the server; see its log"
         )
 
+    def on_disconnect(request: Request, _error: Exception) -> Response:
+        # nobody reads it; without an answer it would be logged as a defect
+        return answer(request, HTTPStatus.BAD_REQUEST, "the request was not complete")
+
+    app.add_exception_handler(ClientDisconnect, on_disconnect)
     app.add_exception_handler(StarletteHTTPException, on_http)
     app.add_exception_handler(RequestValidationError, on_invalid)
     app.add_exception_handler(InvalidCursor, on_bad_value)
     app.add_exception_handler(AmbiguousFrame, on_bad_value)
+    app.add_exception_handler(ExportTooLarge, on_bad_value)
     app.add_exception_handler(DatabaseUnavailable, on_outage)
     app.add_exception_handler(RedisError, on_outage)
     app.add_exception_handler(Exception, on_defect)

@@ -7,14 +7,17 @@ import logging
 import os
 import signal
 import socket
+from functools import partial
 from types import FrameType
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 import uvicorn
 
 from ops.config.wiring import open_database, open_redis
 from ops.errors import ServerError, SettingsError
 from ops.web.app import create_app
+from ops.web.connections import Connection, Connections, Listener, RareLines, most_connections
+from ops.web.security.proxies import TrustedProxies
 from ops.web.services import Services, make_services
 
 if TYPE_CHECKING:
@@ -32,6 +35,11 @@ STOP_S: Final = 3
 NICENESS: Final = 10
 #: Most connections waiting to be accepted.
 BACKLOG: Final = 256
+#: Most connections accepted in one step of the event loop. They are counted a few steps later, so a
+#: few times as many need file descriptors beyond the limit of connections.
+ACCEPTED: Final = 16
+#: Of uvicorn's ticks, of a tenth of a second, from one check of the connections to the next.
+TICKS: Final = 10
 
 
 def run_server(settings: Settings) -> None:
@@ -44,32 +52,56 @@ def run_server(settings: Settings) -> None:
     """
     host = settings.server.host
     loopback = is_loopback(host)
+    trusted = TrustedProxies(settings.server.trusted_proxies)
+    connections = Connections(most_connections(), trusted)
+    logging.getLogger("uvicorn.error").addFilter(RareLines())
+    logging.getLogger("ops.web.connections").addFilter(RareLines())
     with open_database(settings) as engine, open_redis(settings, answer_s=ANSWER_S) as redis:
         if not loopback:
             require_accounts(engine, host)
         with listen(host, settings.server.port) as listener:
             services = make_services(settings, engine, redis, loopback=loopback)
+            services.access.login_required()  # keeps requiring it if there are accounts now
             os.nice(NICENESS)
             log.info("dashboard at %s", address(listener))
-            server = _Server(
-                uvicorn.Config(
-                    create_app(services),
-                    log_config=None,
-                    access_log=False,
-                    server_header=False,
-                    timeout_graceful_shutdown=STOP_S,
-                ),
-                services,
-            )
-            server.run(sockets=[listener])
+            make_server(services, connections).run(sockets=[listener])
 
 
-class _Server(uvicorn.Server):
+def make_server(services: Services, connections: Connections) -> Server:
+    """The server of an application with these services; it does not listen yet."""
+    config = uvicorn.Config(
+        create_app(services),
+        http=cast("type[Connection]", partial(Connection, everybody=connections)),
+        ws="none",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,  # `ProxyHeaders` reads them, of trusted proxies only
+        backlog=ACCEPTED,
+        timeout_graceful_shutdown=STOP_S,
+    )
+    return Server(config, services, connections)
+
+
+class Server(uvicorn.Server):
     """Closes live connections first, because uvicorn waits until all connections end."""
 
-    def __init__(self, config: uvicorn.Config, services: Services) -> None:
+    def __init__(
+        self, config: uvicorn.Config, services: Services, connections: Connections
+    ) -> None:
         super().__init__(config)
         self._services = services
+        self._connections = connections
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        for listener in sockets or []:
+            listener.listen(BACKLOG)  # asyncio takes one number for this and for `ACCEPTED`
+
+    async def on_tick(self, counter: int) -> bool:
+        if counter % TICKS == 0:
+            self._connections.check()
+        return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         await self._services.live.close()
@@ -115,7 +147,7 @@ def listen(host: str, port: int) -> socket.socket:
     """
     try:
         family, _, _, _, place = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        listener = socket.socket(family, socket.SOCK_STREAM)
+        listener = Listener(family)
     except OSError as error:
         raise ServerError(f"{host}: {error.strerror or error}") from None
     try:

@@ -7,16 +7,21 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ops.config.wiring import sandbox_limits
 from ops.web.queries.active_model import ActiveModel
 from ops.web.queries.brief_cache import BriefCache
 from ops.web.queries.frames import FrameSource
+from ops.web.queries.health import Health, read_health
 from ops.web.queries.ledger_counts import LedgerCounter
 from ops.web.queries.live import Live
-from ops.web.queries.wall import RECENT, wall_as_json
+from ops.web.queries.wall import WallAnswer, wall_answer
 from ops.web.security.access import Access
+from ops.web.security.oidc import OidcLogin
+from ops.web.security.quotas import IMAGES_AT_ONCE, Lanes, Quotas
 from ops.web.security.throttle import LoginThrottle
 from storage.files.artifacts import ArtifactStore
-from storage.results.wall import CameraView, view_cameras
+from storage.results.wall import RECENT, CameraView, view_cameras
+from thermal.sandbox import Sandbox
 
 if TYPE_CHECKING:
     from redis import Redis
@@ -26,6 +31,8 @@ if TYPE_CHECKING:
 
 #: Seconds for which the wall is cached: after an update, many pages request it at once.
 WALL_S = 0.5
+#: Seconds for which the health is cached: every page asks for it, and `/readyz` needs no login.
+HEALTH_S = 1.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,11 +46,17 @@ class Services:
     frames: FrameSource
     model: ActiveModel
     wall: BriefCache[list[CameraView]]
-    wall_answer: BriefCache[bytes]  #: the same as JSON
+    wall_answer: BriefCache[WallAnswer]  #: the same as JSON
+    brief_wall_answer: BriefCache[WallAnswer]  #: without the recent scores
+    health: BriefCache[Health]
     ledger_counts: LedgerCounter
     access: Access
     throttle: LoginThrottle
+    oidc: OidcLogin
+    quotas: Quotas
+    lanes: Lanes
     live: Live
+    sandbox: Sandbox  #: decodes uploads and watched files
     clock: Callable[[], float]
 
 
@@ -58,25 +71,41 @@ def make_services(
     """Make the parts of a server. Starts nothing."""
     store = ArtifactStore(settings.data.absolute() / "pictures") if settings.data else None
     wall = BriefCache(lambda: view_cameras(engine, recent=RECENT), WALL_S)
-    wall_answer = BriefCache(lambda: wall_as_json(wall.get(), clock()), WALL_S)
+    full = BriefCache(lambda: wall_answer(wall.get(), clock(), recent=True), WALL_S)
+    brief = BriefCache(lambda: wall_answer(wall.get(), clock(), recent=False), WALL_S)
 
-    def drop_wall() -> None:
+    access = Access(engine, loopback=loopback, limits=settings.server.session_limits(), clock=clock)
+
+    sandbox = Sandbox(IMAGES_AT_ONCE, sandbox_limits(settings))
+
+    health = BriefCache(lambda: read_health(services), HEALTH_S)
+
+    def drop_cached() -> None:
         wall.drop()
-        wall_answer.drop()
+        full.drop()
+        brief.drop()
+        health.drop()
 
-    return Services(
+    services = Services(
         settings=settings,
         engine=engine,
         redis=redis,
         store=store,
-        frames=FrameSource(settings, engine, store),
+        frames=FrameSource(settings, engine, store, sandbox),
         model=ActiveModel(settings, engine),
         wall=wall,
-        wall_answer=wall_answer,
+        wall_answer=full,
+        brief_wall_answer=brief,
+        health=health,
         ledger_counts=LedgerCounter(engine, clock),
-        access=Access(engine, loopback=loopback, clock=clock),
+        access=access,
         throttle=LoginThrottle(),
+        oidc=OidcLogin(settings.server.oidc),
+        quotas=Quotas(),
+        lanes=Lanes(),
         # invalidate the cache before notifying clients
-        live=Live(engine, clock, on_news=drop_wall),
+        live=Live(engine, clock, on_news=drop_cached, ended=access.ended),
+        sandbox=sandbox,
         clock=clock,
     )
+    return services

@@ -9,21 +9,26 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from ops.config.wiring import camera_config
+from ops.config.wiring import camera_config, producer_config
 from ops.web.problems import Problem
-from producer.naming import WatchRoot, is_frame_name, is_ignored
+from producer.ignored import directory_ignored, file_ignored
+from storage.files.directories import directory_beneath
+from storage.files.paths import OutsideRoot
 from thermal.decode import FORMATS
-from thermal.errors import ImageTooLarge, ThermalError
+from thermal.errors import DecodeError, ImageTooLarge
+from thermal.sandbox import EncodedImage
 
 if TYPE_CHECKING:
     from ops.config.settings import Settings
+    from producer.naming import WatchRoot
+    from thermal.sandbox import Sandbox
 
 #: File suffix by media type, for uploads without a name.
 SUFFIXES: Final = {format.media_type: format.suffixes[0] for format in FORMATS}
@@ -58,17 +63,43 @@ def find_place(
         raise Problem(
             HTTPStatus.CONFLICT, "no watch directory is configured on this machine (`watch`)"
         )
-    root = settings.watch[0].absolute()
-    if not root.is_dir():
-        raise Problem(HTTPStatus.CONFLICT, f"the watch directory {root} does not exist")
-    return Place(root, _directory(settings, root, camera), _name(name, media_type, now))
+    directory = settings.watch[0].absolute()
+    if not directory.is_dir():
+        raise Problem(HTTPStatus.CONFLICT, f"the watch directory {directory} does not exist")
+    root, *linked = producer_config(settings, roots=(directory,)).watched(directory)
+    for each in linked:
+        if each.camera_of("") == camera:
+            return _checked(each, camera, Place(Path(each.path), "", _name(name, media_type, now)))
+    place = Place(directory, _directory(settings, root, camera, now), _name(name, media_type, now))
+    return _checked(root, camera, place)
 
 
-def _directory(settings: Settings, root: Path, camera: str) -> str:
+def _checked(root: WatchRoot, camera: str, place: Place) -> Place:
+    """`place`, unless the producer would ignore a file there or give it to another camera."""
+    found = root.camera_of(place.directory)
+    if found != camera:
+        raise Problem(
+            HTTPStatus.CONFLICT,
+            f"images in {place.directory or place.root} belong to camera {found!r}",
+        )
+    if root.ignores(place.path, camera):
+        raise Problem(
+            HTTPStatus.UNPROCESSABLE_ENTITY,
+            f"{place.name}: the settings of camera {camera!r} exclude files of this name",
+        )
+    return place
+
+
+def _directory(settings: Settings, watched: WatchRoot, camera: str, now: float) -> str:
+    root = Path(watched.path)
     configured = settings.cameras.get(camera)
-    directory = configured.path if configured and configured.path is not None else camera
-    if directory == camera and (_is_odd(camera) or is_ignored(camera)):
+    if configured and configured.path is not None:
+        directory = configured.path
+    elif _is_odd(camera) or directory_ignored(camera):
         raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "camera: not a valid folder name")
+    else:
+        day = datetime.fromtimestamp(now, UTC)
+        directory = watched.layout.directory_of(camera, f"{day:%Y-%m-%d}")
     # the producer does not follow links, so it would not see a file in a linked folder
     place = (root / directory).resolve()
     if not place.is_relative_to(root.resolve()) or place != root.resolve() / directory:
@@ -76,11 +107,7 @@ def _directory(settings: Settings, root: Path, camera: str) -> str:
             HTTPStatus.CONFLICT, f"the folder of camera {camera!r} lies outside {root} or is a link"
         )
     relative = os.path.relpath(place, root.resolve())
-    relative = "" if relative == "." else relative
-    cameras = {n: Path(c.path) for n, c in settings.cameras.items() if c.path is not None}
-    if WatchRoot.at(root, cameras).camera_of(relative) != camera:
-        raise Problem(HTTPStatus.CONFLICT, f"images in {relative or root} belong to another camera")
-    return relative
+    return "" if relative == "." else relative
 
 
 def _name(name: str | None, media_type: str, now: float) -> str:
@@ -95,7 +122,7 @@ def _name(name: str | None, media_type: str, now: float) -> str:
         return f"{moment:%Y%m%dT%H%M%S.%fZ}-{secrets.token_hex(3)}{suffix}"
     if _is_odd(name):
         raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "name: not a valid file name")
-    if not is_frame_name(name):
+    if file_ignored(name):
         raise Problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"{name}: not the suffix of an image file")
     return name
 
@@ -109,19 +136,44 @@ def _is_odd(name: str) -> bool:
     )
 
 
+@dataclass(frozen=True)
+class TemporaryFile:
+    """A file of an upload in progress, which the producer ignores."""
+
+    directory: int  #: descriptor of the destination folder; what is done relative to it stays there
+    name: str
+
+    def open(self, flags: int) -> int:
+        """A descriptor of the file."""
+        return os.open(
+            self.name, flags | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666, dir_fd=self.directory
+        )
+
+
 @contextmanager
-def temporary_file(place: Place) -> Iterator[Path]:
-    """A path in the destination folder that the producer ignores; deleted at the end."""
-    directory = place.root / place.directory
-    directory.mkdir(parents=True, exist_ok=True)
-    temporary = directory / f".{secrets.token_hex(8)}.uploading"
+def temporary_file(place: Place) -> Iterator[TemporaryFile]:
+    """A file in the destination folder, deleted at the end.
+
+    If the upload is refused, folders that were made for it are removed too.
+
+    Raises:
+        Problem: a folder has become a link (409).
+    """
+    name = f".{secrets.token_hex(8)}.uploading"
     try:
-        yield temporary
-    finally:
-        temporary.unlink(missing_ok=True)
+        with directory_beneath(os.fspath(place.root), place.directory) as directory:
+            try:
+                yield TemporaryFile(directory, name)
+            finally:
+                with suppress(FileNotFoundError):
+                    os.unlink(name, dir_fd=directory)
+    except OutsideRoot as error:
+        raise Problem(HTTPStatus.CONFLICT, str(error)) from error
 
 
-def put_in_place(settings: Settings, camera: str, temporary: Path, place: Place) -> int:
+def put_in_place(
+    settings: Settings, sandbox: Sandbox, camera: str, temporary: TemporaryFile, place: Place
+) -> int:
     """Link a complete upload to its final name; return its size in bytes.
 
     Raises:
@@ -129,23 +181,23 @@ def put_in_place(settings: Settings, camera: str, temporary: Path, place: Place)
             name exists (409).
         OSError: the file system rejects it.
     """
-    from thermal.decode import decode
-
-    data = temporary.read_bytes()
-    try:
-        options = camera_config(settings, camera).decode
-        decode(data, suffix=Path(place.name).suffix, options=options)
-    except ImageTooLarge as error:
-        raise Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, str(error)) from error
-    except ThermalError as error:
-        raise Problem(
-            HTTPStatus.UNPROCESSABLE_ENTITY, f"not an image that can be read: {error}"
-        ) from error
-    with temporary.open("rb") as file:
+    with os.fdopen(temporary.open(os.O_RDONLY), "rb") as file:
+        data = file.read()
         os.fsync(file.fileno())
-    target = temporary.with_name(place.name)
+    options = camera_config(settings, camera).decode
+    with sandbox.decoder() as decoder:
+        decoder.start([EncodedImage(data, Path(place.name).suffix, options)])
+        (found,) = decoder.results()
+    if isinstance(found, ImageTooLarge):
+        raise Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, str(found)) from found
+    if isinstance(found, DecodeError):
+        raise Problem(
+            HTTPStatus.UNPROCESSABLE_ENTITY, f"not an image that can be read: {found}"
+        ) from found
+    folder = temporary.directory
     try:
-        os.link(temporary, target)  # unlike rename, never replaces a file
+        # unlike rename, never replaces a file
+        os.link(temporary.name, place.name, src_dir_fd=folder, dst_dir_fd=folder)
     except FileExistsError:
         raise Problem(
             HTTPStatus.CONFLICT,

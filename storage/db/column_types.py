@@ -1,4 +1,4 @@
-"""Column types that differ between SQLite and Postgres."""
+"""Column types that differ between SQLite and Postgres, and the text that both accept."""
 
 from __future__ import annotations
 
@@ -9,3 +9,8 @@ from sqlalchemy.dialects.postgresql import TEXT
 Key = Text().with_variant(TEXT(collation="C"), "postgresql")
 #: An auto-incremented number; SQLite supports that only for the type INTEGER.
 Counter = BigInteger().with_variant(Integer(), "sqlite")
+
+
+def storable(text: str) -> str:
+    """`text` without what Postgres rejects: NUL and lone surrogates are replaced."""
+    return text.encode("utf-8", "replace").decode().replace("\0", "\ufffd")

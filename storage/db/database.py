@@ -33,6 +33,7 @@ from sqlalchemy import (
     create_engine,
     event,
     func,
+    inspect,
     literal,
     make_url,
     select,
@@ -41,18 +42,14 @@ from sqlalchemy import text as sql
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL
 from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor
-from sqlalchemy.exc import (
-    ArgumentError,
-    DataError,
-    DBAPIError,
-    IntegrityError,
-    NotSupportedError,
-    ProgrammingError,
-)
+from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from storage.errors import DatabaseUnavailable, SchemaError, UnsupportedDatabase
+from storage.db.failures import storage_error
+from storage.db.schema import metadata
+from storage.errors import SchemaError, UnsupportedDatabase
+from storage.redaction import redact
 
 #: Seconds that a SQLite connection waits for a write of another process.
 SQLITE_BUSY_S = 30
@@ -101,7 +98,7 @@ def _connect_sqlite(url: URL) -> Engine:
         raise UnsupportedDatabase(
             "an in-memory SQLite database ends with its process; name a file: sqlite:///file.db"
         )
-    engine = create_engine(url, connect_args={"timeout": SQLITE_BUSY_S})
+    engine = create_engine(url, connect_args={"timeout": SQLITE_BUSY_S}, hide_parameters=True)
 
     @event.listens_for(engine, "connect")
     def configure(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
@@ -145,19 +142,33 @@ def _connect_postgres(url: URL) -> Engine:
         "keepalives_interval": POSTGRES_SILENCE_MS // 6000,
         "keepalives_count": 3,
     }
+    fixed: dict[str, Any] = {
+        "client_encoding": "utf8",
+        # Behind a pooler, the next transaction may run in another session of the server: nothing of
+        # a session may be relied on, prepared statements and settings included.
+        "prepare_threshold": None,
+    }
     engine = create_engine(
         url.set(drivername="postgresql+psycopg"),
-        connect_args={key: value for key, value in defaults.items() if key not in url.query},
+        connect_args={k: v for k, v in defaults.items() if k not in url.query} | fixed,
+        isolation_level="READ COMMITTED",  # whatever the database's default is
         pool_pre_ping=True,  # replace connections that died while idle
+        hide_parameters=True,  # they may be hashes of passwords and tokens
     )
 
     @event.listens_for(engine, "connect")
-    def configure(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
-        # as a statement, because connection poolers may reject it as a connection option
-        cursor = connection.cursor()
-        cursor.execute(f"SET lock_timeout = {POSTGRES_LOCK_S * 1000:.0f}")
-        cursor.close()
-        connection.commit()
+    def refuse_other_encodings(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
+        encoding = connection.info.parameter_status("server_encoding")
+        if encoding not in (None, "UTF8"):
+            raise UnsupportedDatabase(
+                f"the database {masked_url(url)} has the encoding {encoding} and cannot hold every "
+                "file name; create one with: createdb --encoding=UTF8 --template=template0 "
+                f"{url.database or 'thermalwatch'}"
+            )
+
+    @event.listens_for(engine, "begin")
+    def limit_waits(connection: Connection) -> None:
+        connection.exec_driver_sql(f"SET LOCAL lock_timeout = {POSTGRES_LOCK_S * 1000:.0f}")
 
     return engine
 
@@ -180,6 +191,7 @@ def writing(engine: Engine) -> Iterator[Connection]:
     Raises:
         DatabaseUnavailable: the database cannot be reached or does not work; nothing was written,
             unless the connection was lost during the commit itself.
+        RefusedByDatabase: it refuses a value; nothing was written.
     """
     with (
         _translated(engine),
@@ -187,18 +199,6 @@ def writing(engine: Engine) -> Iterator[Connection]:
         connection.begin(),
     ):
         yield connection
-
-
-def check_writes(engine: Engine) -> None:
-    """Check that the database accepts writes: it may answer queries and be read-only or full.
-
-    Rewrites the schema's version with its own value.
-
-    Raises:
-        DatabaseUnavailable: the database does not accept writes now.
-    """
-    with writing(engine) as connection:
-        connection.execute(sql("UPDATE alembic_version SET version_num = version_num"))
 
 
 def take_turns(connection: Connection, name: str) -> None:
@@ -242,21 +242,18 @@ def chunks(ids: Sequence[T], *, size: int = 10_000) -> Iterator[Sequence[T]]:
 
 def masked_url(url: URL) -> str:
     """The URL with passwords replaced by ``***``, for messages and logs."""
-    query = {key: "***" if "password" in key else value for key, value in url.query.items()}
-    return url.set(query=query).render_as_string(hide_password=True)
+    return redact(url.render_as_string(hide_password=False))
 
 
 @contextmanager
 def _translated(engine: Engine) -> Iterator[None]:
     try:
         yield
-    except (IntegrityError, ProgrammingError, DataError, NotSupportedError):
-        raise  # the statement is wrong, the database works
     except (DBAPIError, PoolTimeout) as error:
-        cause = error.orig if isinstance(error, DBAPIError) else error
-        raise DatabaseUnavailable(
-            f"the database {masked_url(engine.url)} cannot be used: {str(cause).strip()}"
-        ) from error
+        found = storage_error(error, masked_url(engine.url))
+        if found is None:
+            raise  # the statement is wrong, the database works
+        raise found from error
 
 
 def migrate(engine: Engine) -> None:
@@ -266,7 +263,7 @@ def migrate(engine: Engine) -> None:
     transaction, so an interrupted migration changes nothing.
 
     Raises:
-        SchemaError: the tables were created by a newer release.
+        SchemaError: the tables were created by a newer release, or by another program.
         DatabaseUnavailable: the database cannot be reached or does not work.
     """
     config = Config()
@@ -283,6 +280,13 @@ def migrate(engine: Engine) -> None:
                 f"the tables in {masked_url(engine.url)} have the unknown revision "
                 f"{', '.join(sorted(found - known))}: they were created by a newer thermalwatch; "
                 "install that release or a later one"
+            )
+        taken = set(inspect(connection).get_table_names()) & set(metadata.tables)
+        if taken and not found:
+            raise SchemaError(
+                f"the tables {', '.join(sorted(taken))} in {masked_url(engine.url)} belong to "
+                "another program; use a database of its own for thermalwatch, or a schema of its "
+                "own (postgresql://…?options=-csearch_path%3Dthermalwatch)"
             )
         config.attributes["connection"] = connection
         command.upgrade(config, "head")

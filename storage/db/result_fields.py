@@ -18,6 +18,7 @@ from sqlalchemy import BigInteger, Boolean, Column, Double, Integer, Text
 from sqlalchemy.types import TypeEngine
 
 from storage.db.column_types import Counter, Key
+from thermal.frame import CaptureSource, TemperatureSource
 from thermal.threshold import Decision
 
 Prediction = Literal["Normal", "Anomaly"]
@@ -125,7 +126,10 @@ class ResultRow:
     ]
     reasons: Annotated[
         tuple[str, ...],
-        Field("Signals that drove the score of an anomaly", EVERYWHERE),
+        Field(
+            "Signals that drove the score of an anomaly, and what is wrong with the pixels",
+            EVERYWHERE,
+        ),
     ]
     learning: Annotated[bool, Field("The camera's threshold is still being learned", EVERYWHERE)]
     held: Annotated[
@@ -136,15 +140,13 @@ class ResultRow:
         str,
         Field("`celsius`, or `counts` if the file gives no conversion to degrees", EVERYWHERE),
     ]
-    radiometric: Annotated[bool, Field("The file itself states temperatures", EVERYWHERE)]
+    radiometric: Annotated[bool, Field("The file itself states temperatures", NOT_ON_PAGE)]
     min_temperature: Annotated[float, Field("Lowest value", EVERYWHERE, unit=TEMPERATURE)]
     hotspot_count: Annotated[int, Field("Number of hotspots", EVERYWHERE)]
     hotspot_threshold: Annotated[
         float, Field("Limit above which a pixel belongs to a hotspot", EVERYWHERE, unit=TEMPERATURE)
     ]
-    hotspots: Annotated[
-        str, Field("Hotspots, hottest first: JSON list of objects", NOT_IN_LISTS - {"page"})
-    ]
+    hotspots: Annotated[str, Field("Hotspots, hottest first: JSON list of objects", NOT_IN_LISTS)]
     width: Annotated[int, Field("Width of the image", EVERYWHERE, unit="px")]
     height: Annotated[int, Field("Height of the image", EVERYWHERE, unit="px")]
     bit_depth: Annotated[int, Field("Bits per pixel of the file", NOT_IN_LISTS)]
@@ -194,14 +196,89 @@ class ResultRow:
         float,
         Field("Quantile of the window that the threshold follows", NOT_IN_LISTS, unit="σ"),
     ]
-    window_n: Annotated[int, Field("Scores in the window before this frame", NOT_IN_LISTS)]
+    window_n: Annotated[int, Field("Scores in the window before this frame", EVERYWHERE)]
     exceeding: Annotated[
-        int, Field("Scores in the window that are at least as high as this one", NOT_IN_LISTS)
+        int, Field("Scores in the window that are at least as high as this one", EVERYWHERE)
     ]
     worker: Annotated[str, Field("Worker that scored the image", NOT_IN_LISTS)]
     scored_at: Annotated[float, Field("When the image was scored", EVERYWHERE, unit=UNIX_S)]
     latency_s: Annotated[
         float | None, Field("From the file's mtime to the result", EVERYWHERE, unit="s")
+    ] = None
+    arrived_at: Annotated[
+        float, Field("Arrival: when the upload was noticed", EVERYWHERE, unit=UNIX_S)
+    ]
+    temperature_source: Annotated[
+        TemperatureSource | None,
+        Field(
+            "Where °C come from: `radiometric` (raw values and calibration in the file), `matrix` "
+            "(temperatures in the file) or `scale` (declared for the camera)",
+            EVERYWHERE,
+        ),
+    ] = None
+    saturated_px: Annotated[
+        int | None,
+        Field(
+            "Pixels over the measuring range; they count as the highest value",
+            EVERYWHERE,
+            unit="px",
+        ),
+    ] = None
+    under_range_px: Annotated[
+        int | None,
+        Field(
+            "Pixels under the measuring range; they count as the lowest value",
+            EVERYWHERE,
+            unit="px",
+        ),
+    ] = None
+    unusable_px: Annotated[
+        int | None,
+        Field("Pixels that measure nothing; they count as the median", EVERYWHERE, unit="px"),
+    ] = None
+    unusable_share: Annotated[
+        float | None, Field("Their share of all pixels, 0 to 1", EVERYWHERE)
+    ] = field(init=False)
+    captured_at_source: Annotated[
+        CaptureSource | None,
+        Field(
+            "Where `captured_at` comes from: `flir`, `exif` or `tiff` (the file's FLIR record or "
+            "tags), `name` (of the file) or `mtime`",
+            EVERYWHERE,
+        ),
+    ] = None
+    emissivity: Annotated[
+        float | None, Field("Emissivity that the temperatures were computed with", NOT_IN_LISTS)
+    ] = None
+    reflected_c: Annotated[
+        float | None, Field("Reflected apparent temperature, likewise", NOT_IN_LISTS, unit="°C")
+    ] = None
+    distance_m: Annotated[
+        float | None, Field("Distance to the object, likewise", NOT_IN_LISTS, unit="m")
+    ] = None
+    humidity: Annotated[
+        float | None, Field("Relative humidity of the air, 0 to 1, likewise", NOT_IN_LISTS)
+    ] = None
+    atmosphere_c: Annotated[
+        float | None, Field("Temperature of the air, likewise", NOT_IN_LISTS, unit="°C")
+    ] = None
+    window_transmission: Annotated[
+        float | None, Field("Transmission of a window before the camera, likewise", NOT_IN_LISTS)
+    ] = None
+    window_c: Annotated[
+        float | None, Field("Temperature of that window, likewise", NOT_IN_LISTS, unit="°C")
+    ] = None
+    camera_emissivity: Annotated[
+        float | None,
+        Field("Emissivity that the camera was set to; corrected to `emissivity`", NOT_IN_LISTS),
+    ] = None
+    resolved_at: Annotated[
+        float | None,
+        Field(
+            "When a confirmed anomaly was called resolved; until then it stands",
+            EVERYWHERE,
+            unit=UNIX_S,
+        ),
     ] = None
     anomaly: Annotated[bool, Field("Whether the frame is flagged", frozenset())]
 
@@ -213,6 +290,9 @@ class ResultRow:
         # the class is frozen
         object.__setattr__(self, "prediction", "Anomaly" if self.anomaly else "Normal")
         object.__setattr__(self, "p_value", self.decision.p_value)
+        unusable = self.unusable_px
+        share = None if unusable is None else unusable / (self.width * self.height)
+        object.__setattr__(self, "unusable_share", share)
 
     @property
     def decision(self) -> Decision:

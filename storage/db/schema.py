@@ -37,6 +37,7 @@ PENDING: Final = "pending"
 SCORED: Final = "scored"
 QUARANTINED: Final = "quarantined"
 SUPERSEDED: Final = "superseded"
+DUPLICATE: Final = "duplicate"
 
 metadata = MetaData()
 
@@ -68,9 +69,20 @@ frames = Table(
     # When retention deleted the result. The row stays as long as the file, which would otherwise be
     # registered as a new frame.
     Column("expired_at", Double),
+    # How the file was last seen (`storage.frames.identity`). NULL: only by the first release.
+    Column("hint", Key),
+    Column("ctime_ns", BigInteger),
+    Column("inode", BigInteger),
+    # Identifies camera and path. NULL: registered by a producer of the first release.
+    Column("place", BigInteger),
+    # Of the content that gave the frame its outcome. NULL: none was read.
+    Column("sha256", Key),
+    # Of a duplicate: the id of the frame that it repeats.
+    Column("duplicate_of", Key),
     UniqueConstraint("id", name="frames_id"),
     CheckConstraint(
-        "state IN ('pending', 'scored', 'quarantined', 'superseded')", name="frames_state"
+        "state IN ('pending', 'scored', 'quarantined', 'superseded', 'duplicate')",
+        name="frames_state",
     ),
     CheckConstraint("(state = 'pending') = (finished_at IS NULL)", name="frames_finished"),
     CheckConstraint("(state = 'quarantined') = (reason IS NOT NULL)", name="frames_reason"),
@@ -168,7 +180,26 @@ accounts = Table(
     Column("role", Key, nullable=False),
     Column("password_hash", Text, nullable=False),
     Column("created_at", Double, nullable=False),
+    # The key of one-time codes, in base32. NULL: the account has no second factor.
+    Column("totp_secret", Text),
+    # The time step of the last code that was accepted; no earlier one is accepted again.
+    Column("totp_step", BigInteger),
+    # Issuer and subject at an OpenID provider. NULL: the account has a password.
+    Column("identity", Key),
     CheckConstraint("role IN ('viewer', 'reviewer', 'admin')", name="accounts_role"),
+)
+
+# Each stands in for one one-time code; deleted when used.
+recovery_codes = Table(
+    "recovery_codes",
+    metadata,
+    Column("digest", Key, primary_key=True),
+    Column(
+        "account",
+        Key,
+        ForeignKey("accounts.name", name="recovery_codes_account", ondelete="CASCADE"),
+        nullable=False,
+    ),
 )
 
 # Session and token secrets are stored as digests, so that a leaked table grants no access.
@@ -185,6 +216,9 @@ sessions = Table(
     Column("csrf_token", Text, nullable=False),
     Column("created_at", Double, nullable=False),
     Column("expires_at", Double, nullable=False),
+    Column("last_used_at", Double, nullable=False),
+    Column("address", Text, nullable=False),
+    Column("user_agent", Text, nullable=False),
 )
 
 api_tokens = Table(
@@ -198,27 +232,55 @@ api_tokens = Table(
         nullable=False,
     ),
     Column("created_at", Double, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("scope", Key, nullable=False),
+    # NULL: never; only of tokens made before there were expiries
+    Column("expires_at", Double),
+    # NULL: not used since uses are noted
+    Column("last_used_at", Double),
+    CheckConstraint("scope IN ('upload', 'viewer', 'reviewer', 'admin')", name="api_tokens_scope"),
+)
+
+# Who did what. Entries are never changed.
+audit_log = Table(
+    "audit_log",
+    metadata,
+    Column("id", Counter, Identity(), primary_key=True),
+    Column("at", Double, nullable=False),
+    Column("actor", Key, nullable=False),
+    Column("via", Key, nullable=False),
+    Column("address", Text, nullable=False),
+    Column("action", Key, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("detail", Text, nullable=False),
+    # Entry numbers are never reused, so that a deleted entry leaves a gap.
+    sqlite_autoincrement=True,
 )
 
 # Queries repeat the condition of a partial index literally: with a bound parameter, a planner may
 # not use the index.
 PENDING_SQL: Final = "state = 'pending'"
 QUARANTINED_SQL: Final = "state = 'quarantined'"
+UNREAD_SQL: Final = "state = 'quarantined' AND sha256 IS NULL"
+READ_SQL: Final = "sha256 IS NOT NULL"
 ANOMALY_SQL: Final = "anomaly = true"
 ACTIVE_SQL: Final = "active = true"
 EXPIRED_SQL: Final = "expired_at IS NOT NULL"
 PICTURED_SQL: Final = "original_picture IS NOT NULL"
 UNREVIEWED_SQL: Final = "anomaly = true AND review IS NULL"
 REVIEWED_SQL: Final = "review IS NOT NULL"
+STANDING_SQL: Final = "review = 'confirmed' AND resolved_at IS NULL"
 
 is_pending = frames.c.state == literal_column("'pending'")
 is_quarantined = frames.c.state == literal_column("'quarantined'")
+is_unread = and_(is_quarantined, frames.c.sha256.is_(None))
 is_anomaly = text("results." + ANOMALY_SQL)
 is_active = text("models." + ACTIVE_SQL)
 is_expired = text("frames." + EXPIRED_SQL)
 is_pictured = text("results." + PICTURED_SQL)
 is_unreviewed = text("results.anomaly = true AND results.review IS NULL")
 is_reviewed = text("results." + REVIEWED_SQL)
+is_standing = text("results.review = 'confirmed' AND results.resolved_at IS NULL")
 
 
 def _index_where(condition: str, name: str, *columns: Column[Any], unique: bool = False) -> None:
@@ -229,34 +291,41 @@ def _index_where(condition: str, name: str, *columns: Column[Any], unique: bool 
 # For the dispatcher: the oldest pending frames. Without `lease_until`, so that Postgres can renew a
 # lease without updating an index.
 _index_where(PENDING_SQL, "frames_pending", frames.c.arrival)
+# Likewise, of one camera.
+_index_where(PENDING_SQL, "frames_camera_pending", frames.c.camera, frames.c.arrival)
 _index_where(QUARANTINED_SQL, "frames_quarantined", frames.c.arrival)
 _index_where(EXPIRED_SQL, "frames_expired", frames.c.arrival)
+# A file's hint, content and place, when it is seen again, repeated or moved.
+Index("frames_hint", frames.c.hint, unique=True)
+Index("frames_inode", frames.c.inode, frames.c.arrival)
+_index_where(READ_SQL, "frames_content", frames.c.sha256, frames.c.arrival)
+_index_where(READ_SQL, "frames_place_read", frames.c.place, frames.c.arrival)
+_index_where(UNREAD_SQL, "frames_place_unread", frames.c.place)
+# For the wall: a camera's latest quarantined frames.
+_index_where(QUARANTINED_SQL, "frames_camera_quarantined", frames.c.camera, frames.c.arrival)
 Index("frames_camera_state", frames.c.camera, frames.c.state)
+# For what is recent: the camera's clock may be wrong, the arrival is our own.
+_BY_ARRIVAL = (results.c.arrived_at, results.c.id)
+Index("results_arrival", *_BY_ARRIVAL)
+Index("results_camera_arrival", results.c.camera, *_BY_ARRIVAL)
+_index_where(ANOMALY_SQL, "results_anomaly_arrival", *_BY_ARRIVAL)
+_index_where(ANOMALY_SQL, "results_camera_anomaly_arrival", results.c.camera, *_BY_ARRIVAL)
+# For searches by time of capture.
 Index("results_time", results.c.captured_at, results.c.id)
 Index("results_camera_time", results.c.camera, results.c.captured_at, results.c.id)
-_index_where(ANOMALY_SQL, "results_anomaly_time", results.c.captured_at, results.c.id)
-_index_where(
-    ANOMALY_SQL,
-    "results_camera_anomaly_time",
-    results.c.camera,
-    results.c.captured_at,
-    results.c.id,
-)
 # For retention: the oldest pictures of anomalies and of normal frames.
 _index_where(PICTURED_SQL, "results_pictured", results.c.anomaly, results.c.scored_at, results.c.id)
-# For reviews: the queue of all cameras or of one, and the results with a verdict, by time.
-_index_where(UNREVIEWED_SQL, "results_unreviewed_time", results.c.captured_at, results.c.id)
-_index_where(
-    UNREVIEWED_SQL,
-    "results_camera_unreviewed_time",
-    results.c.camera,
-    results.c.captured_at,
-    results.c.id,
-)
-_index_where(
-    REVIEWED_SQL, "results_review_time", results.c.review, results.c.captured_at, results.c.id
-)
+# For reviews: the queue of all cameras or of one, and the results with a verdict, by arrival.
+_index_where(UNREVIEWED_SQL, "results_unreviewed_arrival", *_BY_ARRIVAL)
+_index_where(UNREVIEWED_SQL, "results_camera_unreviewed_arrival", results.c.camera, *_BY_ARRIVAL)
+_index_where(REVIEWED_SQL, "results_review_arrival", results.c.review, *_BY_ARRIVAL)
+# For the wall: a camera's confirmed anomalies that nobody has called resolved.
+_index_where(STANDING_SQL, "results_camera_standing", results.c.camera, *_BY_ARRIVAL)
 Index("reviews_result_time", reviews.c.result_id, reviews.c.id)
+Index("accounts_identity", accounts.c.identity, unique=True)
+Index("audit_log_time", audit_log.c.at)
+Index("audit_log_actor", audit_log.c.actor, audit_log.c.id)
+Index("audit_log_action", audit_log.c.action, audit_log.c.id)
 # For live updates: the latest quarantined frame.
 _index_where(QUARANTINED_SQL, "frames_quarantined_time", frames.c.finished_at)
 # A hash index, because Postgres rejects B-tree entries over 2,700 bytes and a path may be longer.

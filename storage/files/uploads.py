@@ -12,7 +12,23 @@ import stat
 from pathlib import Path
 
 from storage.files.paths import text_to_path
-from storage.frames.ledger import ledger_mtime_ns
+from storage.frames.identity import ledger_mtime_ns
+
+
+def is_absent(root: str, path: str) -> bool:
+    """Whether no file is at `path` now though its root is there; both in text form."""
+    root_path = text_to_path(root)
+    try:
+        os.lstat(f"{root_path}/{text_to_path(path)}")
+    except (FileNotFoundError, NotADirectoryError):
+        try:
+            with os.scandir(root_path) as entries:  # an empty root may be a missing disk's
+                return any(True for _ in entries)
+        except OSError:
+            return False
+    except OSError:
+        pass
+    return False
 
 
 class Uploads:

@@ -7,7 +7,15 @@ from dataclasses import dataclass
 from sqlalchemy import Engine, func, select
 
 from storage.db.database import reading
-from storage.db.schema import SCORED, frames, id_begins, is_expired, is_quarantined, results
+from storage.db.schema import (
+    SCORED,
+    cameras,
+    frames,
+    id_begins,
+    is_expired,
+    is_quarantined,
+    results,
+)
 from storage.errors import AmbiguousFrame
 from storage.frames.counts import LedgerCounts, counts_query
 
@@ -23,13 +31,14 @@ class FrameRecord:
     path: str
     mtime_ns: int
     size: int  #: bytes
-    state: str  #: pending, scored, quarantined or superseded
+    state: str  #: pending, scored, quarantined, superseded or duplicate
     reason: str | None  #: code of why it is quarantined
     detail: str | None  #: the same as a sentence
     seen_at: float  #: Unix s
     attempts: int
     finished_at: float | None  #: Unix s
     expired_at: float | None  #: Unix s; when retention deleted the result
+    duplicate_of: str | None  #: of a duplicate: the id of the frame that it repeats
 
 
 @dataclass(frozen=True)
@@ -66,6 +75,7 @@ _RECORD = (
     frames.c.attempts,
     frames.c.finished_at,
     frames.c.expired_at,
+    frames.c.duplicate_of,
 )
 
 
@@ -106,6 +116,21 @@ def list_quarantined(
     if before is not None:
         query = query.where(frames.c.arrival < before)
     with reading(engine) as connection:
+        return [FrameRecord(**row._asdict()) for row in connection.execute(query)]
+
+
+def newest_frames(engine: Engine) -> list[FrameRecord]:
+    """The frame of each camera that arrived last, by camera."""
+    newest = (
+        select(frames.c.arrival)
+        .where(frames.c.camera == cameras.c.name)
+        .order_by(frames.c.arrival.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+    with reading(engine) as connection:
+        arrivals = connection.scalars(select(newest).select_from(cameras)).all()
+        query = select(*_RECORD).where(frames.c.arrival.in_(arrivals)).order_by(frames.c.camera)
         return [FrameRecord(**row._asdict()) for row in connection.execute(query)]
 
 

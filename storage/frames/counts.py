@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import Engine, Select, func, select
 
 from storage.db.database import reading
-from storage.db.schema import cameras, frames, is_pending
+from storage.db.schema import cameras, frames, is_pending, is_quarantined, results
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,7 @@ class LedgerCounts:
     scored: int
     quarantined: int
     superseded: int
+    duplicate: int
     pending: int
 
     @property
@@ -80,6 +81,17 @@ def count_frames(engine: Engine, camera: str, state: str) -> int:
     query = select(func.count()).where(frames.c.camera == camera, frames.c.state == state)
     with reading(engine) as connection:
         return connection.scalar(query) or 0
+
+
+def last_outcome(engine: Engine) -> float | None:
+    """When a frame last got a result or was quarantined (Unix s); None if there is no outcome."""
+    latest = (
+        select(results.c.scored_at).order_by(results.c.id.desc()).limit(1).scalar_subquery(),
+        select(func.max(frames.c.finished_at)).where(is_quarantined).scalar_subquery(),
+    )
+    with reading(engine) as connection:
+        times = [when for when in connection.execute(select(*latest)).one() if when is not None]
+    return max(times, default=None)
 
 
 def oldest_pending(engine: Engine) -> float | None:

@@ -2,74 +2,36 @@
 
 ::
 
-    register ──▶ pending ──▶ scored | quarantined | superseded
+    register ──▶ pending ──▶ scored | quarantined | superseded | duplicate
 
 A frame leaves `pending` once: every transition has the condition ``state = 'pending'`` in its own
-statement. Quarantined frames become pending again only through `register` (a missing file
-reappeared) and `requeue` (an operator's request). The database is authoritative, the queue a hint.
+statement. Quarantined frames become pending again only through `register` (a file that could not be
+read was seen again) and `requeue` (an operator's request). The database is authoritative, the queue
+a hint.
 """
 
 from __future__ import annotations
 
-import hashlib
-import os
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import (
-    CTE,
-    ColumnElement,
-    Connection,
-    Engine,
-    and_,
-    bindparam,
-    func,
-    literal,
-    not_,
-    or_,
-    select,
-    update,
-)
+from sqlalchemy import CTE, ColumnElement, Connection, Engine, and_, or_, select, update
 
-from storage.db.database import chunks, insert_into, reading, sent_rows, take_turns, writing
-from storage.db.schema import (
-    PENDING,
-    QUARANTINED,
-    SCORED,
-    SUPERSEDED,
-    cameras,
-    frames,
-    is_pending,
-    is_quarantined,
-)
+from storage.audit_log import PROGRAM, Actor, record_all
+from storage.db.database import chunks, reading, writing
+from storage.db.schema import PENDING, cameras, frames, is_pending, is_quarantined
 
-#: Quarantine reason of a frame whose file no longer existed when a worker tried to read it.
-MISSING: Final = "missing"
 #: Longest lease in seconds. A lease that ends later was granted before the clock was set back.
 LONGEST_LEASE_S: Final = 60.0
-#: Characters to which a quarantine's explanation is truncated.
-MAX_DETAIL: Final = 1000
-
-
-_BIGINT = 2**63 - 1
-
-
-@dataclass(frozen=True)
-class NewFrame:
-    """A settled file as the producer saw it."""
-
-    camera: str
-    root: str  #: the watch directory, in text form (`storage.files.paths`)
-    path: str  #: relative to `root`, in text form
-    mtime_ns: int
-    size: int  #: bytes
-
-    @property
-    def frame_id(self) -> str:
-        """BLAKE2b of camera, path, mtime and size, as 32 hexadecimal digits."""
-        identity = f"{self.camera}\0{self.path}\0{self.mtime_ns}\0{self.size}"
-        return hashlib.blake2b(identity.encode(), digest_size=16).hexdigest()
+#: State of a row that has just become pending.
+FRESH: Final[Mapping[str, Any]] = {
+    "state": PENDING,
+    "lease_until": 0.0,
+    "attempts": 0,
+    "sha256": None,
+}
 
 
 @dataclass(frozen=True)
@@ -82,19 +44,21 @@ class LedgerFrame:
     path: str
     mtime_ns: int
     size: int  #: bytes
-    attempts: int  #: how often it was postponed
+    attempts: int  #: how often it was postponed or tried alone
     seen_at: float  #: Unix s; when it was registered
+    ctime_ns: int | None = None  #: None: registered by the first release
+    inode: int | None = None
+    last_sha256: str | None = None  #: of the content that was last read at the frame's place
 
 
-@dataclass(frozen=True)
-class Quarantined:
-    """The outcome of a frame that cannot be scored."""
-
-    frame_id: str
-    reason: str  #: code: empty, corrupt, unsupported, too_large, missing, …
-    detail: str  #: the same as a sentence
-
-
+_EARLIER = frames.alias("earlier")
+_last_read = (
+    select(_EARLIER.c.sha256)
+    .where(_EARLIER.c.place == frames.c.place, _EARLIER.c.sha256.is_not(None))
+    .order_by(_EARLIER.c.arrival.desc())
+    .limit(1)
+    .scalar_subquery()
+)
 _LEDGER_COLUMNS = (
     frames.c.id,
     frames.c.camera,
@@ -104,96 +68,9 @@ _LEDGER_COLUMNS = (
     frames.c.size,
     frames.c.attempts,
     frames.c.seen_at,
+    frames.c.ctime_ns,
+    frames.c.inode,
 )
-_SENT = _LEDGER_COLUMNS[:6]  # from the producer; the other columns are the same for all new rows
-_FRESH: Mapping[str, Any] = {"state": PENDING, "lease_until": 0.0, "attempts": 0}
-
-
-def ledger_mtime_ns(status: os.stat_result) -> int:
-    """The file's mtime in ns, clipped to the range of BIGINT, as the ledger stores it.
-
-    A broken clock can date a file after the year 2262, which would overflow.
-    """
-    return max(-_BIGINT, min(status.st_mtime_ns, _BIGINT))
-
-
-def register(
-    engine: Engine, new_frames: Sequence[NewFrame], *, now: float, lease_until: float = 0.0
-) -> list[str]:
-    """Add frames to the ledger; rows of known frames are not changed.
-
-    A frame that was quarantined as `missing` becomes pending again. Registered frames are not
-    claimed before `lease_until` (Unix s), because the caller is about to queue them. Returns the
-    ids of the frames that this call made pending, in the order given; their `arrival` numbers
-    increase in that order and from call to call. `now` is in Unix s.
-
-    Raises:
-        DatabaseUnavailable: nothing was registered.
-    """
-    by_id = {frame.frame_id: frame for frame in new_frames}
-    if not by_id:
-        return []
-    with writing(engine) as connection:
-        # Otherwise producers that register the same files in a different order would deadlock, and
-        # arrival numbers would become visible out of order.
-        take_turns(connection, "thermalwatch register")
-        rows = [{"id": frame_id, **vars(frame)} for frame_id, frame in by_id.items()]
-        sent = sent_rows(connection, rows, _SENT)
-        fixed = {"seen_at": now, **_FRESH, "lease_until": lease_until}
-        # Don't lock rows that are already registered: a conflict would, in a different order than
-        # workers do. A scalar subquery, because a join may reorder the rows.
-        is_known = select(literal(False)).where(frames.c.id == sent.c.id, not_(_is_missing))
-        is_new = func.coalesce(is_known.scalar_subquery(), True)
-        insert = insert_into(connection, frames)
-        fresh = insert.from_select(
-            [*(column.name for column in _SENT), *fixed],
-            select(*sent.c, *(literal(value) for value in fixed.values())).where(is_new),
-        ).on_conflict_do_update(
-            index_elements=["id"],
-            set_={
-                **fixed,
-                "root": insert.excluded.root,
-                "reason": None,
-                "detail": None,
-                "finished_at": None,
-            },
-            where=_is_missing,
-        )
-        registered = set(connection.scalars(fresh.returning(frames.c.id)))
-        ids = [frame_id for frame_id in by_id if frame_id in registered]
-        _note_cameras(connection, {by_id[frame_id].camera for frame_id in ids}, now)
-    return ids
-
-
-def _note_cameras(connection: Connection, names: set[str], now: float) -> None:
-    if not names:
-        return
-    insert = insert_into(connection, cameras)
-    noted = insert.on_conflict_do_update(
-        index_elements=["name"], set_={"last_frame_at": insert.excluded.last_frame_at}
-    )
-    connection.execute(
-        noted,
-        [{"name": name, "first_seen_at": now, "last_frame_at": now} for name in sorted(names)],
-    )
-
-
-_is_missing = and_(is_quarantined, frames.c.reason == MISSING)
-
-
-def known(engine: Engine, ids: Sequence[str]) -> set[str]:
-    """The `ids` that are registered already.
-
-    Frames quarantined as `missing` are left out: they must be registered again when seen.
-    """
-    with reading(engine) as connection:
-        return {
-            frame_id
-            for chunk in chunks(ids)
-            for frame_id in connection.scalars(
-                select(frames.c.id).where(frames.c.id.in_(chunk), not_(_is_missing))
-            )
-        }
 
 
 def claim_pending(engine: Engine, *, now: float, lease_s: float, limit: int) -> list[LedgerFrame]:
@@ -202,11 +79,60 @@ def claim_pending(engine: Engine, *, now: float, lease_s: float, limit: int) -> 
     Returns at most `limit` frames, oldest first. Safe for concurrent dispatchers: each frame goes
     to one of them. If the clock is set back, frames wait at most `LONGEST_LEASE_S`.
     """
-    over = or_(frames.c.lease_until <= now, frames.c.lease_until > now + LONGEST_LEASE_S)
+    with writing(engine) as connection:
+        return _claim(connection, is_pending, now=now, lease_s=lease_s, limit=limit)
+
+
+def claim_in_turn(engine: Engine, *, now: float, lease_s: float, limit: int) -> list[LedgerFrame]:
+    """Claim frames as `claim_pending` does, from all cameras in turn.
+
+    Of each camera's share, half are its newest frames: what happens now must not wait for an
+    archive. The other half are its oldest, so that every frame's turn comes.
+    """
+    claimed: list[LedgerFrame] = []
+    with writing(engine) as connection:
+        due = select(cameras.c.name).where(
+            select(frames.c.arrival)
+            .where(frames.c.camera == cameras.c.name, is_pending, _is_over(now))
+            .exists()
+        )
+        waiting = list(connection.scalars(due.order_by(cameras.c.name)))
+        while waiting and len(claimed) < limit:
+            still = []
+            for number, camera in enumerate(waiting):
+                share = math.ceil((limit - len(claimed)) / (len(waiting) - number))
+                of_camera = and_(frames.c.camera == camera, is_pending)
+                got: list[LedgerFrame] = []
+                for newest, part in ((True, math.ceil(share / 2)), (False, share // 2)):
+                    got += _claim(
+                        connection, of_camera, now=now, lease_s=lease_s, limit=part, newest=newest
+                    )
+                claimed += got
+                if len(got) == share:
+                    still.append(camera)
+            waiting = still
+    return claimed
+
+
+def _is_over(now: float) -> ColumnElement[bool]:
+    return or_(frames.c.lease_until <= now, frames.c.lease_until > now + LONGEST_LEASE_S)
+
+
+def _claim(
+    connection: Connection,
+    condition: ColumnElement[bool],
+    *,
+    now: float,
+    lease_s: float,
+    limit: int,
+    newest: bool = False,
+) -> list[LedgerFrame]:
+    if limit == 0:
+        return []
     due = (
         select(frames.c.arrival)
-        .where(is_pending, over)
-        .order_by(frames.c.arrival)
+        .where(condition, _is_over(now))
+        .order_by(frames.c.arrival.desc() if newest else frames.c.arrival)
         .limit(limit)
         .with_for_update(skip_locked=True)
         .cte("due")
@@ -217,8 +143,7 @@ def claim_pending(engine: Engine, *, now: float, lease_s: float, limit: int) -> 
         .values(lease_until=now + lease_s)
         .returning(frames.c.arrival, *_LEDGER_COLUMNS)
     )
-    with writing(engine) as connection:
-        claimed = connection.execute(claim).all()
+    claimed = connection.execute(claim).all()
     claimed = sorted(claimed, key=lambda row: row.arrival)  # RETURNING does not guarantee an order
     return [LedgerFrame(*row[1:]) for row in claimed]
 
@@ -233,10 +158,15 @@ def postpone(engine: Engine, ids: Sequence[str], *, until: float) -> None:
     _update_pending(engine, ids, {"lease_until": until, "attempts": frames.c.attempts + 1})
 
 
+def note_attempt(engine: Engine, frame_id: str) -> None:
+    """Count an attempt to score a pending frame that may make its worker fail."""
+    _update_pending(engine, [frame_id], {"attempts": frames.c.attempts + 1})
+
+
 def _update_pending(engine: Engine, ids: Sequence[str], values: Mapping[str, Any]) -> None:
     with writing(engine) as connection:
         for chunk in chunks(ids):
-            due = _locked(chunk, is_pending)
+            due = locked(chunk, is_pending)
             connection.execute(
                 update(frames).where(frames.c.arrival.in_(select(due.c.arrival))).values(values)
             )
@@ -249,97 +179,32 @@ def load_pending(engine: Engine, ids: Sequence[str]) -> list[LedgerFrame]:
             row.id: LedgerFrame(*row)
             for chunk in chunks(ids)
             for row in connection.execute(
-                select(*_LEDGER_COLUMNS).where(frames.c.id.in_(chunk), is_pending)
+                select(*_LEDGER_COLUMNS, _last_read).where(frames.c.id.in_(chunk), is_pending)
             )
         }
     return [found[frame_id] for frame_id in dict.fromkeys(ids) if frame_id in found]
 
 
-def finish(
-    engine: Engine,
-    *,
-    quarantined: Sequence[Quarantined] = (),
-    superseded: Sequence[str] = (),
-    now: float,
-) -> set[str]:
-    """Record the outcome of pending frames that were not scored; return the ids recorded.
-
-    `now` is in Unix s. Frames that are no longer pending are not changed.
-
-    Raises:
-        ValueError: a frame is given twice.
-    """
-    with writing(engine) as connection:
-        return finish_within(connection, quarantined=quarantined, superseded=superseded, now=now)
-
-
-def finish_within(
-    connection: Connection,
-    *,
-    scored: Sequence[str] = (),
-    quarantined: Sequence[Quarantined] = (),
-    superseded: Sequence[str] = (),
-    now: float,
-) -> set[str]:
-    """Do what `finish` does in the caller's transaction, for scored frames too.
-
-    The frames stay locked until the transaction ends. Frames that are no longer pending are not
-    changed and their ids are not returned.
-
-    Raises:
-        ValueError: a frame is given twice.
-    """
-    outcomes = dict.fromkeys(scored, SCORED) | dict.fromkeys(superseded, SUPERSEDED)
-    outcomes |= {item.frame_id: QUARANTINED for item in quarantined}
-    if len(outcomes) != len(scored) + len(quarantined) + len(superseded):
-        raise ValueError("a frame was given twice; each can have only one outcome")
-    pending = {
-        frame_id
-        for chunk in chunks(sorted(outcomes))
-        for frame_id in connection.scalars(select(_locked(chunk, is_pending).c.id))
-    }
-    for outcome, ids in ((SCORED, scored), (SUPERSEDED, superseded)):
-        for chunk in chunks([frame_id for frame_id in ids if frame_id in pending]):
-            settled = update(frames).where(frames.c.id.in_(chunk), is_pending)
-            connection.execute(settled.values(state=outcome, finished_at=now))
-    rows = [
-        {
-            "frame": item.frame_id,
-            "reason": item.reason,
-            "detail": _storable(item.detail),
-        }
-        for item in quarantined
-        if item.frame_id in pending
-    ]
-    if rows:
-        settle = update(frames).where(frames.c.id == bindparam("frame"), is_pending)
-        settle = settle.values(
-            state=QUARANTINED,
-            reason=bindparam("reason"),
-            detail=bindparam("detail"),
-            finished_at=now,
-        )
-        connection.execute(settle, rows)
-    return pending
-
-
-def requeue(engine: Engine, ids: Sequence[str], *, now: float) -> list[str]:
+def requeue(engine: Engine, ids: Sequence[str], *, now: float, by: Actor = PROGRAM) -> list[str]:
     """Make quarantined frames pending again, as if first seen at `now`; return their ids."""
-    requeued: set[str] = set()
+    requeued: dict[str, str] = {}
     with writing(engine) as connection:
         for chunk in chunks(ids):
-            due = _locked(chunk, is_quarantined)
+            due = locked(chunk, is_quarantined)
             again = (
                 update(frames)
                 .where(frames.c.arrival.in_(select(due.c.arrival)))
-                .values(**_FRESH, seen_at=now, reason=None, detail=None, finished_at=None)
-                .returning(frames.c.id)
+                .values(**FRESH, seen_at=now, reason=None, detail=None, finished_at=None)
+                .returning(frames.c.id, frames.c.camera, frames.c.path)
             )
-            requeued.update(connection.scalars(again))
+            found = connection.execute(again).all()
+            requeued.update((row.id, f"{row.camera}: {row.path}") for row in found)
+        record_all(connection, by, "requeue", requeued.items(), now=now)
     return [frame_id for frame_id in dict.fromkeys(ids) if frame_id in requeued]
 
 
-def _locked(ids: Sequence[str], condition: ColumnElement[bool]) -> CTE:
+def locked(ids: Sequence[str], condition: ColumnElement[bool]) -> CTE:
+    """The frames among `ids` that fulfil `condition`, locked until the transaction ends."""
     # Lock in the order of the ids, so that two workers with the same frames don't deadlock. SQLite
     # has a single writer and needs no row locks.
     return (
@@ -349,9 +214,3 @@ def _locked(ids: Sequence[str], condition: ColumnElement[bool]) -> CTE:
         .with_for_update()
         .cte("locked")
     )
-
-
-def _storable(detail: str) -> str:
-    # Postgres rejects NUL and lone surrogates, and a decoder's message may quote any bytes.
-    text = detail.encode("utf-8", "backslashreplace").decode().replace("\0", "\\x00")
-    return text[:MAX_DETAIL]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,8 +12,9 @@ from storage.db.database import sent_rows, writing
 from storage.db.result_fields import ResultRow
 from storage.db.schema import open_decisions as open_table
 from storage.db.schema import results, streams
-from storage.errors import StaleEpoch
-from storage.frames.ledger import Quarantined, finish_within
+from storage.errors import RepeatedContent, StaleEpoch
+from storage.frames.outcomes import Outcome, Quarantined, Scored, finish_within
+from storage.frames.repeats import ReadFrame, originals_within
 from storage.results.rows import row_to_database
 from thermal.threshold import Decision
 
@@ -26,18 +27,22 @@ def commit_results(
     open_decisions: Mapping[str, Mapping[str, Decision]],
     model_id: str,
     now: float,
-    quarantined: Sequence[Quarantined] = (),
-    superseded: Sequence[str] = (),
+    others: Sequence[Outcome] = (),
+    distinct: Collection[tuple[str, str]] = (),
 ) -> frozenset[str]:
     """Commit the outcomes of a batch in one transaction; return the ids of the frames finished.
 
-    Frames that were no longer pending are left out. `epochs` maps each camera of the rows to the
+    `others` are the outcomes of the batch's frames that were not scored. Frames that were no longer
+    pending are left out. `distinct` are pairs of frames of which the first was found not to repeat
+    the second. `epochs` maps each camera of the rows to the
     epoch in which its decisions were made. `open_decisions` maps each camera to earlier decisions
     of other batches, by frame, that may not be committed yet. These are recorded too, as are the
     decisions about frames left out, so that for every row in the database all earlier decisions of
     its stream are there.
 
     Raises:
+        RepeatedContent: meanwhile another worker gave a frame with the same content its outcome.
+            Nothing was committed.
         StaleEpoch: a window was replaced since it decided, or has lost recorded decisions and
             given their `seq` to other frames. Nothing was committed.
         DatabaseUnavailable: nothing was committed, unless the connection was lost during the
@@ -48,23 +53,20 @@ def commit_results(
         if (row.model_id, row.epoch) != (model_id, epochs.get(row.camera)):
             raise ValueError(f"{row.image_path} was not decided under this model and epoch")
     with writing(engine) as connection:
-        committed = finish_within(
-            connection,
-            scored=[row.frame_id for row in rows],
-            quarantined=quarantined,
-            superseded=superseded,
-            now=now,
-        )
+        scored = [Scored(row.frame_id, row.sha256) for row in rows]
+        committed = finish_within(connection, [*scored, *others], now=now)
         if epochs:
             _hold_epochs(connection, epochs, model_id)
+        _refuse_repeats(connection, [*scored, *others], committed, distinct)
+        if epochs:
             made = {
                 frame_id: _Made(camera, frame_id, decision)
                 for camera, decisions in open_decisions.items()
                 for frame_id, decision in decisions.items()
             }
             made |= {row.frame_id: _Made(row.camera, row.frame_id, row.decision) for row in rows}
-            scored = [row for row in rows if row.frame_id in committed]
-            _record(connection, scored, made, model_id)
+            done = [row for row in rows if row.frame_id in committed]
+            _record(connection, done, made, model_id)
     return frozenset(committed)
 
 
@@ -87,6 +89,24 @@ def _hold_epochs(connection: Connection, epochs: Mapping[str, str], model_id: st
     current = {row.camera: row.epoch for row in connection.execute(held)}
     if stale := sorted(camera for camera in epochs if current.get(camera) != epochs[camera]):
         raise StaleEpoch(stale, model_id)
+
+
+def _refuse_repeats(
+    connection: Connection,
+    outcomes: Sequence[Outcome],
+    committed: Collection[str],
+    distinct: Collection[tuple[str, str]],
+) -> None:
+    # Under the lock of the streams, so that of two workers with the same content of one camera the
+    # later one finds what the earlier one committed.
+    read = [
+        ReadFrame(item.frame_id, item.sha256)
+        for item in outcomes
+        if isinstance(item, Scored | Quarantined) and item.sha256 and item.frame_id in committed
+    ]
+    found = originals_within(connection, read) if read else []
+    if any((item.frame_id, item.original_id) not in distinct for item in found):
+        raise RepeatedContent
 
 
 def _record(

@@ -9,7 +9,7 @@ from typing import Any, Final
 from sqlalchemy import BigInteger, ColumnElement, Double, Engine, case, cast, func, literal, select
 
 from storage.db.database import reading
-from storage.db.schema import is_anomaly, results
+from storage.db.schema import is_anomaly, is_unreviewed, results
 from storage.results.queries import ResultQuery
 
 _DAY_S: Final = 86_400.0
@@ -17,7 +17,7 @@ _DAY_S: Final = 86_400.0
 
 @dataclass(frozen=True)
 class DayCount:
-    """The results of one UTC day."""
+    """The results of the frames that arrived on one UTC day."""
 
     day: date
     frames: int
@@ -55,7 +55,7 @@ def count_days(
 ) -> list[DayCount]:
     """Count results and anomalies per UTC day, earliest first, without days that have none.
 
-    Counts what was captured in [`since`, `until`) (Unix s), of one camera or of all.
+    Counts what arrived in [`since`, `until`) (Unix s), of one camera or of all.
     """
     day = _utc_day(engine)
     chosen = ResultQuery(camera=camera, since=since, until=until)
@@ -74,7 +74,7 @@ def count_cameras(
 ) -> list[CameraCount]:
     """Count results and anomalies per camera, by name, without cameras that have none.
 
-    Counts what was captured in [`since`, `until`) (Unix s).
+    Counts what arrived in [`since`, `until`) (Unix s).
     """
     chosen = ResultQuery(camera=camera, since=since, until=until)
     return [CameraCount(*counted) for counted in _count(engine, chosen, results.c.camera)]
@@ -103,7 +103,7 @@ def camera_days(
 ) -> list[CameraDay]:
     """Summarize each camera's days that have results, earliest first.
 
-    Reads each row captured in [`since`, `until`) (Unix s) once.
+    Reads each row that arrived in [`since`, `until`) (Unix s) once.
     """
     day = _utc_day(engine)
     chosen = ResultQuery(camera=camera, since=since, until=until)
@@ -124,8 +124,8 @@ def camera_days(
 
 
 def _utc_day(engine: Engine) -> ColumnElement[Any]:
-    """The UTC day of capture, as the number of days since 1970."""
-    days = results.c.captured_at / literal(_DAY_S, Double)
+    """The UTC day of arrival, as the number of days since 1970."""
+    days = results.c.arrived_at / literal(_DAY_S, Double)
     # SQLite may lack floor(), but its cast truncates; Postgres's cast rounds.
     return cast(days, BigInteger) if engine.dialect.name == "sqlite" else func.floor(days)
 
@@ -139,6 +139,13 @@ def count_anomalies(engine: Engine, camera: str) -> int:
     query = select(func.count()).where(results.c.camera == camera, is_anomaly)
     with reading(engine) as connection:
         return connection.scalar(query.select_from(results)) or 0
+
+
+def count_unreviewed(engine: Engine) -> int:
+    """Count the anomalies without a verdict, from their partial index."""
+    query = select(func.count()).where(is_unreviewed).select_from(results)
+    with reading(engine) as connection:
+        return connection.scalar(query) or 0
 
 
 def count_results(engine: Engine, first: int, last: int) -> dict[str, int]:

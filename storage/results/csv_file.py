@@ -8,6 +8,7 @@ that a spreadsheet would run as a formula gets a leading apostrophe.
 from __future__ import annotations
 
 import io
+import re
 from typing import Any, Final
 
 import numpy as np
@@ -19,7 +20,10 @@ from pyarrow.csv import WriteOptions, write_csv
 from storage.results.record_batches import SCHEMA
 
 #: A spreadsheet runs a text that begins so as a formula (OWASP, CSV Injection).
-FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
+FORMULA_STARTS: Final = ("=", "+", "-", "@")
+#: Characters that some readers take for the end of a line or of a cell, even between quotes: what
+#: follows would be a cell of its own, perhaps a formula. They are written as in Python (``\r``).
+CONTROL: Final = re.compile("[\0-\x1f\x7f\x85\u2028\u2029]")
 
 _FORMULA: Final = f"^[{''.join(FORMULA_STARTS).replace('-', chr(92) + '-')}]"
 _FORMULA_BYTES: Final = np.frombuffer("".join(FORMULA_STARTS).encode(), np.uint8)
@@ -42,7 +46,21 @@ def csv_lines(batch: Any) -> bytes:
 def _as_csv(array: Any) -> Any:
     if pa.types.is_timestamp(array.type):  # pyarrow writes 2026-07-01 12:00:00.250000Z
         return compute.utf8_replace_slice(array.cast(pa.string()), 10, 11, "T")
-    return _without_formulas(array) if pa.types.is_string(array.type) else array
+    return _without_formulas(_printable(array)) if pa.types.is_string(array.type) else array
+
+
+def _printable(texts: Any) -> Any:
+    """The texts without control characters."""
+    characters, _ = _characters(texts)
+    if CONTROL.search(characters.decode("utf-8", "replace")) is None:
+        return texts
+    return pa.array(
+        [text and CONTROL.sub(_escaped, text) for text in texts.to_pylist()], pa.string()
+    )
+
+
+def _escaped(found: re.Match[str]) -> str:
+    return found[0].encode("unicode_escape").decode("ascii")
 
 
 def _without_formulas(texts: Any) -> Any:

@@ -11,6 +11,7 @@ from typing import BinaryIO, Final
 
 from sqlalchemy import Engine
 
+from storage.errors import ExportTooLarge
 from storage.results.queries import ResultQuery
 
 # pyarrow takes half a second to import, so functions import what needs it
@@ -19,17 +20,21 @@ from storage.results.queries import ResultQuery
 ROW_GROUP: Final = 10_000
 
 
-def csv_parts(engine: Engine, query: ResultQuery) -> Iterator[tuple[bytes, int]]:
+def csv_parts(
+    engine: Engine, query: ResultQuery, *, paged: bool = False
+) -> Iterator[tuple[bytes, int]]:
     """The CSV file of the chosen results, earliest first, in parts, with each part's results.
+
+    `paged` holds no database connection between two parts; see `read_pages`.
 
     Raises:
         DatabaseUnavailable: the parts so far are not the whole file.
     """
     from storage.results.csv_file import csv_header, csv_lines  # noqa: PLC0415
-    from storage.results.record_batches import read_batches  # noqa: PLC0415
+    from storage.results.record_batches import read_batches, read_pages  # noqa: PLC0415
 
     yield csv_header(), 0
-    for batch in read_batches(engine, query):
+    for batch in read_pages(engine, query) if paged else read_batches(engine, query):
         yield csv_lines(batch), batch.num_rows
 
 
@@ -51,7 +56,9 @@ def export_csv(engine: Engine, query: ResultQuery, target: Path | BinaryIO) -> i
     return number
 
 
-def export_parquet(engine: Engine, query: ResultQuery, target: Path) -> int:
+def export_parquet(
+    engine: Engine, query: ResultQuery, target: Path, *, most_bytes: int | None = None
+) -> int:
     """Write the chosen results, earliest first; return their number.
 
     The columns are those of the CSV, typed; unknown is null. The path gets the whole file or, on
@@ -59,6 +66,7 @@ def export_parquet(engine: Engine, query: ResultQuery, target: Path) -> int:
 
     Raises:
         DatabaseUnavailable, OSError: the file is not complete.
+        ExportTooLarge: it would have more than about `most_bytes`.
     """
     import pyarrow as pa  # noqa: PLC0415
     from pyarrow.parquet import ParquetWriter  # noqa: PLC0415
@@ -73,6 +81,11 @@ def export_parquet(engine: Engine, query: ResultQuery, target: Path) -> int:
             if sum(map(len, batches)) >= ROW_GROUP:
                 writer.write_table(pa.Table.from_batches(batches))
                 batches.clear()
+                if most_bytes is not None and temporary.stat().st_size > most_bytes:
+                    raise ExportTooLarge(
+                        f"the file would be larger than {most_bytes >> 20} MiB: choose a shorter "
+                        "time with since and until, or export CSV"
+                    )
         if batches:
             writer.write_table(pa.Table.from_batches(batches))
     return number

@@ -15,7 +15,7 @@ ALL = ResultQuery()
 
 
 def results_frame(engine: Engine, query: ResultQuery = ALL) -> DataFrame:
-    """The chosen results, earliest capture first, with the columns of results.csv.
+    """The chosen results, earliest first, with the columns of results.csv.
 
     Times are ``datetime64[us, UTC]`` (NaT outside the years 1 to 9999), texts are ``string``,
     `camera` and `prediction` are categories; integers and booleans that may be unknown are

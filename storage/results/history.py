@@ -28,7 +28,7 @@ _BATCH: Final = 20_000  # rows converted to an array at a time
 class SeriesPoint:
     """Consecutive frames, reduced to their extremes."""
 
-    at: float  #: Unix s; capture of the frame with the highest score
+    at: float  #: Unix s; arrival of the frame with the highest score
     id: int  #: of that frame's result
     frames: int  #: number of frames
     score: float  #: σ, highest
@@ -43,7 +43,7 @@ class AnomalyPoint:
     """An anomaly of a series."""
 
     id: int  #: of the result
-    at: float  #: Unix s; capture
+    at: float  #: Unix s; arrival
     score: float  #: σ
     threshold: float  #: σ
     max_temperature: float  #: in the series' `temperature_unit`
@@ -70,20 +70,20 @@ def read_series(
     until: float | None,
     points: int,
 ) -> Series:
-    """Read the results captured in [since, until) (Unix s), reduced to at most `points` points.
+    """Read the results that arrived in [since, until) (Unix s), reduced to at most `points` points.
 
     The default is the range from the earliest frame to the latest. Points cover equal intervals,
     so that gaps stay visible, and contain the extremes of their interval, so that no peak is lost.
     """
-    frames = select(results.c.captured_at, results.c.temperature_unit).where(
+    frames = select(results.c.arrived_at, results.c.temperature_unit).where(
         results.c.camera == camera
     )
-    at, number = results.c.captured_at, results.c.id
+    at, number = results.c.arrived_at, results.c.id
     with reading(engine) as connection:
         latest = connection.execute(frames.order_by(at.desc(), number.desc()).limit(1)).first()
         earliest = connection.execute(frames.order_by(at, number).limit(1)).first()
-        begin = since if since is not None else earliest.captured_at if earliest else 0.0
-        end = until if until is not None else latest.captured_at + 1e-6 if latest else begin
+        begin = since if since is not None else earliest.arrived_at if earliest else 0.0
+        end = until if until is not None else latest.arrived_at + 1e-6 if latest else begin
         table = _read(connection, camera, begin, end)
         flagged = _anomalies(connection, camera, begin, end)
     return Series(
@@ -111,7 +111,7 @@ _TABLE: Final = np.dtype(
 def _read(connection: Connection, camera: str, begin: float, end: float) -> NDArray[Any]:
     query = _between(
         select(
-            results.c.captured_at,
+            results.c.arrived_at,
             results.c.id,
             results.c.score,
             results.c.threshold,
@@ -121,8 +121,8 @@ def _read(connection: Connection, camera: str, begin: float, end: float) -> NDAr
         begin,
         end,
     ).where(results.c.camera == camera)
-    query = query.order_by(results.c.captured_at, results.c.id)
-    with connection.execution_options(yield_per=_BATCH).execute(query) as found:
+    query = query.order_by(results.c.arrived_at, results.c.id)
+    with connection.execute(query.execution_options(yield_per=_BATCH)) as found:
         parts = [
             np.array([tuple(row) for row in part], dtype=_TABLE) for part in found.partitions()
         ]
@@ -156,7 +156,7 @@ def _anomalies(
     query = _between(
         select(
             results.c.id,
-            results.c.captured_at,
+            results.c.arrived_at,
             results.c.score,
             results.c.threshold,
             results.c.max_temperature,
@@ -165,10 +165,10 @@ def _anomalies(
         begin,
         end,
     ).where(results.c.camera == camera, is_anomaly)
-    query = query.order_by(results.c.captured_at.desc(), results.c.id.desc())
+    query = query.order_by(results.c.arrived_at.desc(), results.c.id.desc())
     rows = connection.execute(query.limit(MOST_ANOMALIES)).all()
     return tuple(AnomalyPoint(*row) for row in reversed(rows))
 
 
 def _between(query: Select[Any], begin: float, end: float) -> Select[Any]:
-    return query.where(results.c.captured_at >= begin, results.c.captured_at < end)
+    return query.where(results.c.arrived_at >= begin, results.c.arrived_at < end)

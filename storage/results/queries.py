@@ -11,6 +11,7 @@ from typing import Any, Final, Literal
 
 from sqlalchemy import (
     BigInteger,
+    Column,
     ColumnElement,
     Double,
     Engine,
@@ -42,25 +43,46 @@ _BATCH: Final = 1000  # rows held in memory by a streaming query
 
 @dataclass(frozen=True)
 class ResultQuery:
-    """A filter of results; None does not restrict."""
+    """A filter of results; None does not restrict.
+
+    The results are in the order of their arrival, or of their capture if that is restricted, so
+    that one index serves condition and order.
+    """
 
     camera: str | None = None
-    since: float | None = None  #: Unix s; captured at or after it
-    until: float | None = None  #: Unix s; captured before it
+    since: float | None = None  #: Unix s; arrived at or after it
+    until: float | None = None  #: Unix s; arrived before it
     prediction: Literal["Normal", "Anomaly"] | None = None
     min_score: float | None = None  #: σ
     model_id: str | None = None
     #: unreviewed: anomalies without a verdict
     review: Literal["unreviewed", "confirmed", "false_alarm"] | None = None
+    captured_since: float | None = None  #: Unix s; captured at or after it
+    captured_until: float | None = None  #: Unix s; captured before it
+
+    @property
+    def by(self) -> Literal["arrived_at", "captured_at"]:
+        """The time that orders the results."""
+        captured = (self.captured_since, self.captured_until)
+        return "arrived_at" if captured == (None, None) else "captured_at"
+
+    @property
+    def order(self) -> tuple[Column[float], Column[int]]:
+        """The columns that order the results, earliest first."""
+        return results.c[self.by], results.c.id
 
     def restrict(self, query: Select[Any]) -> Select[Any]:
         """The query with this filter's conditions."""
         if self.camera is not None:
             query = query.where(results.c.camera == self.camera)
         if self.since is not None:
-            query = query.where(results.c.captured_at >= self.since)
+            query = query.where(results.c.arrived_at >= self.since)
         if self.until is not None:
-            query = query.where(results.c.captured_at < self.until)
+            query = query.where(results.c.arrived_at < self.until)
+        if self.captured_since is not None:
+            query = query.where(results.c.captured_at >= self.captured_since)
+        if self.captured_until is not None:
+            query = query.where(results.c.captured_at < self.captured_until)
         if self.prediction == "Anomaly":
             query = query.where(is_anomaly)
         elif self.prediction == "Normal":
@@ -92,37 +114,34 @@ def list_results(
     limit: int = 50,
     earliest_first: bool = False,
 ) -> Page:
-    """One page of results, by default latest capture first.
+    """One page of results, by default latest first.
 
     Keyset pagination: rows that arrive between two pages neither repeat nor hide others.
 
     Raises:
-        InvalidCursor: `after` is not the `next` of a page.
+        InvalidCursor: `after` is not the `next` of a page in this order.
     """
-    key = tuple_(results.c.captured_at, results.c.id)
     rows = query.restrict(select(*RESULT_COLUMNS))
     if after is not None:
-        place = tuple_(*_decode_cursor(after))
+        key, place = tuple_(*query.order), tuple_(*_decode_cursor(after, query.by))
         rows = rows.where(key > place if earliest_first else key < place)
-    order = (results.c.captured_at, results.c.id)
-    rows = rows.order_by(*(order if earliest_first else (column.desc() for column in order)))
-    rows = rows.limit(limit + 1)
+    order = query.order if earliest_first else [column.desc() for column in query.order]
+    rows = rows.order_by(*order).limit(limit + 1)
     with reading(engine) as connection:
         found = [row_from_database(row) for row in connection.execute(rows)]
     last = found[limit - 1] if len(found) > limit else None
     return Page(
         rows=tuple(found[:limit]),
-        next=None if last is None else _encode_cursor(last),
+        next=None if last is None else _encode_cursor(last, query.by),
     )
 
 
 def iterate_results(engine: Engine, query: ResultQuery) -> Iterator[ResultRow]:
-    """The chosen results, earliest capture first, in constant memory."""
-    rows = query.restrict(select(*RESULT_COLUMNS)).order_by(results.c.captured_at, results.c.id)
-    with reading(engine) as connection:
-        streaming = connection.execution_options(yield_per=_BATCH)
-        with streaming.execute(rows) as found:
-            yield from map(row_from_database, found)
+    """The chosen results, earliest first, in constant memory."""
+    rows = query.restrict(select(*RESULT_COLUMNS)).order_by(*query.order)
+    streamed = rows.execution_options(yield_per=_BATCH)
+    with reading(engine) as connection, connection.execute(streamed) as found:
+        yield from map(row_from_database, found)
 
 
 def get_result(engine: Engine, result_id: int) -> ResultRow | None:
@@ -151,19 +170,21 @@ def find_results(engine: Engine, name: str) -> list[ResultRow]:
         return [row_from_database(row) for row in connection.execute(by_path)]
 
 
-def _encode_cursor(row: ResultRow) -> str:
-    text = json.dumps([row.captured_at, row.id])
+def _encode_cursor(row: ResultRow, by: str) -> str:
+    text = json.dumps([by, getattr(row, by), row.id])
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
-def _decode_cursor(cursor: str) -> tuple[ColumnElement[float], ColumnElement[int]]:
+def _decode_cursor(cursor: str, by: str) -> tuple[ColumnElement[float], ColumnElement[int]]:
     try:
         padded = cursor + "=" * (-len(cursor) % 4)
-        captured_at, result_id = json.loads(base64.b64decode(padded, b"-_", validate=True))
-        if not isinstance(captured_at, float) or not math.isfinite(captured_at):
+        order, at, result_id = json.loads(base64.b64decode(padded, b"-_", validate=True))
+        if order != by:  # or without an order: of a release that listed by capture
+            raise ValueError("of another order")
+        if not isinstance(at, float) or not math.isfinite(at):
             raise ValueError("not an instant")
         if type(result_id) is not int or not 0 <= result_id < 2**63:
             raise ValueError("not a row number")
     except (ValueError, TypeError, RecursionError) as error:
         raise InvalidCursor("invalid page cursor: start again without one") from error
-    return literal(captured_at, Double), literal(result_id, BigInteger)
+    return literal(at, Double), literal(result_id, BigInteger)

@@ -17,12 +17,12 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from pyarrow import compute
 from pyarrow.csv import ConvertOptions, ParseOptions, ReadOptions, open_csv
-from sqlalchemy import Engine, select
+from sqlalchemy import BigInteger, Double, Engine, Select, func, literal, select, tuple_
+from sqlalchemy.exc import DBAPIError
 
-from storage.db.database import masked_url, reading
+from storage.db.database import reading
 from storage.db.result_fields import Field, ResultRow, fields_in
 from storage.db.schema import results
-from storage.errors import DatabaseUnavailable
 from storage.results.queries import ResultQuery
 
 if TYPE_CHECKING:
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 #: Rows that are read from SQLite at a time.
 ROWS: Final = 2000
+#: Rows in a page; about 1 MB, which a reader that pauses keeps in memory.
+PAGE_ROWS: Final = 2000
 #: Bytes of CSV from Postgres in one batch, over 1,000 rows; pyarrow reads up to 32 batches ahead.
 BLOCK: Final = 1 << 20
 
@@ -63,6 +65,8 @@ def _source(field: Field) -> tuple[str, Any]:
 
 
 _STORED: Final = dict(map(_source, _FIELDS))
+#: With the columns that order the results.
+_KEYED: Final = _STORED | {"key_at": pa.float64(), "key_id": pa.int64()}
 
 
 def batch_of_rows(rows: Sequence[ResultRow]) -> Any:
@@ -80,17 +84,58 @@ def batch_of_rows(rows: Sequence[ResultRow]) -> Any:
 
 
 def read_batches(engine: Engine, query: ResultQuery) -> Iterator[Any]:
-    """The chosen results, earliest capture first, as `pyarrow.RecordBatch` of `SCHEMA`.
+    """The chosen results, earliest first, as `pyarrow.RecordBatch` of `SCHEMA`.
+
+    One transaction, and with it one connection, lasts until the last batch has been taken.
 
     Raises:
         DatabaseUnavailable: the database cannot be reached or cannot work.
     """
     rows = query.restrict(select(*(results.c[name] for name in _STORED)))
-    compiled = rows.order_by(results.c.captured_at, results.c.id).compile(engine)
-    read = _read_postgres if engine.dialect.name == "postgresql" else _read_sqlite
-    for stored in read(engine, compiled):
-        arrays = [_as_exported(field, array) for field, array in zip(_FIELDS, stored, strict=True)]
-        yield pa.record_batch(arrays, schema=SCHEMA)
+    for stored in _read(engine, rows.order_by(*query.order), _STORED):
+        yield _exported(stored)
+
+
+def read_pages(engine: Engine, query: ResultQuery) -> Iterator[Any]:
+    """The same batches for a reader that may pause, of the results that exist now.
+
+    Each page is read in a transaction of its own, and between two pages no connection is held. A
+    result that is deleted or reviewed meanwhile is left out, or has the new review, if its page
+    has not been read yet.
+
+    Raises:
+        DatabaseUnavailable: the database cannot be reached or cannot work.
+    """
+    with reading(engine) as connection:
+        newest = connection.scalar(select(func.max(results.c.id))) or 0
+    at, number = query.order
+    rows = query.restrict(
+        select(*(results.c[name] for name in _STORED), at.label("key_at"), number.label("key_id"))
+    ).where(number <= newest)
+    rows = rows.order_by(at, number).limit(PAGE_ROWS)
+    page = list(_read(engine, rows, _KEYED))
+    while page:
+        for stored in page:
+            yield _exported(stored[: len(_STORED)])
+        if sum(len(stored[0]) for stored in page) < PAGE_ROWS:
+            return
+        last_at, last_id = (page[-1][-2][-1].as_py(), page[-1][-1][-1].as_py())
+        place = tuple_(literal(last_at, Double), literal(last_id, BigInteger))
+        page = list(_read(engine, rows.where(tuple_(at, number) > place), _KEYED))
+
+
+def _read(engine: Engine, query: Select[Any], types: dict[str, Any]) -> Iterator[list[Any]]:
+    """The stored columns, batch by batch; `types` has their names and types."""
+    compiled = query.compile(engine)
+    if engine.dialect.name == "postgresql":
+        yield from _read_postgres(engine, compiled, types)
+    else:
+        yield from _read_sqlite(engine, compiled, types)
+
+
+def _exported(stored: Sequence[Any]) -> Any:
+    arrays = [_as_exported(field, array) for field, array in zip(_FIELDS, stored, strict=True)]
+    return pa.record_batch(arrays, schema=SCHEMA)
 
 
 def _as_exported(field: Field, stored: Any) -> Any:
@@ -101,7 +146,7 @@ def _as_exported(field: Field, stored: Any) -> Any:
     return _times(stored.to_numpy(zero_copy_only=False)) if field.is_instant else stored
 
 
-def _read_sqlite(engine: Engine, query: Compiled) -> Iterator[list[Any]]:
+def _read_sqlite(engine: Engine, query: Compiled, types: dict[str, Any]) -> Iterator[list[Any]]:
     # SQLAlchemy's row objects would cost a fifth more time
     values = [query.params[name] for name in cast("SQLCompiler", query).positiontup or ()]
     with _driver_connection(engine) as raw, closing(raw.cursor()) as cursor:
@@ -110,11 +155,11 @@ def _read_sqlite(engine: Engine, query: Compiled) -> Iterator[list[Any]]:
             yield [
                 # SQLite stores booleans as 0 and 1
                 pa.array(part, pa.int8()).cast(kind) if kind == pa.bool_() else pa.array(part, kind)
-                for part, kind in zip(zip(*rows, strict=True), _STORED.values(), strict=True)
+                for part, kind in zip(zip(*rows, strict=True), types.values(), strict=True)
             ]
 
 
-def _read_postgres(engine: Engine, query: Compiled) -> Iterator[list[Any]]:
+def _read_postgres(engine: Engine, query: Compiled, types: dict[str, Any]) -> Iterator[list[Any]]:
     # COPY to CSV, parsed by pyarrow, is several times as fast as fetching values one by one
     copy = f"COPY ({query}) TO STDOUT (FORMAT csv)"
     with (
@@ -124,7 +169,7 @@ def _read_postgres(engine: Engine, query: Compiled) -> Iterator[list[Any]]:
     ):
         stream = io.BufferedReader(_BlockStream(blocks), BLOCK)
         if stream.peek(1):  # pyarrow rejects an empty file
-            for batch in _open(stream):
+            for batch in _open(stream, types):
                 yield batch.columns
 
 
@@ -134,19 +179,18 @@ def _driver_connection(engine: Engine) -> Iterator[Any]:
     with reading(engine) as connection, connection.begin():
         try:
             yield connection.connection.driver_connection
-        except engine.dialect.loaded_dbapi.OperationalError as error:
-            raise DatabaseUnavailable(
-                f"the database {masked_url(engine.url)} cannot be used: {str(error).strip()}"
-            ) from error
+        except engine.dialect.loaded_dbapi.Error as error:
+            # as SQLAlchemy would have raised it, so that `reading` tells what it means
+            raise DBAPIError.instance("", None, error, engine.dialect.loaded_dbapi.Error) from error
 
 
-def _open(stream: Any) -> Iterator[Any]:
+def _open(stream: Any, types: dict[str, Any]) -> Iterator[Any]:
     reader: Iterator[Any] = open_csv(
         stream,
-        ReadOptions(column_names=list(_STORED), block_size=BLOCK, use_threads=False),
+        ReadOptions(column_names=list(types), block_size=BLOCK, use_threads=False),
         ParseOptions(newlines_in_values=True),
         ConvertOptions(
-            column_types=_STORED,
+            column_types=types,
             null_values=[""],
             true_values=["t"],
             false_values=["f"],

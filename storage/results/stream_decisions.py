@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Final
 
@@ -29,7 +29,7 @@ class StreamRow:
 
 def stream_rows(
     engine: Engine, camera: str, model_id: str, *, last: int | None = None, after_seq: int = 0
-) -> Iterator[StreamRow]:
+) -> Generator[StreamRow]:
     """The decisions of a stream in order of `seq`, in constant memory.
 
     Includes decisions that were recorded without a result. `last` keeps only that many, from the
@@ -59,7 +59,7 @@ def stream_rows(
         if last is not None:
             cut = seqs.order_by(sql("seq DESC")).limit(1).offset(last)
             after_seq = max(after_seq, connection.scalar(cut) or 0)
-        streaming = connection.execution_options(yield_per=_BATCH)
-        with streaming.execute(rows.order_by(sql("seq")), {"after": after_seq}) as found:
+        streamed = rows.order_by(sql("seq")).execution_options(yield_per=_BATCH)
+        with connection.execute(streamed, {"after": after_seq}) as found:
             for row in found:
                 yield StreamRow(row.frame_id, row.epoch, decision_of(row))

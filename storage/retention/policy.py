@@ -26,8 +26,10 @@ class RetentionPolicy:
     picture_days: float | None = None
     #: Pictures of anomalies.
     anomaly_picture_days: float | None = None
-    #: Quarantined and superseded frames.
+    #: Quarantined, superseded and duplicate frames.
     quarantine_days: float | None = None
+    #: Entries of the audit log, which the server deletes by itself.
+    audit_log_days: float = 365.0
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -48,8 +50,9 @@ class RetentionPolicy:
 
     @property
     def deletes(self) -> bool:
-        """Whether this policy deletes anything."""
-        return any(getattr(self, field.name) is not None for field in fields(self))
+        """Whether this policy deletes anything but entries of the audit log."""
+        names = (field.name for field in fields(self) if field.name != "audit_log_days")
+        return any(getattr(self, name) is not None for name in names)
 
     def rows_before(self, now: float, *, anomaly: bool) -> float | None:
         """Results scored before this are deleted; Unix s, None if none are."""
@@ -67,5 +70,5 @@ class RetentionPolicy:
         return now - min(ages) * _DAY_S if ages else None
 
     def quarantined_before(self, now: float) -> float:
-        """Quarantined and superseded frames finished before this are deleted; Unix s."""
+        """Quarantined, superseded and duplicate frames finished before this are deleted; Unix s."""
         return -math.inf if self.quarantine_days is None else now - self.quarantine_days * _DAY_S

@@ -6,8 +6,8 @@ the next run continues. The order:
 1. the pictures of a result, then the columns that name them;
 2. in one transaction: results, the mark `expired_at` of their frames, and the position from which
    their stream is complete (`streams.complete_from`);
-3. ledger rows of expired, quarantined and superseded frames whose files are gone. While a file is
-   in its watch directory, its row prevents that it is scored again as a new frame;
+3. ledger rows of expired, quarantined, superseded and duplicate frames whose files are gone. While
+   a file is in its watch directory, its row prevents that it is scored again as a new frame;
 4. pictures that no row names (`storage.files.orphans`).
 
 The latest decisions of every stream, as many as fill its window, are kept at any age, so that a
@@ -41,6 +41,7 @@ from sqlalchemy import (
 from storage.db.database import reading, take_turns, writing
 from storage.db.schema import (
     ARTIFACT_COLUMNS,
+    DUPLICATE,
     QUARANTINED,
     SUPERSEDED,
     cameras,
@@ -56,7 +57,7 @@ from storage.files.artifacts import ArtifactStore
 from storage.files.orphans import sweep_orphans
 from storage.files.uploads import Uploads
 from storage.retention.policy import RetentionPolicy
-from storage.stream.streams import complete_from, recent_decisions
+from storage.stream.history import complete_from, recent_decisions
 from storage.stream.window import StreamKey, config_from_text
 
 #: Rows per transaction: it holds SQLite's write lock for some ten milliseconds.
@@ -215,14 +216,14 @@ class Retention:
     # The ledger.
 
     def _delete_frames(self) -> None:
-        """Delete expired and old quarantined or superseded ledger rows whose files are gone."""
+        """Delete expired and old unscored ledger rows whose files are gone."""
         if any(self._rows_before(anomaly) is not None for anomaly in (False, True)):
             self._delete_gone(is_expired)
         days = self._policy.quarantine_days
         if days is not None:
             old = frames.c.finished_at < self._policy.quarantined_before(self._now)
             for (camera,) in self._read(select(cameras.c.name).order_by(cameras.c.name)):
-                for state in (QUARANTINED, SUPERSEDED):
+                for state in (QUARANTINED, SUPERSEDED, DUPLICATE):
                     self._delete_gone(and_(frames.c.camera == camera, frames.c.state == state, old))
 
     def _delete_gone(self, condition: ColumnElement[bool] | TextClause) -> None:

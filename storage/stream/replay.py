@@ -10,7 +10,7 @@ from storage.db.database import reading
 from storage.db.schema import epochs, streams
 from storage.models import load_model
 from storage.results.stream_decisions import stream_rows
-from storage.stream.streams import complete_from, recent_decisions, start_state
+from storage.stream.history import complete_from, recent_decisions, start_state
 from storage.stream.window import StreamKey, config_from_text
 from thermal.detection.bundle import Bundle
 from thermal.threshold import HOLD_FRAMES, Baseline, Decision, RollingThreshold

@@ -8,20 +8,32 @@
 -- ARGV  1 config fingerprint   2 size   3 steady quantile   4 learning quantile   5 tail
 --       6 step factor   7 learn_frames   8 first threshold   9 decisions kept   10 ttl in s
 --       11 frames considered for a hold   12 most of them that may be flagged without one
+--       13 most open decisions
 --       then, for every frame: id, score
 -- Returns {} if the stream must be restored first, else {epoch, {decision, ...}, {frame, decision,
--- ...}}; the last list holds the open decisions of other batches.
+-- ...}}; the last list holds the open decisions of other batches. Fails if a key does not hold what
+-- this script writes; some such keys it notices only after it has written to others.
 local unpack = unpack or table.unpack -- Redis has Lua 5.1, fakeredis a later version
 local state, by_seq, by_score, decisions, order, open, flagged = unpack(KEYS)
 local size, steady_q, learning_q = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local tail, step, learn_frames = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
 local first_threshold, kept, ttl = tonumber(ARGV[8]), tonumber(ARGV[9]), ARGV[10]
-local hold_frames, hold_limit = tonumber(ARGV[11]), tonumber(ARGV[12])
+local hold_frames, hold_limit, most_open = tonumber(ARGV[11]), tonumber(ARGV[12]), tonumber(ARGV[13])
 
 local held = redis.call('HMGET', state, 'epoch', 'config', 'seq', 'threshold', 'learned', 'settled')
 if not held[1] or held[2] ~= ARGV[1] then return {} end
 local epoch, seq, threshold = held[1], tonumber(held[3]), tonumber(held[4])
 local learned, settled = tonumber(held[5]), held[6] == '1'
+
+-- sizes first, so that a key of another size costs no time
+local windowed, decided = redis.call('ZCARD', by_score), redis.call('HLEN', decisions)
+if windowed > size or windowed ~= redis.call('ZCARD', by_seq)
+  or redis.call('ZCARD', flagged) > hold_frames
+  or decided ~= redis.call('ZCARD', order) or decided > 2 * kept + most_open
+  or redis.call('ZCARD', open) > most_open
+then
+  return redis.error_reply('MALFORMED the keys of the stream do not fit together')
+end
 
 local function text(number) return string.format('%.17g', number) end
 
@@ -81,7 +93,7 @@ local function decide(score_text)
 end
 
 local answers, mine = {}, {}
-for i = 13, #ARGV, 2 do
+for i = 14, #ARGV, 2 do
   local frame = ARGV[i]
   local decision = redis.call('HGET', decisions, frame)
   if not decision then

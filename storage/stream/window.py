@@ -10,6 +10,9 @@ Three rules keep the two consistent whichever process dies:
   stream are there too, and the window can be rebuilt and replayed from it.
 - A rebuilt window gets a new epoch, which is written to the database first. Rows decided in an
   older epoch are refused there (`StaleEpoch`) and their frames decided again.
+
+Redis is not trusted: keys that do not hold what the script writes are deleted here, and every
+decision is checked by `storage.stream.follow`.
 """
 
 from __future__ import annotations
@@ -17,15 +20,26 @@ from __future__ import annotations
 import hashlib
 import json
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import astuple, dataclass
 from importlib.resources import files
 from typing import cast
 
-from redis import Redis
+from redis import Redis, RedisError
 from redis.commands.core import Script
+from redis.exceptions import LockError, ResponseError
 from redis.lock import Lock
 
+from storage.redis_values import count_refusal, is_malformed
+from storage.stream.wire import (
+    Decided,
+    MalformedReply,
+    finite,
+    from_reply,
+    number_text,
+    to_wire,
+)
 from thermal.threshold import (
     HOLD_FRAMES,
     HOLD_SHARE,
@@ -39,8 +53,14 @@ from thermal.threshold import (
 DECISIONS_KEPT = 2048
 #: Seconds after which Redis forgets an idle stream; it is then restored from its rows.
 STREAM_TTL_S = 7 * 24 * 3600
-#: Seconds that a worker may take to rebuild a stream before another one tries.
-REBUILD_LOCK_S = 60
+#: Most decisions of a stream that may be open; far more than all workers have in progress.
+MAX_OPEN = 8192
+#: Seconds for which a worker has the lock to rebuild a stream, and for which others wait for it. A
+#: rebuild takes a fraction of a second, and two at once do no harm: the epoch of one is refused.
+REBUILD_LOCK_S = 10
+REBUILD_WAIT_S = 5
+#: Most scores of a window that are shown: the largest window.
+MAX_VIEWED = 1_000_000
 
 #: Deletes a stream unless its epoch has changed.
 _DROP = """
@@ -63,15 +83,6 @@ class StreamKey:
         ).hexdigest()
         parts = ("state", "by-sequence", "by-score", "decisions", "order", "open", "flagged")
         return [f"thermalwatch:window:{{{digest}}}:{part}" for part in parts]
-
-
-@dataclass(frozen=True)
-class Decided:
-    """The decisions of one call for one stream."""
-
-    epoch: str
-    decisions: Mapping[str, Decision]  #: by frame id, in the order of the request
-    open_decisions: Mapping[str, Decision]  #: of other batches, perhaps not committed
 
 
 @dataclass(frozen=True)
@@ -116,7 +127,8 @@ class RollingWindows:
     ) -> dict[StreamKey, Decided]:
         """`decide` for several streams in one round trip, each atomically.
 
-        Streams that Redis does not hold are missing from the answer.
+        Streams that Redis does not hold are missing from the answer. So are those whose keys hold
+        something else; these are deleted.
 
         Raises:
             redis.RedisError: Redis cannot be reached; some streams may have been decided.
@@ -125,30 +137,34 @@ class RollingWindows:
             for stream, batch in frames.items():
                 arguments = self._arguments(baseline)
                 for frame_id, score in batch:
-                    arguments += [frame_id, _text(score)]
+                    arguments += [frame_id, number_text(score)]
                 self._decide(keys=stream.redis_keys(), args=arguments, client=pipeline)
-            replies = pipeline.execute()
-        return {
-            stream: _from_reply([frame_id for frame_id, _ in batch], reply)
-            for (stream, batch), reply in zip(frames.items(), replies, strict=True)
-            if reply
-        }
+            replies = pipeline.execute(raise_on_error=False)
+        answers = {}
+        for (stream, batch), reply in zip(frames.items(), replies, strict=True):
+            try:
+                if answer := from_reply([frame_id for frame_id, _ in batch], reply):
+                    answers[stream] = answer
+            except MalformedReply as error:
+                self.discard(stream, error)
+        return answers
 
     def _arguments(self, baseline: Baseline) -> list[str | int]:
         config = self.config
         return [
             self._fingerprint,
             config.window_size,
-            _text(config.steady_quantile),
-            _text(config.body_percentile / 100),
-            _text(baseline.tail),
-            _text(config.step_factor),
+            number_text(config.steady_quantile),
+            number_text(config.body_percentile / 100),
+            number_text(baseline.tail),
+            number_text(config.step_factor),
             config.learn_frames,
-            _text(baseline.threshold),
+            number_text(baseline.threshold),
             DECISIONS_KEPT,
             STREAM_TTL_S,
             HOLD_FRAMES,
-            _text(HOLD_SHARE * HOLD_FRAMES),
+            number_text(HOLD_SHARE * HOLD_FRAMES),
+            MAX_OPEN,
         ]
 
     def confirm_all(self, frame_ids: Mapping[StreamKey, Sequence[str]]) -> None:
@@ -157,25 +173,53 @@ class RollingWindows:
             for stream, ids in frame_ids.items():
                 if ids:
                     pipeline.zrem(stream.redis_keys()[5], *ids)
-            pipeline.execute()
+            for reply in pipeline.execute(raise_on_error=False):
+                # what is malformed is noticed by the next decision
+                if isinstance(reply, Exception) and not is_malformed(reply):
+                    raise reply
 
     def drop(self, stream: StreamKey, epoch: str) -> None:
         """Delete the stream if it is still in this epoch, so that it is rebuilt from its rows."""
-        self._drop(keys=stream.redis_keys(), args=[epoch])
+        try:
+            self._drop(keys=stream.redis_keys(), args=[epoch])
+        except ResponseError as error:
+            if not is_malformed(error):
+                raise
+            self.redis.delete(*stream.redis_keys())
+
+    def discard(self, stream: StreamKey, why: object, *, epoch: str | None = None) -> None:
+        """Delete a stream that Redis does not hold as it was written there, and report it.
+
+        With `epoch`, unless another worker has rebuilt it meanwhile.
+        """
+        if epoch is None:
+            self.redis.delete(*stream.redis_keys())
+        else:
+            self.drop(stream, epoch)
+        count_refusal(self.redis, "window", f"the window of camera {stream.camera}", why)
 
     def holds(self, stream: StreamKey) -> bool:
         """Whether Redis holds the stream under these settings."""
-        held = cast("bytes | None", self.redis.hget(stream.redis_keys()[0], "config"))
+        try:
+            held = cast("bytes | None", self.redis.hget(stream.redis_keys()[0], "config"))
+        except ResponseError as error:
+            if not is_malformed(error):
+                raise
+            return False
         return held == self._fingerprint.encode()
 
-    def rebuild_lock(self, stream: StreamKey) -> Lock:
-        """A lock, for `with`, that lets one worker at a time rebuild the stream."""
-        return Lock(
-            self.redis,
-            stream.redis_keys()[0] + ":rebuild",
-            timeout=REBUILD_LOCK_S,
-            blocking_timeout=REBUILD_LOCK_S,
-        )
+    @contextmanager
+    def rebuild_lock(self, stream: StreamKey) -> Iterator[None]:
+        """Let one worker at a time rebuild the stream, if none takes longer than it should."""
+        name = stream.redis_keys()[0] + ":rebuild"
+        lock = Lock(self.redis, name, timeout=REBUILD_LOCK_S, blocking_timeout=REBUILD_WAIT_S)
+        if not lock.acquire():
+            self.redis.delete(name)  # its owner died, or it is not a lock of ours
+        try:
+            yield
+        finally:
+            with suppress(LockError, ResponseError):  # it was deleted or overwritten
+                lock.release()
 
     def install(
         self,
@@ -191,12 +235,16 @@ class RollingWindows:
         """
         keys = stream.redis_keys()
         first = state.seq - len(state.window) + 1
-        members = {f"{first + i}:{_text(s)}": (first + i, s) for i, s in enumerate(state.window)}
+        members = {
+            f"{first + i}:{number_text(s)}": (first + i, s) for i, s in enumerate(state.window)
+        }
         with self.redis.pipeline(transaction=True) as pipeline:
             pipeline.delete(*keys)
             if members:
                 pipeline.zadd(keys[1], {name: seq for name, (seq, _) in members.items()})
-                pipeline.zadd(keys[2], {name: _text(score) for name, (_, score) in members.items()})
+                pipeline.zadd(
+                    keys[2], {name: number_text(score) for name, (_, score) in members.items()}
+                )
             first = state.seq - len(state.recent) + 1
             if flagged := {
                 str(first + i): first + i for i, flag in enumerate(state.recent) if flag
@@ -205,7 +253,7 @@ class RollingWindows:
             if open_decisions:
                 pipeline.hset(
                     keys[3],
-                    mapping={frame: _to_wire(d) for frame, d in open_decisions.items()},
+                    mapping={frame: to_wire(d) for frame, d in open_decisions.items()},
                 )
                 pipeline.zadd(keys[4], {frame: d.seq for frame, d in open_decisions.items()})
             pipeline.hset(
@@ -216,7 +264,7 @@ class RollingWindows:
                     "epoch": epoch,
                     "config": self._fingerprint,
                     "seq": state.seq,
-                    "threshold": _text(state.threshold),
+                    "threshold": number_text(state.threshold),
                     "learned": state.learned,
                     "settled": int(state.settled),
                 },
@@ -226,19 +274,8 @@ class RollingWindows:
             pipeline.execute()
 
 
-def _from_reply(frame_ids: Sequence[str], reply: tuple[bytes, list[bytes], list[bytes]]) -> Decided:
-    epoch, decisions, others = reply
-    return Decided(
-        epoch=epoch.decode(),
-        decisions=dict(zip(frame_ids, map(_from_wire, decisions), strict=True)),
-        open_decisions={
-            others[i].decode(): _from_wire(others[i + 1]) for i in range(0, len(others), 2)
-        },
-    )
-
-
 def look_at_window(redis: Redis, stream: StreamKey) -> WindowView:
-    """The current window; empty for a stream that Redis does not hold.
+    """The current window; empty for a stream that Redis does not hold, or not as it was written.
 
     Raises:
         redis.RedisError: Redis cannot be reached.
@@ -246,12 +283,17 @@ def look_at_window(redis: Redis, stream: StreamKey) -> WindowView:
     keys = stream.redis_keys()
     with redis.pipeline(transaction=True) as pipeline:
         pipeline.hget(keys[0], "threshold")
-        pipeline.zrange(keys[2], 0, -1, withscores=True)
-        threshold, members = pipeline.execute()
-    return WindowView(
-        scores=tuple(float(score) for _, score in members),
-        threshold=None if threshold is None else float(threshold),
-    )
+        pipeline.zrange(keys[2], 0, MAX_VIEWED - 1, withscores=True)
+        replies = pipeline.execute(raise_on_error=False)
+    for reply in replies:
+        if isinstance(reply, RedisError) and not is_malformed(reply):
+            raise reply
+    try:
+        text, members = replies
+        threshold = None if text is None else finite(text)
+        return WindowView(tuple(finite(score) for _, score in members), threshold)
+    except (ValueError, TypeError):
+        return WindowView((), None)  # the next decision deletes it
 
 
 def new_epoch() -> str:
@@ -267,36 +309,3 @@ def config_to_text(config: WindowConfig) -> str:
 def config_from_text(text: str) -> WindowConfig:
     """The inverse of `config_to_text`."""
     return WindowConfig(*json.loads(text))
-
-
-def _text(number: float) -> str:
-    return format(number, ".17g")
-
-
-def _to_wire(decision: Decision) -> str:
-    return " ".join(
-        [
-            str(decision.seq),
-            *map(_text, (decision.score, decision.previous_threshold)),
-            *map(_text, (decision.threshold, decision.body)),
-            *map(str, (decision.window_n, decision.exceeding)),
-            *map(str, map(int, (decision.anomaly, decision.learning, decision.held))),
-        ]
-    )
-
-
-def _from_wire(text: bytes) -> Decision:
-    fields = text.decode().split()
-    seq, score, previous, threshold, body, n, exceeding, anomaly, learning, held = fields
-    return Decision(
-        seq=int(seq),
-        score=float(score),
-        previous_threshold=float(previous),
-        threshold=float(threshold),
-        body=float(body),
-        window_n=int(n),
-        exceeding=int(exceeding),
-        anomaly=anomaly == "1",
-        learning=learning == "1",
-        held=held == "1",
-    )

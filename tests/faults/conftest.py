@@ -28,7 +28,7 @@ def _recoveries(request: pytest.FixtureRequest) -> Iterator[None]:
 @pytest.fixture
 def make_site(tmp_path: Path, bundle: Bundle, request: pytest.FixtureRequest) -> Iterator[MakeSite]:
     """Make a site on ``sqlite`` or ``postgres``; its processes are stopped after the test."""
-    with _making(tmp_path, bundle) as make_at:
+    with making_sites(tmp_path, bundle) as make_at:
 
         def make(database: str = "sqlite", *redis_options: str, **settings: str) -> Site:
             if database == "postgres":
@@ -43,12 +43,13 @@ def make_lasting_site(
     tmp_path_factory: pytest.TempPathFactory, bundle: Bundle
 ) -> Iterator[MakeSite]:
     """Make a site for all tests of a module, on ``sqlite`` or at a database's URL."""
-    with _making(tmp_path_factory.mktemp("site"), bundle) as make:
+    with making_sites(tmp_path_factory.mktemp("site"), bundle) as make:
         yield make
 
 
 @contextmanager
-def _making(directory: Path, bundle: Bundle) -> Iterator[MakeSite]:
+def making_sites(directory: Path, bundle: Bundle) -> Iterator[MakeSite]:
+    """Make sites in a directory; all their processes are stopped in the end."""
     sites: list[Site] = []
     sockets = Path(tempfile.mkdtemp(prefix="tw-faults-"))  # socket paths must be short
 

@@ -52,7 +52,7 @@ def bombs() -> dict[str, tuple[bytes, str]]:
     header, rest = good[:33], good[33:]
     packed = zeros(300 << 20)
     side = 1 << 14  # its square is 256 Mi
-    flat = np.full((7000, 7000), 80, np.uint8)
+    flat = np.full((6000, 8000), 80, np.uint8)
     size = struct.pack(">HH", 120, 160)
     return {
         "claim.png": (png(HUGE, HUGE, png_chunk(b"IDAT", zlib.compress(bytes(HUGE)))), "too_large"),
@@ -62,7 +62,7 @@ def bombs() -> dict[str, tuple[bytes, str]]:
         "profile.png": (header + png_chunk(b"iCCP", b"icc\0\0" + packed) + rest, "scored"),
         "claim.tiff": (tiff([b"x"], HUGE, HUGE, 16), "too_large"),
         "zeros.tiff": (tiff([packed], side, side, 8, tags={259: 8}), "too_large"),
-        "behind.tiff": (tiff([packed], 64, 64, 8, tags={259: 8}), "scored"),
+        "behind.tiff": (tiff([packed], 64, 48, 8, tags={259: 8}), "scored"),
         "claim.jpg": (jpeg.replace(size, struct.pack(">HH", HUGE, HUGE), 1), "too_large"),
         "flat.jpg": (written(".jpg", flat), "scored"),
         "scans.jpg": (_scans(flat[:9, :7]), "unsupported"),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import socket
 import subprocess
 import tempfile
 import time
@@ -10,9 +12,12 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import psycopg
 import pytest
+
+from tests.waiting import wait_until
 
 #: Seconds for the server to start, including after a crash.
 START_S = 60.0
@@ -100,3 +105,46 @@ class PostgresProcess:
         with suppress(Exception):
             self._server.cleanup()
         shutil.rmtree(self.directory, ignore_errors=True)
+
+
+@contextmanager
+def pooled(server: PostgresProcess) -> Iterator[str]:
+    """The server's URL behind a PgBouncer in transaction mode with two server connections.
+
+    Skips the test where PgBouncer is not installed.
+    """
+    program = shutil.which("pgbouncer", path=f"{os.environ['PATH']}:/usr/sbin")
+    if program is None:
+        pytest.skip("PgBouncer is not installed")
+    socket_directory = parse_qs(urlsplit(server.url).query)["host"][0]
+    with tempfile.TemporaryDirectory(prefix="tw-pooler-") as folder, socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+        settings = Path(folder) / "pgbouncer.ini"
+        settings.write_text(
+            f"[databases]\n* = host={socket_directory} user=postgres\n"
+            f"[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\n"
+            "auth_type = any\npool_mode = transaction\ndefault_pool_size = 2\n"
+        )
+        free.close()
+        Path(folder).chmod(0o755)
+        owner = Path(socket_directory).owner()
+        as_user = ["-u", owner] if os.geteuid() == 0 else []
+        pooler = subprocess.Popen(
+            [program, "-q", *as_user, settings],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        url = f"postgresql://postgres@127.0.0.1:{port}/postgres"
+        try:
+            wait_until(lambda: _answers(url), START_S, "an answer of PgBouncer")
+            yield url
+        finally:
+            pooler.terminate()
+            pooler.wait()
+
+
+def _answers(url: str) -> bool:
+    with suppress(psycopg.Error), psycopg.connect(url, connect_timeout=2):
+        return True
+    return False

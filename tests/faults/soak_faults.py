@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import shutil
 import signal
 import sqlite3
 import time
@@ -61,7 +62,7 @@ class Faults:
 
     def _lose_redis(self) -> None:
         # the running server keeps its open file; the next one starts empty
-        (self.system.state / "redis" / "appendonly.aof").unlink(missing_ok=True)
+        shutil.rmtree(self.system.state / "redis" / "appendonlydir", ignore_errors=True)
         self._kill("redis")
 
     def _redis(self, harm: Callable[[Redis], object]) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 import random
 import shutil
 import threading
@@ -13,15 +15,29 @@ from pathlib import Path
 
 from sqlalchemy import Engine, select
 
-from producer.naming import WatchRoot
 from storage.db.database import chunks, reading
-from storage.db.schema import PENDING, frames
+from storage.db.schema import PENDING, SCORED, frames
 from tests.scene import picture
 
 CAMERAS = ("east", "west")
 IMAGES_PER_S = 4.0
 #: How images are uploaded, each with its frequency in percent.
-MANNERS = {"plain": 50, "part": 12, "hidden": 12, "slow": 6, "half": 5, "text": 3, "latest": 12}
+MANNERS = {
+    "plain": 36,
+    "part": 9,
+    "hidden": 9,
+    "slow": 6,
+    "half": 5,
+    "text": 3,
+    "latest": 12,
+    "dated": 8,
+    "renamed": 6,
+    "repeated": 6,
+}
+#: The time that a camera without a clock sets again and again: 2000-01-01.
+STUCK_S = 946_684_800.0
+#: Most seconds after which an uploader sets a time, a final name, or uploads again.
+LATE_S = 2.0
 #: Duration of a slow upload, in seconds.
 SLOW_S = 4.0
 
@@ -30,9 +46,14 @@ SLOW_S = 4.0
 class Upload:
     """A complete file, or one that stays truncated."""
 
-    frame_id: str
+    sha256: str
     path: str
     expected: str  #: its state in the ledger, or the reason of its quarantine
+
+    @property
+    def key(self) -> str:
+        """What tells it apart: contents that are scored are unique, others are not."""
+        return self.sha256 if self.expected == "scored" else self.path
 
 
 class Stream:
@@ -45,13 +66,11 @@ class Stream:
         self.watch = watch
         self.lock = threading.Lock()
         self.uploaded = 0
-        self.waiting: dict[str, Upload] = {}  #: without the expected outcome, by frame id
+        self.waiting: dict[str, Upload] = {}  #: without the expected outcome, by key
         self.wrong: list[str] = []  #: unexpected outcomes
         self.deleted = 0  #: deleted before they had an outcome
-        self.versions: set[str] = set()  #: names that were overwritten
         self._newest: dict[str, Upload] = {}  # by camera
         self._chance = random.Random(seed)
-        self._root = WatchRoot.at(watch, {})
         self._ended = threading.Event()
         self._slow: list[threading.Thread] = []
 
@@ -65,7 +84,7 @@ class Stream:
         for thread in (self._thread, *self._slow):
             thread.join()
         with self.lock:  # from now on the latest versions are not overwritten
-            self.waiting |= {u.frame_id: u for u in self._newest.values()}
+            self.waiting |= {u.key: u for u in self._newest.values()}
 
     def _run(self) -> None:
         write = {
@@ -76,13 +95,19 @@ class Stream:
             "text": self._text,
             "latest": self._latest,
         }
+        slow = {
+            "slow": self._slowly,
+            "dated": self._dated,
+            "renamed": self._renamed,
+            "repeated": self._repeated,
+        }
         while not self._ended.wait(self._chance.expovariate(IMAGES_PER_S)):
             manner = self._chance.choices(list(MANNERS), list(MANNERS.values()))[0]
             camera, number = self._chance.choice(CAMERAS), self.uploaded
             data = picture(number, hot=number % 50 == 49)
-            if manner == "slow":
+            if manner in slow:
                 self._slow = [thread for thread in self._slow if thread.is_alive()]
-                thread = threading.Thread(target=self._slowly, args=(camera, number, data))
+                thread = threading.Thread(target=slow[manner], args=(camera, number, data))
                 thread.start()
                 self._slow.append(thread)
             else:
@@ -124,8 +149,8 @@ class Stream:
         """Only the last version must be scored; earlier ones may be overwritten before."""
         path = directory / "latest.png"
         path.write_bytes(data)
-        upload = self._newest[directory.name] = self._upload(path, "scored")
-        self.versions.add(upload.path)
+        os.utime(path, (STUCK_S, STUCK_S))
+        self._newest[directory.name] = self._upload(path, "scored")
 
     def _slowly(self, camera: str, number: int, data: bytes) -> None:
         pieces = 10
@@ -139,24 +164,55 @@ class Stream:
             with self.lock:
                 self._expect(path, "scored")
 
+    def _late(self) -> float:
+        return self._chance.choice([0.0, 0.01, 0.1, LATE_S])
+
+    def _dated(self, camera: str, number: int, data: bytes) -> None:
+        """Set the time after closing, as FTP clients do."""
+        with suppress(FileNotFoundError):
+            with self.lock:
+                path = self._directory(camera) / f"{number:06}.png"
+                self._plain(path.parent, number, data)
+            time.sleep(self._late())
+            os.utime(path, (STUCK_S, STUCK_S))
+
+    def _renamed(self, camera: str, number: int, data: bytes) -> None:
+        """Upload under one visible name, then rename."""
+        with suppress(FileNotFoundError):
+            with self.lock:
+                path = self._directory(camera) / f"upload-{number:06}.png"
+                path.write_bytes(data)
+                self._expect(path, "scored")
+            time.sleep(self._late())
+            path.rename(path.with_name(f"{number:06}.png"))
+
+    def _repeated(self, camera: str, number: int, data: bytes) -> None:
+        """Upload again, as after a lost answer."""
+        with suppress(FileNotFoundError):
+            with self.lock:
+                path = self._directory(camera) / f"{number:06}.png"
+                self._plain(path.parent, number, data)
+            time.sleep(self._late())
+            with self.lock:
+                if path.exists():
+                    path.write_bytes(data)
+
     def _expect(self, path: Path, outcome: str) -> None:
         upload = self._upload(path, outcome)
-        self.waiting[upload.frame_id] = upload
+        self.waiting[upload.key] = upload
 
     def _upload(self, path: Path, outcome: str) -> Upload:
-        frame = self._root.frame_at(str(path.relative_to(self.watch)))
-        if frame is None:
-            raise FileNotFoundError(path)
-        return Upload(frame.frame_id, frame.path, outcome)
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        return Upload(digest, str(path.relative_to(self.watch)), outcome)
 
     def settle(self, engine: Engine) -> None:
         """Look up the outcomes of the uploads that have none yet."""
         with self.lock:
             waiting = dict(self.waiting)
-        done = outcomes(engine, list(waiting))
+        done = outcomes(engine, list(waiting.values()))
         with self.lock:
-            for frame_id, outcome in done.items():
-                upload = self.waiting.pop(frame_id, None)
+            for key, outcome in done.items():
+                upload = self.waiting.pop(key, None)
                 if upload is not None and outcome != upload.expected:
                     self.wrong.append(f"{upload.path} is {outcome}, not {upload.expected}")
 
@@ -169,19 +225,22 @@ class Stream:
             shutil.rmtree(self.watch / camera, ignore_errors=True)
             lost = [u for u in self.waiting.values() if u.path.startswith(f"{camera}/")]
             for upload in lost:
-                del self.waiting[upload.frame_id]
+                del self.waiting[upload.key]
             self.deleted += len(lost)
             self._newest.pop(camera, None)
 
 
-def outcomes(engine: Engine, frame_ids: Sequence[str]) -> dict[str, str]:
-    """State, or reason of quarantine, of the frames that are not pending."""
-    query = select(frames.c.id, frames.c.state, frames.c.reason)
+def outcomes(engine: Engine, uploads: Sequence[Upload]) -> dict[str, str]:
+    """State, or reason of quarantine, by key, of the uploads that have an outcome."""
+    found: dict[str, str] = {}
+    query = select(frames.c.sha256, frames.c.path, frames.c.state, frames.c.reason)
+    by_content = [upload.key for upload in uploads if upload.expected == "scored"]
+    by_path = [upload.key for upload in uploads if upload.expected != "scored"]
     with reading(engine) as connection:
-        return {
-            row.id: row.reason or row.state
-            for chunk in chunks(frame_ids)
-            for row in connection.execute(
-                query.where(frames.c.id.in_(chunk), frames.c.state != PENDING)
-            )
-        }
+        for chunk in chunks(by_content):
+            scored = query.where(frames.c.sha256.in_(chunk), frames.c.state == SCORED)
+            found |= {row.sha256: row.state for row in connection.execute(scored)}
+        for chunk in chunks(by_path):
+            settled = query.where(frames.c.path.in_(chunk), frames.c.state != PENDING)
+            found |= {row.path: row.reason or row.state for row in connection.execute(settled)}
+    return found

@@ -7,18 +7,20 @@ import shutil
 import signal
 import subprocess
 import sys
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
 import psutil
+import pytest
 from redis import Redis, RedisError
 from sqlalchemy import Engine
 
 from ops.config.addresses import redis_socket, urls_for
+from ops.local.redis_server import choose_server
 from storage.db.database import connect
-from tests.faults.postgres import PostgresProcess
+from tests.faults.postgres import PostgresProcess, pooled
 from tests.faults.site import REPOSITORY, START_S
 from tests.waiting import wait_until
 from thermal.detection.bundle import Bundle, save_bundle
@@ -48,7 +50,7 @@ class Usage:
 
 
 class System:
-    """`up` in its own directory, with SQLite or its own PostgreSQL."""
+    """`up` in its own directory, with SQLite, or with PostgreSQL, behind PgBouncer if possible."""
 
     def __init__(self, directory: Path, bundle: Bundle, *, postgres: bool) -> None:
         self.directory = directory
@@ -60,7 +62,12 @@ class System:
         (directory / "thermalwatch.toml").write_text(SETTINGS)
         self.postgres = PostgresProcess() if postgres else None
         embedded = urls_for(self.state)
-        self.database_url = self.postgres.url if self.postgres else embedded.database_url
+        self._pooler = ExitStack()
+        self.database_url = embedded.database_url
+        if self.postgres:
+            self.database_url = self.postgres.url
+            with suppress(pytest.skip.Exception):
+                self.database_url = self._pooler.enter_context(pooled(self.postgres))
         self.redis_url = embedded.redis_url
         self.engine: Engine = connect(self.database_url)
         self._up: subprocess.Popen[bytes] | None = None
@@ -156,12 +163,13 @@ class System:
         if not (socket := redis_socket(self.state)).is_relative_to(self.state):
             shutil.rmtree(socket.parent, ignore_errors=True)
         self.engine.dispose()
+        self._pooler.close()
         if self.postgres:
             self.postgres.close()
 
 
 def _name(process: psutil.Process) -> str | None:
-    if process.name().startswith("redis-server"):
+    if process.name().startswith(choose_server().executable.name[:15]):
         return "redis"
     words: list[str] = process.cmdline()
     if "work" in words:

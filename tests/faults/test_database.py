@@ -9,15 +9,18 @@ from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 
 import pytest
+from sqlalchemy import make_url
 
 from tests.faults.conftest import MakeSite
 from tests.faults.lasting import WORKERS, let_pass, start_all, withstanding
-from tests.faults.postgres import PostgresProcess
+from tests.faults.postgres import PostgresProcess, pooled
 from tests.faults.site import RECOVERY_S, Site
 from tests.waiting import wait_until
 
 #: Seconds for which a database accepts no writes.
 READ_ONLY_S = 10.0
+#: Warnings and errors of a process about one outage: its beginning, the failed batch, its end.
+FEW_COMPLAINTS = 5
 #: Seconds for which another process holds SQLite's lock.
 LOCKED_S = 20.0
 
@@ -74,11 +77,37 @@ def read_only(site: Site, postgres: PostgresProcess) -> Iterator[None]:
     yield
 
 
+@contextmanager
+def a_table_away(site: Site, postgres: PostgresProcess) -> Iterator[None]:
+    with postgres.admin() as admin:
+        admin.execute("ALTER TABLE results RENAME TO away")
+    let_pass(site, READ_ONLY_S)
+    with postgres.admin() as admin:
+        admin.execute("ALTER TABLE away RENAME TO results")
+    yield
+
+
+@contextmanager
+def a_right_revoked(site: Site, postgres: PostgresProcess) -> Iterator[None]:
+    said = site.complaints()
+    with postgres.admin() as admin:
+        admin.execute("REVOKE INSERT ON results FROM thermalwatch")
+    let_pass(site, 3 * READ_ONLY_S)
+    with postgres.admin() as admin:
+        admin.execute("GRANT INSERT ON results TO thermalwatch")
+    yield
+    site.wait_until_settled()
+    for name, count in site.complaints().items():
+        assert count - said[name] <= FEW_COMPLAINTS, site.log(name)
+
+
 FAULTS: tuple[Fault, ...] = (
     killed_in_a_transaction,
     hung_up_in_a_transaction,
     hung_up_in_a_commit,
     read_only,
+    a_table_away,
+    a_right_revoked,
 )
 
 
@@ -92,8 +121,12 @@ def postgres() -> Iterator[PostgresProcess]:
 
 @pytest.fixture(scope="module")
 def lasting_site(make_lasting_site: MakeSite, postgres: PostgresProcess) -> Site:
-    """A site for all faults of Postgres."""
-    return start_all(make_lasting_site(postgres.url))
+    """A site for all faults of Postgres, with an account of its own."""
+    with postgres.admin() as admin:
+        admin.execute("CREATE ROLE thermalwatch LOGIN")
+        admin.execute("GRANT ALL ON SCHEMA public TO thermalwatch")
+    url = make_url(postgres.url).set(username="thermalwatch")
+    return start_all(make_lasting_site(url.render_as_string(hide_password=False)))
 
 
 @pytest.mark.parametrize("fault", FAULTS)
@@ -105,6 +138,19 @@ def test_work_goes_on_after_a_fault_of_postgres(
     # decisions in window.lua, or leave StorageError out of INFRASTRUCTURE (frames are blamed)
     with withstanding(lasting_site), fault(lasting_site, postgres):
         lasting_site.upload(100)
+
+
+def test_work_goes_on_behind_a_pooler_that_exchanges_sessions(
+    make_site: MakeSite, postgres: PostgresProcess
+) -> None:
+    # to see it fail: leave out prepare_threshold
+    with pooled(postgres) as url:
+        with postgres.admin() as admin:
+            admin.execute("CREATE DATABASE pooled")
+        site = make_site(url.replace("/postgres", "/pooled"))
+        start_all(site)
+        with withstanding(site):
+            site.upload(100)
 
 
 def test_a_sqlite_file_that_another_process_locks_is_waited_for(make_site: MakeSite) -> None:

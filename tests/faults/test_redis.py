@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
 from collections.abc import Callable, Iterator
@@ -16,6 +17,8 @@ from tests.faults.lasting import let_pass, start_all, withstanding
 from tests.faults.site import RECOVERY_S, START_S, Site
 from tests.waiting import wait_until
 
+#: Seconds for which Redis is dead at least: some turns of every thread that asks it.
+DEAD_S = 3.0
 #: Seconds for which Redis hangs.
 PAUSE_S = 30.0
 #: Seconds for which the password is wrong and the processes are observed.
@@ -29,6 +32,7 @@ Fault = Callable[[Site], AbstractContextManager[None]]
 def killed(site: Site) -> Iterator[None]:
     site.redis.signal(signal.SIGKILL)
     yield
+    let_pass(site, DEAD_S)
     site.redis.start()
 
 
@@ -36,7 +40,7 @@ def killed(site: Site) -> Iterator[None]:
 def killed_and_emptied(site: Site) -> Iterator[None]:
     site.redis.signal(signal.SIGKILL)
     yield
-    _journal(site).unlink()
+    shutil.rmtree(_journal(site).parent)
     site.redis.start()
 
 
@@ -162,7 +166,8 @@ def test_a_wrong_password_is_told_in_a_few_lines_and_work_goes_on_when_it_is_rig
 
 
 def _journal(site: Site) -> Path:
-    return site.redis.directory / "appendonly.aof"
+    (journal,) = (site.redis.directory / "appendonlydir").glob("*.incr.aof")
+    return journal
 
 
 def _cpu_s(pid: int) -> float:

@@ -31,7 +31,8 @@ from sqlalchemy import text, update
 from ops.cli.main import cli
 from storage.db.database import reading, writing
 from storage.db.schema import models
-from storage.frames.ledger import NewFrame, register
+from storage.frames.identity import NewFrame
+from storage.frames.registration import register
 from storage.models import save_model
 from storage.queue import JOB_FUNCTION, QUEUE_NAME, FrameQueue
 from tests.faults.conftest import MakeSite
@@ -197,7 +198,7 @@ def test_what_is_written_into_the_queue_runs_nothing_and_stops_nothing(
         wait_until(lambda: is_idle(site), RECOVERY_S, "the end of all jobs")
     assert not target.exists()
     assert site.ledger_counts().seen == seen + 11, "a job created frames"
-    assert site.said_to_be_scored("worker-1") == site.ledger_counts().scored, (
+    assert site.said_to_be("scored", "worker-1") == site.ledger_counts().scored, (
         "frames were scored twice"
     )
     assert all(process.poll() is None for process in site.processes.values()), site.logs()
@@ -272,7 +273,8 @@ def test_names_are_never_code(site: Site, tmp_path: Path) -> None:
         header, *rows = csv.reader(file)
     paths = {row[header.index("image_path")] for row in rows}
     for name in named:
-        assert (name if name[0] not in "=+-@\t" else f"'{name}") in paths
+        shown = name.replace("\t", "\\t").replace("\n", "\\n").replace("\r", "\\r")
+        assert (f"'{shown}" if shown[0] in "=+-@" else shown) in paths
     for row in rows:
         for cell in row:
             number = re.fullmatch(r"-?[0-9.]+(e[+-]?[0-9]+)?", cell)

@@ -40,6 +40,23 @@ test("a bound key runs its function instead of the browser's action", () => {
   assert.equal(pressed, 1);
 });
 
+test("a key that is held down acts once, unless it is meant to repeat", () => {
+  key("c");
+  key("c", { repeat: true });
+  key("c", { repeat: true });
+  assert.equal(pressed, 1);
+  bindKeys({ j: () => (pressed += 1) }, ["j"]);
+  key("j");
+  key("j", { repeat: true });
+  assert.equal(pressed, 3);
+});
+
+test("Enter that is held down clicks the button with the focus once", () => {
+  const button = new FakeElement({ type: "button" });
+  assert.equal(key("Enter", { target: button }), false);
+  assert.equal(key("Enter", { target: button, repeat: true }), true);
+});
+
 test("other keys and keys with modifiers are left to the browser", () => {
   assert.equal(key("d"), false);
   assert.equal(key("c", { ctrlKey: true }), false);

@@ -54,10 +54,28 @@ test("a refresh keeps the one shown while it is unreviewed", async () => {
   assert.equal(queue.current.id, 2);
 });
 
-test("a refresh shows the item at the same place if the one shown is reviewed elsewhere", async () => {
+test("a refresh keeps the one shown even if somebody else has reviewed it", async () => {
   serve(items(1, 3, 4));
   await queue.refresh();
+  assert.equal(queue.current.id, 2);
+  assert.equal(queue.isElsewhere(), true);
+  assert.equal(queue.step(1), true);
   assert.equal(queue.current.id, 3);
+});
+
+test("the one before a frame that is reviewed elsewhere is the one that stood before it", async () => {
+  serve(items(1, 3, 4));
+  await queue.refresh();
+  queue.step(-1);
+  assert.equal(queue.current.id, 1);
+});
+
+test("nothing is left after the last frame was reviewed elsewhere", async () => {
+  serve([]);
+  await queue.refresh();
+  assert.equal(queue.current.id, 2);
+  assert.equal(queue.step(1), true);
+  assert.equal(queue.current, null);
 });
 
 test("loading more skips items that are already listed", async () => {

@@ -55,8 +55,9 @@ def paths(engine: Engine) -> list[str]:
 
 
 def queued(queue: FrameQueue) -> list[list[str]]:
-    """The frame ids of the queued jobs, in queue order."""
-    return [list(FrameBatch.decode(job.args[0]).frame_ids) for job in queue.rq.jobs]
+    """The frame ids of the queued jobs: those that have just arrived, then the backlog."""
+    jobs = [*queue.rq.jobs, *queue.backlog.jobs]
+    return [list(FrameBatch.decode(job.args[0]).frame_ids) for job in jobs]
 
 
 def told(caplog: pytest.LogCaptureFixture, words: str) -> int:

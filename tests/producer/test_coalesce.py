@@ -12,7 +12,7 @@ import pytest
 from redis.exceptions import RedisError
 from sqlalchemy import Engine
 
-from producer.coalesce import MAX_WAITING, Coalescer, CompleteFile
+from producer.coalesce import MAX_WAITING, Coalescer, NoticedFile
 from producer.config import ProducerConfig
 from producer.dispatch import Dispatcher
 from producer.naming import WatchRoot
@@ -42,10 +42,10 @@ def start(coalescer: Coalescer) -> Iterator[Callable[[], None]]:
 
 def upload(
     root: Path, *names: str, refused: Callable[[str], None] = lambda _path: None
-) -> list[CompleteFile]:
+) -> list[NoticedFile]:
     for name in names:
         (root / name).write_bytes(b"image")
-    return [CompleteFile(WatchRoot.at(root, {}), name, refused) for name in names]
+    return [NoticedFile(WatchRoot.at(root, {}), name, refused, print) for name in names]
 
 
 def test_files_that_arrive_together_share_jobs_of_at_most_max_batch(
@@ -93,7 +93,7 @@ def test_waiting_files_are_registered_before_the_producer_stops(
 
 def test_the_number_of_waiting_files_is_bounded(root: Path, coalescer: Coalescer) -> None:
     watch_root = WatchRoot.at(root, {})
-    files = [CompleteFile(watch_root, f"{n}.png", print) for n in range(MAX_WAITING + 1)]
+    files = [NoticedFile(watch_root, f"{n}.png", print, print) for n in range(MAX_WAITING + 1)]
     accepted = [coalescer.put(file) for file in files]
     assert accepted == [True] * MAX_WAITING + [False]
 
@@ -104,7 +104,7 @@ def test_an_unreadable_file_is_left_to_the_scan(
     # to see it fail: ignore every OSError in _frame_of
     refused: list[str] = []
     name = "a" * 300 + ".png"  # longer than any file system allows: lstat fails
-    assert coalescer.put(CompleteFile(WatchRoot.at(root, {}), name, refused.append))
+    assert coalescer.put(NoticedFile(WatchRoot.at(root, {}), name, refused.append, print))
     start()
     wait_until(lambda: refused == [name])
     assert paths(engine) == []

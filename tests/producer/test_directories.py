@@ -29,6 +29,12 @@ def mode(queue: FrameQueue) -> str:
     return producers[0].roots[0].mode if producers else ""
 
 
+def refused(queue: FrameQueue) -> int | None:
+    """Paths that the producer cannot read; None before its first heartbeat."""
+    producers = living_producers(queue.redis)
+    return producers[0].roots[0].refused if producers else None
+
+
 def skip_if_nothing_is_unreadable(directory: Path) -> None:
     directory.chmod(0)
     readable = os.access(directory, os.R_OK)
@@ -124,12 +130,37 @@ def test_a_directory_that_cannot_be_read_does_not_hold_up_others(
     (root / "closed too").chmod(0)
     with producing(engine, queue, replace(config, scan_s=0.5)):
         wait_until(lambda: paths(engine) == ["open/a.png"])
-        wait_until(lambda: living_producers(queue.redis)[0].roots[0].refused == 2)
+        wait_until(lambda: refused(queue) == 2)
         (root / "closed").chmod(0o700)
         wait_until(lambda: paths(engine) == ["open/a.png", "closed/a.png"])
         (root / "closed too").chmod(0o700)
         wait_until(lambda: len(paths(engine)) == 3)
     assert told(caplog, "cannot read") == 2
+
+
+def test_directories_nested_deeper_than_the_system_can_name_hold_up_nothing(
+    root: Path,
+    engine: Engine,
+    queue: FrameQueue,
+    config: ProducerConfig,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr("producer.observe.REFUSED_RETRY_S", 0.1)
+    (root / "top").mkdir()
+    with monkeypatch.context() as inside:
+        inside.chdir(root / "top")
+        for _ in range(20):
+            Path("d" * 250).mkdir()
+            inside.chdir("d" * 250)
+    with producing(engine, queue, config):
+        wait_until(lambda: refused(queue) == 1)
+        (root / "top").rename(tmp_path / "away")
+        wait_until(lambda: refused(queue) == 0)
+        (root / "a.png").write_bytes(b"image")
+        wait_until(lambda: paths(engine) == ["a.png"])
+    assert told(caplog, "File name too long") == 1
 
 
 def test_directories_that_the_kernel_will_not_watch_are_scanned_often(

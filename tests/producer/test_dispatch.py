@@ -18,12 +18,14 @@ from sqlalchemy import Engine
 from producer.config import ProducerConfig
 from producer.dispatch import FULL_PAUSE_S, Dispatcher
 from producer.outage import Outage
-from storage.db.database import connect
+from storage.db.database import connect, writing
 from storage.errors import DatabaseUnavailable
 from storage.frames.counts import ledger_counts
-from storage.frames.ledger import NewFrame, finish
+from storage.frames.identity import NewFrame
+from storage.frames.outcomes import Superseded, finish
 from storage.queue import FrameQueue
-from tests.producer.conftest import queued
+from tests.producer.conftest import queued, told
+from tests.storage.examples import new_frame
 
 CONFIG = ProducerConfig(roots=(Path("in"),), max_batch=4, max_depth=3, lease_s=30.0)
 NOTHING_MORE_S = CONFIG.dispatch_interval_s
@@ -67,10 +69,16 @@ def ids(*batches: list[NewFrame]) -> list[list[str]]:
 def work_off(queue: FrameQueue, engine: Engine, jobs: int = 1) -> None:
     """Do a worker's part: take the jobs and give their frames an outcome."""
     for _ in range(jobs):
-        taken = queue.rq.jobs[0]
-        finish(engine, superseded=queued(queue)[0], now=0.0)
-        queue.rq.remove(taken)
+        waiting = queue.rq if queue.rq.count else queue.backlog
+        taken = waiting.jobs[0]
+        finish(engine, [Superseded(i, None) for i in queued(queue)[0]], now=0.0)
+        waiting.remove(taken)
         taken.delete()
+
+
+def together(batches: list[list[str]]) -> list[str]:
+    """The frame ids of all batches, sorted."""
+    return sorted(frame_id for batch in batches for frame_id in batch)
 
 
 def test_new_frames_are_queued_at_once_in_jobs_of_max_batch(
@@ -107,7 +115,7 @@ def test_jobs_lost_in_a_flush_are_queued_again_when_their_lease_expires(
     queue.redis.flushall()
     clock.now += CONFIG.lease_s
     dispatcher.top_up()
-    assert queued(queue) == ids(frames(4), frames(2, start=4))
+    assert together(queued(queue)) == together(ids(frames(6)))
 
 
 def test_a_queued_frame_gets_a_new_lease_and_no_second_job(
@@ -135,13 +143,43 @@ def test_a_full_queue_does_not_grow_and_the_rest_waits_in_the_ledger(
     assert queue.depth() == CONFIG.max_depth
 
 
-def test_room_is_filled_with_the_oldest_frames(
+def test_room_is_filled_with_the_newest_and_the_oldest_frames(
     dispatcher: Dispatcher, queue: FrameQueue, engine: Engine
 ) -> None:
     dispatcher.submit(frames(100))
     work_off(queue, engine, jobs=2)
     assert dispatcher.top_up() == 0.0  # there may be more
-    assert queued(queue) == ids(*(frames(4, start=start) for start in (8, 12, 16)))
+    last, newest, oldest = queued(queue)
+    assert [last] == ids(frames(4, start=8))
+    assert [newest, oldest] == ids(frames(4, start=96), frames(4, start=12))
+
+
+def test_room_is_shared_by_all_cameras_in_turn(
+    dispatcher: Dispatcher, queue: FrameQueue, engine: Engine
+) -> None:
+    # to see it fail: claim with `claim_pending`
+    dispatcher.submit(frames(100))
+    late = [new_frame(1000 + number, "late") for number in range(30)]
+    dispatcher.submit(late)
+    assert queue.depth() == CONFIG.max_depth
+    while not set(together(queued(queue))) & {frame.frame_id for frame in late}:
+        work_off(queue, engine)
+        dispatcher.top_up()
+    assert ledger_counts(engine, "late").pending == 30
+    assert ledger_counts(engine).superseded <= 16
+
+
+def test_what_other_cameras_see_now_is_queued_before_the_backlog_of_one(
+    engine: Engine, queue: FrameQueue, clock: Clock, database: Outage, redis_outage: Outage
+) -> None:
+    # to see it fail: queue everything as just arrived
+    config = replace(CONFIG, max_depth=32, max_batch=256)
+    dispatcher = Dispatcher(engine, queue, config, clock, database=database, redis=redis_outage)
+    dispatcher.submit(frames(1000))
+    live = new_frame(2000, "live")
+    dispatcher.submit([live])
+    assert [len(job) for job in queued(queue)[:2]] == [16, 1]
+    assert queued(queue)[1] == [live.frame_id]
 
 
 def test_a_backlog_is_worked_off_completely(
@@ -201,9 +239,8 @@ def test_frames_are_registered_during_a_redis_outage_and_queued_after_it(
     back = Dispatcher(engine, queue, CONFIG, clock, database=database, redis=redis_outage)
     back.top_up()
     assert not redis_outage.down
-    assert queued(queue) == ids(
-        frames(4), frames(2, start=4)
-    )  # without waiting for a lease to expire
+    # without waiting for a lease to expire
+    assert together(queued(queue)) == together(ids(frames(6)))
 
 
 def test_frames_that_could_not_be_registered_are_not_queued(
@@ -237,4 +274,18 @@ def test_frames_that_arrive_together_are_split_among_workers(
     dispatcher = Dispatcher(engine, queue, config, clock, database=database, redis=redis_outage)
     dispatcher.submit(frames(100))
     dispatcher.submit(frames(600, start=100))
-    assert [len(job) for job in queued(queue)] == [64, 36, 150, 150, 150, 150]
+    assert [len(job) for job in queued(queue)] == [16, 16, 64, 20, 64]
+
+
+def test_a_file_that_the_database_refuses_holds_up_no_other(
+    dispatcher: Dispatcher, engine: Engine, caplog: pytest.LogCaptureFixture
+) -> None:
+    # to see it fail: let RefusedByDatabase through
+    with writing(engine) as connection:
+        connection.exec_driver_sql(
+            f"CREATE TRIGGER refuse BEFORE INSERT ON frames WHEN NEW.path = '{new_frame(5).path}' "
+            "BEGIN SELECT RAISE(ABORT, 'this path'); END"
+        )
+    dispatcher.submit([*frames(5), new_frame(5), *frames(5, start=6)])
+    assert ledger_counts(engine).pending == 10
+    assert told(caplog, "cannot be registered and is set aside") == 1

@@ -10,7 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from producer.config import ProducerConfig
-from producer.naming import WatchRoot, is_frame_name, is_ignored
+from producer.ignored import SYSTEM_DIRECTORIES, directory_ignored, file_ignored, ignored_text
+from producer.layout import Choice, Layout
+from producer.naming import WatchRoot
 from storage.files.paths import text_to_path
 
 
@@ -29,39 +31,173 @@ from storage.files.paths import text_to_path
     ],
 )
 def test_names_with_an_image_suffix_are_frames(name: str) -> None:
-    assert is_frame_name(name)
+    assert file_ignored(name) is None
 
 
 @pytest.mark.parametrize(
-    "name",
+    ("name", "why"),
     [
-        ".png",  # a dotfile without a suffix
-        ".a.png",
-        "a.png.tmp",
-        "a.png.PART",
-        "a.png.filepart",
-        "a.png.uploading",
-        "a.txt",
-        "png",
-        "a",
-        "a.png ",
-        "a.png~",
+        (".png", "hidden"),  # a dotfile without a suffix
+        (".a.png", "hidden"),
+        ("._a.png", "hidden"),
+        (".in.a.png.", "hidden"),
+        ("~$a.png", "temporary"),
+        ("a.png.tmp", "temporary"),
+        ("a.png.PART", "temporary"),
+        ("a.png.filepart", "temporary"),
+        ("a.png.partial", "temporary"),
+        ("a.png.crdownload", "temporary"),
+        ("a.png.uploading", "temporary"),
+        ("a.png~", "temporary"),
+        ("camera_tmp.png", "temporary"),
+        ("a.part.png", "temporary"),
+        ("Thumbs.db", "other ending"),
+        ("a.txt", "other ending"),
+        ("png", "other ending"),
+        ("a", "other ending"),
+        ("a.png ", "other ending"),
     ],
 )
-def test_other_names_are_not(name: str) -> None:
-    assert not is_frame_name(name)
+def test_other_names_are_not(name: str, why: str) -> None:
+    assert file_ignored(name) == why
+
+
+@pytest.mark.parametrize(
+    "name", ["part_0001.png", "template.png", "tmp_1.png", "partial.png", "a (1).png", "tmp.png"]
+)
+def test_a_word_inside_a_name_does_not_make_it_unfinished(name: str) -> None:
+    assert file_ignored(name) is None
+
+
+@pytest.mark.parametrize(
+    "name", [*sorted(SYSTEM_DIRECTORIES), "@eaDir", "#RECYCLE", "$Recycle.Bin"]
+)
+def test_folders_of_servers_and_desktops_are_ignored(name: str) -> None:
+    assert directory_ignored(name) == "system folder"
 
 
 def test_unfinished_and_hidden_directories_are_ignored() -> None:
-    assert is_ignored(".snapshots")
-    assert is_ignored("2024-05-01.Part")
-    assert not is_ignored("2024-05-01")
-    assert not is_ignored("parts")
+    assert directory_ignored(".snapshots") == "hidden"
+    assert directory_ignored("2024-05-01.Part") == "temporary"
+    assert directory_ignored("2024-05-01") is None
+    assert directory_ignored("parts") is None
 
 
 @given(st.binary(min_size=1, max_size=255))
 def test_any_name_is_accepted_or_ignored_without_error(name: bytes) -> None:
-    assert is_frame_name(os.fsdecode(name)) in (True, False)
+    file_ignored(os.fsdecode(name))
+
+
+@given(st.from_regex(r"[A-Za-z0-9][A-Za-z0-9_-]{0,40}\.(png|TIFF|jpg)", fullmatch=True))
+def test_no_plain_name_is_ignored(name: str) -> None:
+    assert (file_ignored(name) is None) == (not name.lower().rpartition(".")[0].endswith("_tmp"))
+
+
+def test_what_was_ignored_is_told_in_words() -> None:
+    assert ignored_text({"other ending": 13, "link": 1}) == "13 files with other endings, 1 link"
+    assert ignored_text({}) == ""
+
+
+@pytest.mark.parametrize(
+    ("layout", "directory", "camera"),
+    [
+        ("{camera}/{date}", "north/2026-11-27", "north"),
+        ("{date}/{camera}", "2026-11-27/north", "north"),
+        ("{date}/{date}/{camera}", "2026/11/north/raw", "north"),
+        ("plant/{camera}", "plant/north", "north"),
+        ("plant/{camera}", "office/north", "in"),
+        ("{date}/{camera}", "2026-11-27", "in"),
+    ],
+)
+def test_a_layout_says_where_the_camera_stands(
+    tmp_path: Path, layout: str, directory: str, camera: str
+) -> None:
+    root = WatchRoot.at(tmp_path / "in", {}, Layout(layout))
+    assert root.camera_of(directory) == camera
+
+
+@pytest.mark.parametrize("layout", ["", "{date}", "{camera}/{camera}", "/{camera}", "{cam}/x"])
+def test_a_wrong_layout_is_refused(layout: str) -> None:
+    with pytest.raises(ValueError, match="layout: should be like"):
+        Layout(layout)
+
+
+def test_patterns_choose_which_files_are_images_of_a_camera(tmp_path: Path) -> None:
+    choices = {"north": Choice(exclude=("*_VIS.jpg", "old/")), "*": Choice(include=("*.tiff",))}
+    root = WatchRoot.at(tmp_path / "in", {}, choices=choices)
+    assert root.ignores("north/a.jpg") is None
+    assert root.ignores("north/a_VIS.jpg") == "excluded"
+    assert root.ignores("north/old/a.jpg") == "excluded"
+    assert root.ignores("south/a.jpg") == "excluded"
+    assert root.ignores("south/a.tiff") is None
+
+
+def test_patterns_match_in_any_case(tmp_path: Path) -> None:
+    choices = {"north": Choice(include=("*.PNG",), exclude=("*_vis.*",))}
+    root = WatchRoot.at(tmp_path / "in", {}, choices=choices)
+    assert root.ignores("north/a.png") is None
+    assert root.ignores("north/a_VIS.png") == "excluded"
+
+
+@pytest.mark.parametrize("pattern", ["[z-a].png", "", "# old files"])
+def test_a_pattern_that_cannot_be_read_or_matches_nothing_is_refused_by_its_setting(
+    pattern: str,
+) -> None:
+    with pytest.raises(ValueError, match="exclude: "):
+        Choice(exclude=("*.jpg", pattern))
+
+
+def test_the_directory_of_a_configured_camera_may_differ_in_case_and_normal_form(
+    tmp_path: Path,
+) -> None:
+    root = WatchRoot.at(tmp_path / "in", {"fan": Path("K\u00fchler"), "low": Path("cam")})
+    assert root.camera_of("Ku\u0308hler/today") == "fan"
+    assert root.camera_of("CAM") == "low"
+
+
+def test_an_inner_directory_in_other_case_comes_before_an_outer_one(tmp_path: Path) -> None:
+    cameras = {"hall": Path("Hall"), "oven": Path("hall/Oven"), "exact": Path("hall/oven")}
+    root = WatchRoot.at(tmp_path / "in", cameras)
+    assert root.camera_of("Hall/OVEN/a") == "oven"
+    assert root.camera_of("hall/oven") == "exact"
+    assert root.camera_of("hall/ovens") == "hall"
+
+
+def test_a_directory_in_other_case_comes_before_the_root_as_a_whole(tmp_path: Path) -> None:
+    # to see it fail: give the root and its directories the same depth
+    root = WatchRoot.at(tmp_path / "in", {"all": tmp_path / "in", "oven": Path("Oven")})
+    assert root.camera_of("oven") == root.camera_of("Oven/a") == "oven"
+    assert root.camera_of("hall") == "all"
+
+
+def test_a_camera_of_the_settings_is_known_in_any_normal_form(tmp_path: Path) -> None:
+    root = WatchRoot.at(tmp_path / "in", {}, choices={"K\u00fchler": Choice()})
+    assert root.camera_of("Ku\u0308hler/today") == "K\u00fchler"
+    assert root.camera_of("k\u00fchler") == "k\u00fchler"  # case may tell cameras apart
+
+
+def test_the_linked_directory_of_a_configured_camera_is_a_root_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "north").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "in" / "south").mkdir()
+    cameras = {"north": Path("north"), "south": Path("south")}
+    (linked,) = WatchRoot.at(tmp_path / "in", cameras).linked()
+    assert linked.path == str(tmp_path / "in" / "north")
+    assert linked.camera_of("") == linked.camera_of("today") == "north"
+
+
+@pytest.mark.parametrize("target", ["in/south", "in", ".", "elsewhere"])
+def test_a_linked_directory_whose_files_are_watched_already_is_refused(
+    tmp_path: Path, target: str
+) -> None:
+    for folder in ("in/south", "elsewhere"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "in" / "north").symlink_to(tmp_path / target)
+    (tmp_path / "in" / "east").symlink_to(tmp_path / "elsewhere")
+    cameras = {"north": Path("north"), "east": Path("east")}
+    with pytest.raises(ValueError, match=r"north is a link to .* counted twice"):
+        ProducerConfig(roots=(tmp_path / "in",), cameras=cameras)
 
 
 def test_a_camera_is_the_first_directory_below_the_root(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import os
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from sqlalchemy import Engine, select
@@ -186,6 +187,27 @@ def test_polling_waits_until_a_file_has_settled(
         assert sizes(engine) == [slow.tell()]
 
 
+@pytest.mark.parametrize("observer", ["inotify", "polling"])
+def test_a_file_dated_long_ago_is_not_registered_while_it_is_written(
+    root: Path,
+    engine: Engine,
+    queue: FrameQueue,
+    config: ProducerConfig,
+    observer: Literal["inotify", "polling"],
+) -> None:
+    config = replace(config, observer=observer, settle_s=1.0, scan_s=0.2)
+    file = root / "latest.png"
+    with producing(engine, queue, config), file.open("wb") as slow:
+        began = time.monotonic()
+        while time.monotonic() < began + 3 * config.settle_s:
+            slow.write(b"x")
+            slow.flush()
+            os.utime(file, (946684800, 946684800))
+            assert paths(engine) == []
+        slow.close()
+        wait_until(lambda: paths(engine) == ["latest.png"])
+
+
 def test_polling_finds_new_and_overwritten_files(
     root: Path, engine: Engine, queue: FrameQueue, config: ProducerConfig
 ) -> None:
@@ -231,9 +253,10 @@ def test_a_flood_stays_in_the_ledger_when_the_queue_is_full(
         while len(done) < 500:
             wait_until(lambda: queue.depth() > 0)
             assert queue.depth() <= 5
-            job = queue.rq.jobs[0]
+            waiting = queue.rq if queue.rq.count else queue.backlog
+            job = waiting.jobs[0]
             done |= set(queued(queue)[0])
-            queue.rq.remove(job)
+            waiting.remove(job)
 
 
 def test_configured_cameras_are_used(

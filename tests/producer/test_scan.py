@@ -8,14 +8,20 @@ from pathlib import Path
 
 from producer.naming import WatchRoot
 from producer.scan import BATCH, walk
-from storage.frames.ledger import NewFrame
+from storage.frames.identity import NewFrame
 
 
 def scan(root: Path, start: str = "") -> tuple[list[NewFrame], list[str], dict[str, OSError]]:
     """All frames, the directories entered and the paths refused."""
     entered: list[str] = []
     refused: dict[str, OSError] = {}
-    batches = walk(WatchRoot.at(root, {}), start, enter=entered.append, refused=refused.__setitem__)
+    batches = walk(
+        WatchRoot.at(root, {}),
+        start,
+        enter=entered.append,
+        refused=refused.__setitem__,
+        ignored=lambda *_: None,
+    )
     return [frame for batch in batches for frame in batch], entered, refused
 
 
@@ -82,7 +88,13 @@ def test_any_name_is_found(root: Path) -> None:
 def test_memory_holds_one_batch(root: Path) -> None:
     for number in range(2 * BATCH + 1):
         (root / f"{number}.png").touch()
-    batches = walk(WatchRoot.at(root, {}), "", enter=lambda _: None, refused=lambda *_: None)
+    batches = walk(
+        WatchRoot.at(root, {}),
+        "",
+        enter=lambda _: None,
+        refused=lambda *_: None,
+        ignored=lambda *_: None,
+    )
     assert [len(batch) for batch in batches] == [BATCH, BATCH, 1]
 
 
@@ -96,7 +108,13 @@ def test_a_directory_that_cannot_be_entered_does_not_end_the_scan(root: Path) ->
         if directory == "b":
             raise PermissionError(directory)
 
-    batches = walk(WatchRoot.at(root, {}), "", enter=enter, refused=refused.__setitem__)
+    batches = walk(
+        WatchRoot.at(root, {}),
+        "",
+        enter=enter,
+        refused=refused.__setitem__,
+        ignored=lambda *_: None,
+    )
     found = sorted(frame.path for batch in batches for frame in batch)
     assert found == ["a/x.png", "c/x.png"]
     assert list(refused) == ["b"]

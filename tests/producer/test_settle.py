@@ -6,7 +6,7 @@ import pytest
 
 import producer.settle
 from producer.settle import Settling
-from storage.frames.ledger import NewFrame
+from storage.frames.identity import NewFrame
 
 
 def frame(path: str, size: int = 1) -> NewFrame:

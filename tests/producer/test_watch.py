@@ -33,6 +33,9 @@ class Recorder:
         self.go.wait()
         self.told.append(("complete", path))
 
+    def file_touched(self, path: str) -> None:
+        self.told.append(("touched", path))
+
     def file_appeared(self, path: str) -> None:
         self.told.append(("appeared", path))
 
@@ -77,6 +80,14 @@ def test_a_file_renamed_from_its_temporary_name_is_complete(
     (root / "a.png.part").rename(root / "a.png")
     wait_until(lambda: recorder.has(("complete", "a.png")))
     assert recorder.told == [("complete", "a.png")]
+
+
+def test_a_file_whose_time_is_set_is_touched(
+    root: Path, watch: TreeWatch, recorder: Recorder
+) -> None:
+    (root / "a.png").write_bytes(b"x")
+    os.utime(root / "a.png", (1, 1))
+    wait_until(lambda: recorder.has(("complete", "a.png"), ("touched", "a.png")))
 
 
 def test_a_linked_file_appears(root: Path, watch: TreeWatch, recorder: Recorder) -> None:

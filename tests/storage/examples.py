@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine, event
 
 from storage.db.database import reading
 from storage.db.result_fields import ResultRow
-from storage.frames.ledger import NewFrame
+from storage.frames.identity import NewFrame
 from storage.results.epochs import open_epoch
 from storage.results.rows import row_to_database
 from thermal.threshold import Decision
@@ -33,7 +33,7 @@ def result(frame: NewFrame, seq: int, **changes: Any) -> ResultRow:
         "camera": frame.camera,
         "image_path": frame.path,
         "captured_at": 1_750_000_000.0 + seq,
-        "sha256": "0" * 64,
+        "sha256": frame.frame_id * 2,
         "width": 320,
         "height": 240,
         "bit_depth": 16,
@@ -63,6 +63,7 @@ def result(frame: NewFrame, seq: int, **changes: Any) -> ResultRow:
         "model_id": MODEL,
         "worker": "worker-1",
         "scored_at": 1_750_000_001.5,
+        "arrived_at": changes.get("captured_at", 1_750_000_000.0 + seq),
     }
     return ResultRow(**(values | changes))
 

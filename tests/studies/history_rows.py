@@ -162,6 +162,7 @@ def _results(history: History) -> Iterator[tuple[Any, ...]]:
             "map_artifact": picture and picture + "map.npz",
             "review": None,
             "scored_at": at + 1.0,
+            "arrived_at": at + 0.5,
             "latency_s": 0.5 + noise / 13,
         }
         if anomaly:

@@ -19,7 +19,8 @@ from pathlib import Path
 import numpy as np
 from sqlalchemy import Engine
 
-from storage.db.database import check_writes, connect, migrate
+from storage.db.database import connect, migrate
+from storage.db.probes import check_writes
 from storage.files.artifacts import ArtifactStore
 from storage.retention.policy import RetentionPolicy
 from storage.retention.run import Retention

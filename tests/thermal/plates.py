@@ -50,7 +50,7 @@ def write_images(folder: Path, images: NDArray[np.uint8]) -> list[Path]:
 
 def frames(images: NDArray[np.uint8]) -> list[Frame]:
     """The images as decoded frames."""
-    return [Frame(image.astype(np.float32), "counts", False, 8) for image in images]
+    return [Frame(image.astype(np.float32), "counts", 8) for image in images]
 
 
 def train_on(paths: list[Path], *, epochs: int = 8, seed: int = 0) -> Bundle:

@@ -24,7 +24,7 @@ GRID = [
 
 def frame_of(rows: object, unit: Unit = "celsius", bit_depth: int = 16) -> Frame:
     values = np.asarray(rows, np.float32)
-    return Frame(values=values, unit=unit, radiometric=unit == "celsius", bit_depth=bit_depth)
+    return Frame(values=values, unit=unit, bit_depth=bit_depth)
 
 
 @pytest.mark.parametrize(
@@ -193,3 +193,19 @@ def test_regions_agree_with_scipy(values: NDArray[np.float32], rule: HotspotRule
         assert spot.centroid == pytest.approx((columns.mean(), rows.mean()))
         assert values[spot.peak[1], spot.peak[0]] == spot.max == inside.max()
         assert (spot.mean, spot.std) == pytest.approx((inside.mean(), inside.std()))
+
+
+def test_the_mean_leaves_out_pixels_that_are_out_of_range() -> None:
+    # to see it fail: take the mean of all pixels, (10 + 20 + 30 + 10_000 - 273.15) / 5
+    values = np.array([[10, 20, 30, 10_000, -273.15]], np.float32)
+    frame = Frame(values, "celsius", 32, saturated_px=1, under_range_px=1)
+    statistics = measure(frame, HotspotRule("absolute", 50)).statistics
+    assert statistics.mean == 20
+    assert statistics.std == pytest.approx(np.std([10, 20, 30]))
+    assert statistics.max == 10_000
+    assert statistics.min == pytest.approx(-273.15)
+
+
+def test_a_frame_wholly_over_range_has_its_end_as_mean() -> None:
+    frame = Frame(np.full((2, 2), 10_000, np.float32), "celsius", 32, saturated_px=4)
+    assert measure(frame, HotspotRule("absolute", 50)).statistics.mean == 10_000

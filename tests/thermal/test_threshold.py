@@ -181,3 +181,18 @@ def test_replay_finds_exactly_the_decision_that_was_tampered_with(
     decisions[at] = Decision(**fields)
     fresh = RollingThreshold(SMALL, baseline, learning=learning)
     assert replay(fresh, decisions) == [decisions[at]]
+
+
+@pytest.mark.parametrize("learning", [False, True])
+def test_one_absurd_frame_at_the_start_does_not_blind_a_camera(learning: bool) -> None:
+    # a closed shutter gives a flat first frame, which scores far beyond any normal one
+    config = WindowConfig()
+    stream = RollingThreshold(config, Baseline.from_scores(normal_scores(500), config))
+    if learning:
+        stream.start_learning()
+    level = stream.threshold
+    assert stream.decide(100 * level).anomaly
+    for score in normal_scores(20, seed=1):
+        stream.decide(score)
+    assert stream.threshold < 1.5 * level
+    assert stream.decide(2 * level).anomaly

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +13,8 @@ from sqlalchemy import Engine
 
 from storage.files.artifacts import ArtifactStore
 from storage.files.paths import path_to_text
-from storage.frames.ledger import NewFrame, register
+from storage.frames.identity import NewFrame
+from storage.frames.registration import register
 from storage.models import save_model
 from storage.queue import FrameBatch
 from storage.stream.streams import Streams
@@ -34,20 +35,15 @@ class Deployment:
     root: Path
     store: ArtifactStore
     config: WorkerConfig
+    _scorers: list[BatchScorer] = field(default_factory=list)
 
     def upload(self, name: str, data: bytes) -> str:
         """Put a file below the watch directory and into the ledger; return the frame's id."""
         path = self.root / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
-        status = path.stat()
-        frame = NewFrame(
-            camera=path_to_text(name.split("/", maxsplit=1)[0]),
-            root=str(self.root),
-            path=path_to_text(name),
-            mtime_ns=status.st_mtime_ns,
-            size=status.st_size,
-        )
+        camera = path_to_text(name.split("/", maxsplit=1)[0])
+        frame = NewFrame.at(camera, str(self.root), path_to_text(name), path.stat())
         register(self.engine, [frame], now=time.time())
         return frame.frame_id
 
@@ -60,7 +56,7 @@ class Deployment:
     ) -> BatchScorer:
         """A new worker's batch function; `model_clock` says when to ask for the active model."""
         config = replace(self.config, grace_s=grace_s, **settings)  # type: ignore[arg-type]
-        return BatchScorer(
+        scorer = BatchScorer(
             config,
             self.engine,
             Streams(self.engine, RollingWindows(self.redis, config.window), time.time),
@@ -69,6 +65,13 @@ class Deployment:
             time.time,
             Progress(),
         )
+        self._scorers.append(scorer)
+        return scorer
+
+    def close(self) -> None:
+        """End the threads and processes of all scorers."""
+        for scorer in self._scorers:
+            scorer.close()
 
 
 @pytest.fixture
@@ -80,9 +83,11 @@ def deployment(
     root = tmp_path / "watch"
     root.mkdir()
     with Redis.from_url(redis_url) as redis:
-        yield Deployment(
+        deployment = Deployment(
             engine, redis, root, ArtifactStore(tmp_path / "pictures"), WorkerConfig(name="test")
         )
+        yield deployment
+        deployment.close()
 
 
 def batch_of(ids: Sequence[str]) -> FrameBatch:

@@ -8,6 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from sqlalchemy import select
 
 from storage.db.database import reading
@@ -16,13 +17,19 @@ from storage.db.schema import frames
 from storage.files.artifacts import ArtifactStore
 from storage.frames.counts import ledger_counts
 from storage.frames.ledger import LedgerFrame
+from storage.models import save_model
 from storage.results.rows import RESULT_COLUMNS, row_from_database
 from storage.stream.window import StreamKey
 from tests.scene import picture
+from tests.thermal.decode.samples import app_segment, exif, flir, with_segments, written
+from tests.thermal.plates import train_on
 from tests.worker.conftest import Deployment, batch_of
+from thermal.decode import DecodeOptions, decode
 from thermal.detection.bundle import Bundle
+from thermal.measurement import MeasurementParameters
 from worker.batch import PART_BYTES, PART_FRAMES, parts_of
-from worker.config import PicturePolicy, PicturesKept
+from worker.capture_time import CaptureClock, NamePattern, parse_zone
+from worker.config import CameraConfig, PicturePolicy, PicturesKept
 
 
 def rows(deployment: Deployment) -> list[ResultRow]:
@@ -115,6 +122,82 @@ def test_a_frame_in_another_unit_than_the_models_is_quarantined(deployment: Depl
     ids = [deployment.upload("cam-a/matrix.csv", b"20.5,20.6,20.7\n20.1,20.2,20.3\n" * 8)]
     deployment.scorer()(batch_of(ids))
     assert outcomes(deployment) == {"cam-a/matrix.csv": ("quarantined", "unit_mismatch")}
+
+
+def test_a_row_tells_when_the_frame_was_captured_and_what_says_so(deployment: Deployment) -> None:
+    clock = CaptureClock(zone=parse_zone("Europe/Berlin"), name=NamePattern("%Y%m%d_%H%M%S"))
+    cameras = {"cam": CameraConfig(clock=clock)}
+    jpeg = written(".jpg", decode(picture(1)).values.astype(np.uint8))
+    never_set = with_segments(jpeg, app_segment(1, exif(original="1970:01:01 00:00:09")))
+    taken = with_segments(jpeg, app_segment(1, exif(original="2024:06:01 14:00:00")))
+    names = ["20240601_135900.jpg", "20240601_135901.jpg", "20240601_135902.jpg"]
+    hidden = jpeg + b"TAIL" + bytes(30_000)
+    contents = [taken, never_set, hidden]
+    ids = [deployment.upload(f"cam/{n}", c) for n, c in zip(names, contents, strict=True)]
+    deployment.scorer(cameras=cameras)(batch_of(ids))
+    found = {row.image_path: row for row in rows(deployment)}
+    by_exif, by_name, with_tail = (found[f"cam/{name}"] for name in names)
+    noon = 1_717_243_200.0  # 2024-06-01T12:00:00Z
+    assert (by_exif.captured_at, by_exif.captured_at_source) == (noon, "exif")
+    assert (by_name.captured_at, by_name.captured_at_source) == (noon - 59, "name")
+    assert "implausible_time" in by_name.reasons
+    assert "implausible_time" not in by_exif.reasons
+    assert "unread_data" in with_tail.reasons
+    assert "unread_data" not in by_name.reasons
+
+
+def tiff_of(values: NDArray[np.float32]) -> bytes:
+    return cv2.imencode(".tif", values)[1].tobytes()
+
+
+def test_a_row_tells_which_pixels_are_out_of_range_or_unusable(
+    deployment: Deployment, tmp_path: Path
+) -> None:
+    scene = np.random.default_rng(0).normal(20, 0.5, (60, 24, 32)).astype(np.float32)
+    paths = [tmp_path / f"{number:02}.tif" for number in range(60)]
+    for path, values in zip(paths, scene, strict=True):
+        path.write_bytes(tiff_of(values))
+    save_model(deployment.engine, train_on(paths, epochs=2), now=0.0, activate=True)
+    over, dead, few_dead, normal = (scene[number].copy() for number in range(4))
+    over[3:5, 3:5] = np.inf
+    over[20, 20] = -np.inf
+    dead[:4, :4] = np.nan  # 2 % of the pixels
+    few_dead[0, :3] = np.nan
+    ids = [
+        deployment.upload(f"cam/{number}.tif", tiff_of(values))
+        for number, values in enumerate((over, dead, few_dead, normal))
+    ]
+    deployment.scorer()(batch_of(ids))
+    first, second, third, fourth = rows(deployment)
+    assert (first.prediction, first.max_temperature) == ("Anomaly", 10_000)
+    assert {"saturated", "under_range"} <= set(first.reasons)
+    assert (first.saturated_px, first.under_range_px, first.unusable_px) == (4, 1, 0)
+    assert "unusable_pixels" in second.reasons
+    assert (second.unusable_px, second.unusable_share) == (16, 16 / 768)
+    assert "unusable_pixels" not in third.reasons
+    assert third.unusable_px == 3
+    assert (fourth.saturated_px, fourth.unusable_px, fourth.unusable_share) == (0, 0, 0.0)
+    assert (fourth.temperature_source, fourth.captured_at_source) == ("matrix", "mtime")
+
+
+def test_a_row_has_the_parameters_that_its_temperatures_were_computed_with(
+    deployment: Deployment, tmp_path: Path
+) -> None:
+    scene = np.random.default_rng(0).normal(18_000, 30, (40, 24, 32)).astype(np.uint16)
+    paths = [tmp_path / f"{number:02}.jpg" for number in range(40)]
+    for path, raw in zip(paths, scene, strict=True):
+        path.write_bytes(flir(raw))
+    save_model(deployment.engine, train_on(paths, epochs=2), now=0.0, activate=True)
+    declared = DecodeOptions(parameters=MeasurementParameters(emissivity=0.8))
+    ids = [deployment.upload(f"{camera}/1.jpg", flir(scene[0])) for camera in ("own", "plain")]
+    deployment.scorer(cameras={"own": CameraConfig(declared)})(batch_of(ids))
+    own, plain = rows(deployment)
+    assert (own.emissivity, plain.emissivity) == (0.8, 0.95)
+    assert (own.temperature_source, own.radiometric) == ("radiometric", True)
+    for row in (own, plain):
+        assert row.reflected_c == pytest.approx(21)
+        assert (row.distance_m, row.humidity, row.camera_emissivity) == (2.0, 0.49, None)
+    assert own.mean_temperature != plain.mean_temperature
 
 
 def test_a_bad_file_that_is_new_is_postponed(deployment: Deployment) -> None:

@@ -16,18 +16,23 @@ from storage.db.database import reading
 from storage.db.schema import frames
 from storage.errors import DatabaseUnavailable
 from storage.queue import FrameBatch, FrameQueue
+from storage.redis_values import refusals
 from tests.scene import picture
 from tests.worker.conftest import Deployment, batch_of
 from worker.batch import BatchReport, BatchScorer
-from worker.isolation import MAX_FAILURES, Isolation
-from worker.poison_frames import KEY, PoisonFrames
+from worker.isolation import Isolation
+from worker.poison_frames import KEY, MAX_FAILURES, PoisonFrames
 from worker.progress import Progress
+
+
+class Killed(BaseException):
+    """Ends a worker as SIGKILL does: nobody catches it."""
 
 
 class Failing:
     """A batch function that fails for every batch with a poison frame in it."""
 
-    def __init__(self, score: BatchScorer, error: Exception, poison: Collection[str]):
+    def __init__(self, score: BatchScorer, error: BaseException, poison: Collection[str]):
         self.score, self.error, self.poison = score, error, poison
         self.sizes: list[int] = []
 
@@ -50,6 +55,13 @@ def outcomes(deployment: Deployment) -> dict[str, tuple[str, str | None, str | N
     with reading(deployment.engine) as connection:
         query = select(frames.c.id, frames.c.state, frames.c.reason, frames.c.detail)
         return {row.id: (row.state, row.reason, row.detail) for row in connection.execute(query)}
+
+
+def die(isolated: Isolation, ids: list[str]) -> None:
+    """Let a worker die of a batch, and another one notice."""
+    with pytest.raises(Killed):
+        isolated(batch_of(ids))
+    isolated.abandoned(batch_of(ids))
 
 
 def queued(redis: Redis) -> list[tuple[str, ...]]:
@@ -141,13 +153,12 @@ def test_a_frame_that_keeps_killing_workers_is_quarantined_untried(
 ) -> None:
     # to see it fail: never give up in Isolation.__call__
     ids = upload(deployment, 2)
-    failing = Failing(deployment.scorer(), ValueError("must not be tried"), ids[:1])
+    failing = Failing(deployment.scorer(), Killed(), ids[:1])
     isolated = isolation(deployment, failing)
-    isolated.abandoned(batch_of(ids))
-    for _ in range(MAX_FAILURES):
-        isolated.abandoned(batch_of(ids[:1]))
+    for batch in (ids, *[ids[:1]] * MAX_FAILURES):
+        die(isolated, batch)
     assert isolated(batch_of(ids[:1])).quarantined == 1
-    assert failing.sizes == []
+    assert failing.sizes == [2, 1, 1, 1]
     state, reason, detail = outcomes(deployment)[ids[0]]
     assert (state, reason) == ("quarantined", "failed")
     assert "worker died" in (detail or "")
@@ -177,12 +188,40 @@ def test_a_requeued_frame_starts_with_a_clean_record(deployment: Deployment) -> 
     from storage.frames.ledger import requeue
 
     ids = upload(deployment, 1)
-    isolated = isolation(deployment, deployment.scorer())
+    killing = isolation(deployment, Failing(deployment.scorer(), Killed(), ids))
     for _ in range(MAX_FAILURES):
-        isolated.abandoned(batch_of(ids))
+        die(killing, ids)
+    isolated = isolation(deployment, deployment.scorer())
     assert isolated(batch_of(ids)).quarantined == 1
     assert requeue(deployment.engine, ids, now=time.time()) == ids
     assert isolated(batch_of(ids)).scored == 1
+
+
+@pytest.mark.parametrize("count", ["3", "99", "-1", "many", "1e9", b"\xff"])
+def test_a_forged_note_quarantines_no_frame(deployment: Deployment, count: str | bytes) -> None:
+    # to see it fail: leave _has_failed out, or take any number in PoisonFrames.failures
+    ids = upload(deployment, 1)
+    deployment.redis.hset(KEY, ids[0], count)
+    assert isolation(deployment, deployment.scorer())(batch_of(ids)).scored == 1
+    assert refusals(deployment.redis)["note"] == 1
+
+
+def test_a_forged_note_does_not_shorten_the_trials_of_a_frame(deployment: Deployment) -> None:
+    ids, others = upload(deployment, 1), upload(deployment, 1, camera="cam-b")
+    isolated = isolation(deployment, Failing(deployment.scorer(), ValueError("a bug"), ids))
+    assert isolated(batch_of(others)).scored == 1
+    deployment.redis.hset(KEY, ids[0], 2)
+    assert isolated(batch_of(ids)).postponed == 1
+
+
+def test_notes_of_another_type_are_replaced(deployment: Deployment) -> None:
+    # to see it fail: call Redis without _mended
+    ids = upload(deployment, 2)
+    isolated = isolation(deployment, deployment.scorer())
+    for action in (isolated.abandoned, isolated):
+        deployment.redis.set(KEY, "x")
+        action(batch_of(ids))
+    assert refusals(deployment.redis)["note"] == 2
 
 
 def test_notes_expire(redis_url: str) -> None:

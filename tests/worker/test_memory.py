@@ -11,7 +11,7 @@ import pytest
 PROGRAM = """
 import resource, sys, threading
 import numpy as np
-from worker.memory import keep_freed_memory
+from thermal.memory import keep_freed_memory
 if sys.argv[1] == "keep" and not keep_freed_memory():
     sys.exit("not glibc")
 def work():

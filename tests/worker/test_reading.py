@@ -10,18 +10,20 @@ import pytest
 
 from producer.naming import WatchRoot
 from storage.files.paths import path_to_text
-from storage.frames.ledger import LedgerFrame, NewFrame
+from storage.frames.identity import NewFrame
+from storage.frames.ledger import LedgerFrame
 from thermal.decode import DecodeOptions
 from thermal.detection.bundle import Bundle
 from thermal.detection.detector import Detector
+from thermal.sandbox import InProcess
 from worker.config import CameraConfig, WorkerConfig
 from worker.frame import InspectedFrame
 from worker.inspection import Outcome, inspect_files
 from worker.progress import Progress
-from worker.reading import MAX_ATTEMPTS, Postponed, Refused, Superseded
+from worker.reading import MAX_ATTEMPTS, Changed, Postponed, Refused
 
 GRACE_S = 30.0
-PNG = cv2.imencode(".png", np.arange(96, dtype=np.uint8).reshape(8, 12))[1].tobytes()
+PNG = cv2.imencode(".png", np.arange(108, dtype=np.uint8).reshape(9, 12))[1].tobytes()
 
 
 def upload(root: Path, name: str, data: bytes = PNG) -> LedgerFrame:
@@ -33,7 +35,7 @@ def upload(root: Path, name: str, data: bytes = PNG) -> LedgerFrame:
 
 def entry_for(root: Path, name: str) -> LedgerFrame:
     status = (root / name).lstat()
-    new = NewFrame("cam", str(root), path_to_text(name), status.st_mtime_ns, status.st_size)
+    new = NewFrame.at("cam", str(root), path_to_text(name), status)
     return LedgerFrame(
         id=new.frame_id,
         camera=new.camera,
@@ -43,6 +45,8 @@ def entry_for(root: Path, name: str) -> LedgerFrame:
         size=new.size,
         attempts=0,
         seen_at=status.st_mtime,
+        ctime_ns=new.ctime_ns,
+        inode=new.inode,
     )
 
 
@@ -63,7 +67,9 @@ def read(bundle: Bundle) -> Read:
     ) -> Outcome:
         worker = WorkerConfig("w", default_camera=config or CameraConfig(), grace_s=GRACE_S)
         now = entry.mtime_ns / 1e9 + age_s
-        [outcome] = inspect_files([entry], detector, worker, now=now, progress=Progress())
+        [outcome] = inspect_files(
+            [entry], detector, worker, InProcess(), now=now, progress=Progress()
+        )
         return outcome
 
     return inspect_one
@@ -78,7 +84,7 @@ def reason(outcome: Outcome) -> str:
 def test_a_good_file_is_decoded_with_the_digest_of_its_content(tmp_path: Path, read: Read) -> None:
     outcome = read(upload(tmp_path, "a.png"))
     assert isinstance(outcome, InspectedFrame)
-    assert outcome.frame.shape == (8, 12)
+    assert outcome.frame.shape == (9, 12)
     assert len(outcome.sha256) == 64
 
 
@@ -157,13 +163,13 @@ def test_a_file_over_the_limit_is_refused_unread(tmp_path: Path, read: Read) -> 
 def test_an_overwritten_file_is_superseded(tmp_path: Path, read: Read) -> None:
     entry = upload(tmp_path, "latest.png")
     (tmp_path / "latest.png").write_bytes(PNG + b"more")
-    assert isinstance(read(entry), Superseded)
+    assert isinstance(read(entry), Changed)
 
 
 def test_a_touched_file_is_superseded(tmp_path: Path, read: Read) -> None:
     entry = upload(tmp_path, "a.png")
     os.utime(tmp_path / "a.png", ns=(0, entry.mtime_ns + 1))
-    assert isinstance(read(entry), Superseded)
+    assert isinstance(read(entry), Changed)
 
 
 def test_a_deleted_file_is_missing_after_the_grace_period(tmp_path: Path, read: Read) -> None:

@@ -4,6 +4,7 @@ import subprocess
 import sys
 import textwrap
 import time
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +16,8 @@ from rq import Callback, Queue
 from rq.serializers import JSONSerializer
 
 from storage.queue import QUEUE_NAME, FrameBatch, FrameQueue
+from storage.queue_keys import mend_queues, queue_keys
+from storage.redis_values import refusals
 from tests.waiting import wait_until
 from worker.progress import Progress
 from worker.rq_worker import ABANDONED_AFTER_S, MAINTENANCE_S, WarmWorker
@@ -111,6 +114,112 @@ def test_a_pickled_job_is_refused_without_unpickling(redis: Redis, tmp_path: Pat
     work(redis, seen.append)
     assert len(seen) == 1  # the next job was not blocked
     assert not target.exists()
+
+
+def plant(redis: Redis, **fields: bytes | str | int) -> str:
+    """A job of ours with other fields; returns its key."""
+    job = FrameQueue(redis).enqueue([frame_id(7)])
+    for name, value in fields.items():
+        redis.hset(f"rq:job:{job}", name, value)
+    return f"rq:job:{job}"
+
+
+BROKEN: dict[str, dict[str, bytes | str | int]] = {
+    "too-large": {"data": b"x" * 10_000_000},
+    "bomb": {"data": zlib.compress(b" " * 100_000_000)},
+    "bomb-in-the-error": {"exc_info": zlib.compress(b" " * 100_000_000)},
+    "retries": {"retries_left": 10**9, "number_of_retries": 10**9},
+    "repeats": {"repeats_left": 10**9},
+    "pauses": {"retry_intervals": "[86400]"},
+    "timeout": {"timeout": 10**9},
+    "unknown": {"x": "y"},
+    "webhooks": {"webhooks": '[{"url": "http://127.0.0.1"}]'},
+    "dependencies": {"dependency_ids": "[" * 100_000},
+    "meta": {"meta": "[" * 100_000},
+    "status": {"status": "dancing"},
+    "date": {"created_at": "yesterday"},
+    "no-number": {"result_ttl": "soon"},
+    "no-text": {"origin": b"\xff\xfe"},
+}
+
+
+@pytest.mark.parametrize("fields", BROKEN.values(), ids=BROKEN)
+def test_a_job_out_of_bounds_is_removed_with_one_warning(
+    redis: Redis, fields: dict[str, bytes | str | int], caplog: pytest.LogCaptureFixture
+) -> None:
+    # to see it fail: leave check_job out of FrameJob.refresh
+    key = plant(redis, **fields)
+    FrameQueue(redis).enqueue([frame_id(1)])
+    seen: list[FrameBatch] = []
+    work(redis, seen.append)
+    assert seen == [FrameBatch((frame_id(1),))]
+    assert not redis.exists(key)
+    [record] = caplog.records
+    assert record.getMessage().startswith(f"discarded job {key.removeprefix('rq:job:')}")
+    assert refusals(redis)["job"] == 1
+
+
+def test_a_job_with_a_million_fields_is_removed_unread(redis: Redis) -> None:
+    key = plant(redis)
+    with redis.pipeline() as pipeline:
+        for start in range(0, 1_000_000, 10_000):
+            pipeline.hset(key, mapping={str(n): n for n in range(start, start + 10_000)})
+        pipeline.execute()
+    work(redis, lambda _batch: pytest.fail("was run"))
+    assert not redis.exists(key)
+
+
+def test_a_job_that_is_no_hash_is_removed(redis: Redis) -> None:
+    key = plant(redis)
+    redis.delete(key)
+    redis.set(key, "x")
+    work(redis, lambda _batch: pytest.fail("was run"))
+    assert not redis.exists(key)
+
+
+@pytest.mark.parametrize("key", [*queue_keys(Redis())])
+def test_a_key_of_rq_that_holds_something_else_does_not_end_a_worker(
+    redis: Redis, key: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    # to see it fail: leave mend_queues out of WarmWorker._mending
+    FrameQueue(redis).enqueue([frame_id(1)])
+    work(redis, lambda _batch: cast(None, redis.set(key, "x")))
+    assert "Traceback" not in caplog.text
+    mend_queues(redis)
+    assert redis.type(key) != b"string"
+
+
+@pytest.mark.parametrize(
+    ("key", "is_set"),
+    [(key, kind == "set") for key, kind in queue_keys(Redis()).items() if kind != "list"],
+)
+def test_foreign_members_of_a_registry_end_no_worker_and_do_not_stay(
+    redis: Redis, key: str, is_set: bool
+) -> None:
+    # to see it fail: leave UnicodeDecodeError to RQ in WarmWorker._mending, or the members out of
+    # mend_queues
+    foreign = [b"\xcf\xff", b"x:y"]
+    if is_set:
+        redis.sadd(key, *foreign)
+    else:
+        redis.zadd(key, dict.fromkeys(foreign, 0.0))
+    worker = WarmWorker(redis, print, name="test", abandoned=print, progress=Progress())
+    worker.run_maintenance_tasks()
+    mend_queues(redis)  # as at the next start of a worker
+    assert foreign[0] not in (redis.smembers(key) if is_set else redis.zrange(key, 0, -1))
+    FrameQueue(redis).enqueue([frame_id(1)])
+    seen: list[FrameBatch] = []
+    work(redis, seen.append)
+    assert len(seen) == 1
+
+
+def test_nobody_can_suspend_the_workers(redis: Redis) -> None:
+    # to see it fail: leave check_for_suspension to RQ
+    redis.set("rq:suspended", 1)
+    FrameQueue(redis).enqueue([frame_id(1)])
+    seen: list[FrameBatch] = []
+    work(redis, seen.append)
+    assert len(seen) == 1
 
 
 HANGING_WORKER = """

@@ -4,8 +4,8 @@ The content decides which format a file is, not its name. Two rules hold for all
 
 - size and completeness are settled on the headers, before anything is decoded: a claim of
   60,000×60,000 px costs microseconds, and an upload in progress is never taken for an image;
-- °C come from the file itself (FLIR, float TIFF, CSV) or from a declared scale. Everything else
-  is counts, however much the colours look like temperatures.
+- °C come from the file itself (FLIR, InfiRay, float TIFF, CSV) or from a declared scale. Everything
+  else is counts, however much the colours look like temperatures.
 
 Pictures are turned upright where their orientation tag asks for it, as every viewer does;
 thermograms keep the sensor's order.
@@ -14,14 +14,15 @@ thermograms keep the sensor's order.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
-from thermal.decode import bmp, jpeg, matrix, png, tiff_image
+from thermal.decode import bmp, fff, jpeg, matrix, png, tiff_image
 from thermal.decode.format import DecodeOptions, Format
 from thermal.errors import CorruptImage, ImageTooLarge, UnsupportedImage
 from thermal.frame import Frame
 
 #: Formats that are recognized by their first bytes.
-IMAGES: tuple[Format, ...] = (png.FORMAT, jpeg.FORMAT, bmp.FORMAT, tiff_image.FORMAT)
+IMAGES: tuple[Format, ...] = (png.FORMAT, jpeg.FORMAT, bmp.FORMAT, tiff_image.FORMAT, fff.FORMAT)
 
 #: All formats; text without a signature is read as the last.
 FORMATS: tuple[Format, ...] = (*IMAGES, matrix.FORMAT)
@@ -33,14 +34,27 @@ IMAGE_SUFFIXES = frozenset(suffix for format in FORMATS for suffix in format.suf
 _UNREAD: tuple[tuple[bytes, str], ...] = (
     (b"GIF8", "GIF"),
     (b"RIFF", "WebP or AVI"),
-    (b"II+\0", "BigTIFF"),
-    (b"MM\0+", "BigTIFF"),
-    (b"FFF\0", "FLIR sequence (.fff, .seq)"),
-    (b"AFF\0", "FLIR sequence (.fff, .seq)"),
     (b"\0\0\0\x0cjP", "JPEG 2000"),
     (b"%PDF", "PDF"),
-    (b"PK\x03\x04", "ZIP or Excel"),
+    (b"PK\x03\x04", "ZIP, Excel or Fluke (.is2)"),
+    (b"\xd0\xcf\x11\xe0", "Excel 97"),
+    (b"\x1f\x8b", "gzip"),
+    (b"\x89HDF", "HDF5"),
+    (b"\x93NUMPY", "NumPy"),
 )
+
+#: The same for boxes of the ISO base media file format (ISO/IEC 14496-12), by their brand.
+_BOXES: Mapping[bytes, str] = {
+    b"avif": "AVIF",
+    b"avis": "AVIF",
+    b"heic": "HEIC",
+    b"heix": "HEIC",
+    b"mif1": "HEIF",
+    b"jp2 ": "JPEG 2000",
+}
+
+#: Bytes before an image that a transfer as text, or a log, put there.
+_MOST_FOREIGN_BYTES = 16
 
 #: Bytes that pixels and binary headers hold and text does not.
 _CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1f]")
@@ -54,15 +68,16 @@ def decode(data: bytes, *, suffix: str = "", options: DecodeOptions = _DEFAULTS)
     `suffix` is the ending of the file's name (".csv"). It only decides whether text may be a
     matrix: with ".csv" or without a suffix.
 
-    The frame is in °C (`radiometric`) for FLIR R-JPEG, float TIFF, CSV and wherever
+    The frame is in °C (`radiometric`) for FLIR and InfiRay R-JPEG, float TIFF, CSV and wherever
     `options.scale` applies (integer pictures), else in counts: grey values, colour converted to
-    luma, alpha dropped, 16 bits at full depth. Impossible temperatures (NaN, infinite, below
-    absolute zero, over 10,000 °C) are replaced by the median of the others; the metadata states
-    their number as `unusable_px`. `captured_at` is the camera's local time, without a time zone
+    luma, alpha dropped, 16 bits at full depth. What is over range (infinite, over 10,000 °C, the
+    highest code) stays hottest, what is under range coldest; unusable pixels (NaN, at most at
+    absolute zero) get the median of the others. The frame has the numbers of each (see
+    `thermal.decode.to_frame`). `captured_at` is the camera's local time, without a time zone
     unless the file names one; None if the clock was evidently never set.
 
-    Raises `UnsupportedImage`, `ImageTooLarge` or `CorruptImage` (all `DecodeError`), whatever the
-    bytes.
+    Raises `UnsupportedImage`, `ImageTooLarge`, `ImpossibleUnit` or `CorruptImage` (all
+    `DecodeError`), whatever the bytes.
     """
     if not data:
         raise CorruptImage("the file is empty")
@@ -94,6 +109,13 @@ def _refuse_unless_text(data: bytes, suffix: str) -> None:
     for start, name in _UNREAD:
         if data.startswith(start):
             raise UnsupportedImage(f"{name} files are not read")
+    if data[4:8] == b"ftyp":
+        brand = _BOXES.get(data[8:12], "MP4 or other film")
+        raise UnsupportedImage(f"{brand} files are not read")
+    for signature in signatures:
+        at = data.find(signature, 1, _MOST_FOREIGN_BYTES + len(signature))
+        if at > 0 and not signature.isascii():
+            raise CorruptImage(f"damaged: an image begins behind {at} foreign bytes")
     is_text = b"\0" not in data[:4096] and data[:4096].isascii()
     if suffix in matrix.FORMAT.suffixes or (suffix == "" and is_text):
         return

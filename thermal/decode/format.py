@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from thermal.frame import Frame, LinearScale
+from thermal.measurement import UNKNOWN, MeasurementParameters
 
-MatrixUnit = Literal["celsius", "kelvin"]
+MatrixUnit = Literal["celsius", "kelvin", "fahrenheit", "counts"]
 Radiometry = Literal["auto", "ignore"]
 
 
@@ -22,10 +23,16 @@ class DecodeOptions:
     max_pixels: int = 50_000_000
     #: Makes degrees of counts: ``celsius = gain * counts + offset``.
     scale: LinearScale | None = None
-    #: What float TIFF and CSV files hold.
-    matrix_unit: MatrixUnit = "celsius"
+    #: What float TIFF and CSV files hold; None: the unit that the file names, else °C.
+    matrix_unit: MatrixUnit | None = None
+    #: Replace those in a file; correct °C for another emissivity where a file has none.
+    parameters: MeasurementParameters = UNKNOWN
+    #: Images with a larger share of unusable pixels (dead or without data), 0 to 1, are refused.
+    max_unusable_share: float = 0.5
     #: `ignore` reads vendor R-JPEG files as plain pictures.
     radiometry: Radiometry = "auto"
+    #: Program and arguments that measure vendor files which are not read here; none if empty.
+    decoder: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,9 @@
 """JPEG: the marker segments walked once, for size, completeness and what vendors hide there.
 
 libjpeg silently fills in what is missing from a truncated picture, so the file must run from its
-first marker to its end-of-image marker. Bytes after that marker (padding, previews, appended vendor
-data) are ignored. Damage inside the coded pixels shows only in the picture; libjpeg reports it on
-stderr. Structure: ITU-T T.81, annex B.
+first marker to its end-of-image marker. `thermal.decode.vendor` tells what makers put into other
+segments and behind that marker. Damage inside the coded pixels shows only in the picture; libjpeg
+reports it on stderr. Structure: ITU-T T.81, annex B.
 """
 
 from __future__ import annotations
@@ -11,20 +11,28 @@ from __future__ import annotations
 import re
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 
 import cv2
+import numpy as np
+from numpy.typing import NDArray
 
-from thermal.decode.exif import About, about_exif
-from thermal.decode.flir import read_flir
+from thermal.decode import external, infiray
+from thermal.decode.correction import corrected
+from thermal.decode.exif import about_exif, at_time, maker_of
+from thermal.decode.flir import Thermogram, read_flir
 from thermal.decode.format import DecodeOptions, Format
 from thermal.decode.raster import check_size, decode_pixels
-from thermal.decode.to_frame import counts_frame, temperature_frame
+from thermal.decode.to_frame import counts_frame, radiometric_frame
+from thermal.decode.vendor import UNREAD_DATA, Vendor, is_common, refuse
 from thermal.errors import CorruptImage, UnsupportedImage
 from thermal.frame import Frame
+from thermal.measurement import MeasurementParameters
 
 _SOS, _EOI = 0xDA, 0xD9
-_APP1, _APP3, _APP4 = 0xE1, 0xE3, 0xE4
+_APP0, _APP15 = 0xE0, 0xEF
+_SOI, _EXIF, _FLIR = b"\xff\xd8\xff", b"Exif\0\0", b"FLIR\0"
 _READ_FRAMES = (0xC0, 0xC1, 0xC2)  # baseline, extended and progressive, Huffman-coded
 _OTHER_FRAMES = (0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF)
 
@@ -34,10 +42,7 @@ _MARKER = re.compile(rb"\xff++([^\x00\xff])")
 _SCAN_END = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
 
 #: Limits on what a reader can be made to walk through. A progressive picture has about ten scans.
-_MAX_SEGMENTS, _MAX_SCANS = 10_000, 200
-
-#: DJI puts the raw sensor values of an R-JPEG into APP3, its parameters into APP4.
-_DJI_PARAMETERS, _DJI_LEAST_RAW_BYTES = b"\xaaU", 4096
+_MAX_SEGMENTS, _MAX_SCANS, _MAX_PREVIEWS = 10_000, 200, 16
 
 
 @dataclass(frozen=True)
@@ -48,13 +53,14 @@ class JpegOutline:
     height: int  #: px
     exif: bytes  #: the TIFF structure of the EXIF block; empty if there is none
     flir: tuple[bytes, ...]  #: FLIR's APP1 chunks in file order, each from its chunk number on
-    dji_thermal: bool  #: holds DJI's raw sensor values
+    others: tuple[tuple[int, int, int], ...]  #: (number, start, end) of unknown APP segments
+    end: int  #: where the bytes behind the picture begin
 
 
 def outline(data: bytes, max_pixels: int) -> JpegOutline:
     """Walk the segments of a JPEG. Raises ImageTooLarge, UnsupportedImage or CorruptImage."""
-    frame, exif, flir = b"", b"", []
-    scans, scan_bytes, app3_bytes, dji_parameters = 0, 0, 0, False
+    frame, applications = b"", list[tuple[int, int, int]]()
+    scans, scan_bytes, picture_end = 0, 0, 0
     for code, start, end in _segments(data):
         if code in _READ_FRAMES:
             if frame:
@@ -63,14 +69,10 @@ def outline(data: bytes, max_pixels: int) -> JpegOutline:
             _check_frame(frame, max_pixels)
         elif code == _SOS:
             scans, scan_bytes = scans + 1, scan_bytes + end - start
-        elif code == _APP1 and data.startswith(b"Exif\0\0", start):
-            exif = data[start + 6 : end]
-        elif code == _APP1 and data.startswith(b"FLIR\0", start):
-            flir.append(data[start + 6 : end])
-        elif code == _APP3:
-            app3_bytes += end - start
-        elif code == _APP4:
-            dji_parameters |= data.startswith(_DJI_PARAMETERS, start)
+        elif _APP0 <= code <= _APP15:
+            applications.append((code - _APP0, start, end))
+        elif code == _EOI:
+            picture_end = end
         elif code in _OTHER_FRAMES:
             raise UnsupportedImage("a lossless or arithmetic-coded JPEG is not read")
     if not frame or not scans:
@@ -80,13 +82,20 @@ def outline(data: bytes, max_pixels: int) -> JpegOutline:
     if scan_bytes * 8 < _coded_units(frame):
         raise CorruptImage("cut off: the JPEG holds too few bytes for the size that it claims")
     height, width = struct.unpack_from(">HH", frame, 1)
-    dji_thermal = dji_parameters and app3_bytes >= _DJI_LEAST_RAW_BYTES
-    return JpegOutline(width, height, exif, tuple(flir), dji_thermal)
+    exif = [data[s + 6 : e] for n, s, e in applications if n == 1 and data.startswith(_EXIF, s)]
+    flir = [data[s + 6 : e] for n, s, e in applications if n == 1 and data.startswith(_FLIR, s)]
+    others = [(n, s, e) for n, s, e in applications if not is_common(data[s : min(e, s + 32)])]
+    return JpegOutline(
+        width, height, exif[-1] if exif else b"", tuple(flir), tuple(others), picture_end
+    )
 
 
-def _segments(data: bytes) -> Iterator[tuple[int, int, int]]:
-    """(marker code, start, end) of each segment's payload; a scan includes its entropy data."""
-    position = 2
+def _segments(data: bytes, begin: int = 0) -> Iterator[tuple[int, int, int]]:
+    """(marker code, start, end) of each segment's payload up to the end-of-image marker.
+
+    The picture begins at `begin`. A scan includes its entropy data; the last marker has no payload.
+    """
+    position = begin + 2
     for _ in range(_MAX_SEGMENTS):
         marker = _MARKER.match(data, position)
         if marker is None:
@@ -95,6 +104,7 @@ def _segments(data: bytes) -> Iterator[tuple[int, int, int]]:
             raise CorruptImage("damaged: a segment of the JPEG does not end where it claims")
         code, start = marker[1][0], marker.end()
         if code == _EOI:
+            yield code, start, start
             return
         if start + 2 > len(data):
             raise CorruptImage("cut off: the JPEG ends inside a marker")
@@ -132,25 +142,86 @@ def _coded_units(frame: bytes) -> int:
 
 
 def read_jpeg(data: bytes, options: DecodeOptions) -> Frame:
-    """Read a FLIR radiometric JPEG as °C, any other JPEG as counts.
+    """Read a FLIR or InfiRay radiometric JPEG as °C, one of another maker by `options.decoder`.
 
-    Raises `ImageTooLarge`, `UnsupportedImage` (DJI R-JPEG among others) or `CorruptImage`.
+    Any other JPEG is read as counts. Raises `ImageTooLarge`, `UnsupportedImage` (a DJI R-JPEG
+    without decoder among others), `DecodeTooSlow` or `CorruptImage`.
     """
     found = outline(data, options.max_pixels)
     facts = about_exif(found.exif)
     if options.radiometry == "auto":
-        if found.flir:
-            thermogram = read_flir(found.flir, options.max_pixels)
-            facts = About(facts.captured_at, {**facts.metadata, **thermogram.metadata})
-            return temperature_frame(thermogram.celsius, "celsius", facts, bit_depth=16)
-        if found.dji_thermal:
-            raise UnsupportedImage(
-                "a DJI R-JPEG: only DJI's Thermal SDK can read its temperatures. Convert it to a "
-                'float TIFF with that, or set radiometry = "ignore" for this camera to take it '
-                "as a plain picture without degrees"
-            )
-    pixels = decode_pixels(data, cv2.IMREAD_GRAYSCALE)  # libjpeg's luma channel, unconverted
+        vendor = _vendor(data, found)
+        thermogram = _thermogram(data, found, vendor, options)
+        if thermogram is not None:
+            facts = at_time(facts, thermogram.captured_at, "flir")
+            return radiometric_frame(thermogram.celsius, thermogram.parameters, options, facts)
+        if unread := vendor.unread_data():
+            facts = replace(facts, metadata={**facts.metadata, UNREAD_DATA: unread})
+    # libjpeg's luma channel, unconverted; with a scale all channels, which must be equal
+    flags = cv2.IMREAD_GRAYSCALE if options.scale is None else cv2.IMREAD_ANYCOLOR
+    pixels = decode_pixels(data, flags)
     return counts_frame(pixels, options, facts)
+
+
+def _vendor(data: bytes, found: JpegOutline) -> Vendor:
+    segments: dict[int, bytes] = {}
+    for number in {number for number, _, _ in found.others}:
+        segments[number] = b"".join(data[s:e] for n, s, e in found.others if n == number)
+    maker = maker_of(found.exif)
+    behind = data[_end_of_previews(data, found.end) :]
+    return Vendor(found.width, found.height, maker, segments, behind)
+
+
+def _end_of_previews(data: bytes, end: int) -> int:
+    """Where the pictures end that follow the first one, whole JPEG files themselves."""
+    with suppress(CorruptImage):
+        for _ in range(_MAX_PREVIEWS):
+            if not data.startswith(_SOI, end):
+                break
+            *_, (_, end, _) = _segments(data, end)
+    return end
+
+
+def _thermogram(
+    data: bytes, found: JpegOutline, vendor: Vendor, options: DecodeOptions
+) -> Thermogram | None:
+    """The temperatures in the file, by the camera's decoder if need be; None: a plain picture."""
+    try:
+        return _own_thermogram(found, vendor, options)
+    except UnsupportedImage:
+        if not options.decoder:
+            raise
+    celsius = external.measure(data, options.decoder, found.width, found.height)
+    return _corrected(celsius, MeasurementParameters(), options)
+
+
+def _own_thermogram(
+    found: JpegOutline, vendor: Vendor, options: DecodeOptions
+) -> Thermogram | None:
+    """The temperatures that are read here; None for a plain picture.
+
+    Raises UnsupportedImage where there are thermal data that are not read, ImageTooLarge and
+    CorruptImage.
+    """
+    if found.flir:
+        return read_flir(found.flir, options.max_pixels, options.parameters)
+    header = vendor.segments.get(2, b"")
+    if header.startswith(infiray.SIGNATURE, infiray.SIGNATURE_AT):
+        content = vendor.segments.get(3, b"")
+        celsius = infiray.read_infiray(header, content, options.max_pixels)
+        stated = infiray.infiray_parameters(vendor.segments.get(5, b""))
+        return _corrected(celsius, stated, options)
+    if unread := vendor.unread_thermogram():
+        raise refuse(unread)
+    return None
+
+
+def _corrected(
+    celsius: NDArray[np.float64], stated: MeasurementParameters, options: DecodeOptions
+) -> Thermogram:
+    """Temperatures that were computed elsewhere, for the emissivity that is declared."""
+    declared = options.parameters
+    return Thermogram(corrected(celsius, declared), declared if declared.known() else stated)
 
 
 FORMAT = Format("JPEG", (".jpg", ".jpeg"), "image/jpeg", (b"\xff\xd8",), read_jpeg)

@@ -1,146 +1,127 @@
 """CSV matrices of temperatures, as thermography programs export them.
 
-What is read: one row of the image a line, cells separated by semicolon, tab or comma (the first
-of these in the last line); a decimal comma where the separator is not the comma. Passed over are
-blank lines, lines before the matrix (settings), headings of column numbers or names, a first
-column of labels or row numbers, and an empty last column. At least two rows and two columns. No
-quotes, no thousands marks.
+What is read: text in UTF-8, UTF-16 or Latin-1 with one row of the image a line. Cells are separated
+by semicolon, tab, comma or blanks, perhaps quoted, with a decimal point or comma. They may name
+their unit, and have marks for missing (NaN, ---, #N/A) and over-range values (>150, OL), which
+become NaN and infinite. Passed over are settings before and totals below the matrix, headings, a
+first column of labels or row numbers, and an empty last column. At least two rows and two columns.
+No thousands marks.
 
 A file that was cut off exactly between two rows cannot be told from a smaller matrix.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Final
+
 import numpy as np
 from numpy.typing import NDArray
 
 from thermal.decode.format import DecodeOptions, Format
 from thermal.decode.raster import check_size
+from thermal.decode.table.cells import Unit, read_cell
+from thermal.decode.table.foreign import (
+    refuse_frame_lines,
+    refuse_list_headings,
+    refuse_lists,
+    refuse_split_decimals,
+    refuse_times,
+)
+from thermal.decode.table.heading_unit import named_unit
+from thermal.decode.table.layout import Table, find_table
+from thermal.decode.table.lines import read_text
+from thermal.decode.table.row_numbers import row_number_columns
 from thermal.decode.to_frame import temperature_frame
-from thermal.errors import CorruptImage, ImageTooLarge, UnsupportedImage
+from thermal.errors import UnsupportedImage
 from thermal.frame import Frame
 
-#: Numbers that must agree in their decimals before these are taken for the file's format.
-_ENOUGH_NEIGHBOURS = 8
-
-#: Most line ends in a file; each costs memory before anything is known about the matrix.
-_MAX_LINES = 1 << 20
+#: Characters of a cell that a message shows.
+_SHOWN: Final = 40
 
 
-def read_matrix(data: bytes, max_pixels: int) -> NDArray[np.float64]:
-    """(H, W) values of a CSV matrix; cells `nan` and `inf` are kept as such.
+@dataclass(frozen=True, eq=False)
+class Matrix:
+    """The numbers of a file, as they are written."""
 
-    Raises UnsupportedImage if the file is not text, ImageTooLarge, and CorruptImage if rows differ
-    in length, a cell is not a number, or the file is truncated.
+    values: NDArray[np.float64]  #: (H, W); NaN where there is none, infinite where out of range
+    unit: Unit | None  #: that the cells or headings name
+    in_cells: bool  #: the cells themselves name it
+
+
+def read_matrix(data: bytes, max_pixels: int) -> Matrix:
+    """The matrix in a CSV file.
+
+    Raises `UnsupportedImage` if the file is not text, holds something else than one image, or a
+    cell is not a number; `ImageTooLarge`; and `CorruptImage` if rows differ in length or the file
+    is truncated.
     """
-    if b"\0" in data:
-        raise UnsupportedImage("a matrix must be text in ASCII, UTF-8 or Latin-1")
-    if data.count(b"\n") + data.count(b"\r") > _MAX_LINES:
-        raise ImageTooLarge(f"more than {_MAX_LINES:,} lines are no image")
-    lines = [line for line in data.removeprefix(b"\xef\xbb\xbf").splitlines() if line.strip()]
-    last = lines[-1] if lines else b""
-    separator = next((mark for mark in (b";", b"\t", b",") if mark in last), b",")
-    rows = _last_block(lines, separator)
-    columns = last.count(separator) + 1
-    check_size(columns, len(rows), max_pixels)
-    start, end = 0, columns
-    while rows and _is_heading(heading := rows[0].split(separator)):
-        rows = rows[1:]
-        start = 1 if _heads_row_numbers(heading) else 0
-    if len(rows) < 2:
-        raise CorruptImage("cut off, or no matrix: fewer than two rows of equal length")
-    if all(_number(row.split(separator, 1)[0]) is None for row in rows):
-        start = 1
-    if all(row.endswith(separator) for row in rows):
-        end -= 1
-    if end - start < 2:
-        raise CorruptImage("cut off, or no matrix: fewer than two columns of numbers")
-    numbers = range(start, end)
-    if not data.endswith((b"\n", b"\r")) and _ends_within_number(rows, separator, numbers):
-        raise CorruptImage("cut off: the file ends inside a number")
-    return _parse(rows, separator, numbers)
+    table = find_table(read_text(data))
+    check_size(table.width, len(table.rows), max_pixels)
+    refuse_times(table)
+    refuse_list_headings(table)
+    refuse_split_decimals(table)
+    values, unit = _numbers(table)
+    refuse_lists(values, table)
+    values = values[:, row_number_columns(table) :]
+    refuse_frame_lines(values, table)
+    headings = ("\n".join(cells) for cells in table.headings)
+    return Matrix(values, unit or named_unit([*table.around, *headings]), unit is not None)
 
 
-def _last_block(lines: list[bytes], separator: bytes) -> list[bytes]:
-    """The lines at the end that have as many cells as the last one."""
-    if not lines:
-        raise CorruptImage("cut off, or no matrix: the file holds blank lines only")
-    marks = lines[-1].count(separator)
-    first = len(lines)
-    while first and lines[first - 1].count(separator) == marks:
-        first -= 1
-    for line in lines[:first]:
-        cells = line.split(separator)
-        if 2 * len(cells) > marks + 1 and 2 * _numbers_in(cells) > marks + 1:
-            raise CorruptImage("cut off or damaged: the rows of the matrix differ in length")
-    return lines[first:]
-
-
-def _parse(rows: list[bytes], separator: bytes, columns: range) -> NDArray[np.float64]:
-    if separator != b",":
-        rows = [row.replace(b",", b".") for row in rows]
-    text = (row.decode("latin-1") for row in rows)  # digits are the same; anything else fails
+def _numbers(table: Table) -> tuple[NDArray[np.float64], Unit | None]:
+    """The values (H, W) of a table, and the unit that all of its cells name."""
+    separator = table.text.separator
+    lines = (row.text for row in table.rows)
+    if separator != ",":
+        lines = (line.replace(",", ".") for line in lines)
     try:
-        return np.loadtxt(
-            text,
+        values = np.loadtxt(
+            lines,
             dtype=np.float64,
-            delimiter=separator.decode(),
+            delimiter=separator,
             comments=None,
-            usecols=columns,
+            usecols=range(table.start, table.start + table.width),
             ndmin=2,
         )
-    except ValueError as error:
-        raise CorruptImage("cut off or damaged: a cell of the matrix is no number") from error
-
-
-def _is_heading(cells: list[bytes]) -> bool:
-    """Column names, or column numbers after a first cell that is not a number."""
-    return 2 * _numbers_in(cells) < len(cells) or _counts_columns(cells)
-
-
-def _heads_row_numbers(heading: list[bytes]) -> bool:
-    first_is_blank = not heading[0].strip() and all(cell.strip() for cell in heading[1:-1])
-    return first_is_blank or _counts_columns(heading)
-
-
-def _counts_columns(cells: list[bytes]) -> bool:
-    if _number(cells[0]) is not None:
-        return False
-    numbers = [cell.strip() for cell in cells[1:] if cell.strip()]
-    return any(
-        numbers == [b"%d" % index for index in range(first, first + len(numbers))]
-        for first in (0, 1)
-    )
-
-
-def _ends_within_number(rows: list[bytes], separator: bytes, columns: range) -> bool:
-    """Whether the very last number has fewer decimals than its many neighbours, which agree."""
-    cells = rows[-2].split(separator)[columns.start : columns.stop]
-    cells += rows[-1].split(separator)[columns.start : columns.stop]
-    *neighbours, last = (_decimals(cell, separator) for cell in cells)
-    agree = len(neighbours) >= _ENOUGH_NEIGHBOURS and len(set(neighbours)) == 1
-    return agree and last < neighbours[0]
-
-
-def _decimals(cell: bytes, separator: bytes) -> int:
-    mark = b"." if separator == b"," or b"," not in cell else b","
-    return len(cell.strip().partition(mark)[2])
-
-
-def _numbers_in(cells: list[bytes]) -> int:
-    return sum(_number(cell) is not None for cell in cells)
-
-
-def _number(cell: bytes) -> float | None:
-    try:
-        return float(cell.replace(b",", b"."))
     except ValueError:
-        return None
+        return _cell_by_cell(table)
+    return values, None
+
+
+def _cell_by_cell(table: Table) -> tuple[NDArray[np.float64], Unit | None]:
+    """The same for cells that are more than bare numbers."""
+    values = np.empty((len(table.rows), table.width))
+    units = set[Unit]()
+    for y, row in enumerate(table.rows):
+        cells = table.text.cells(row)[table.start : table.start + table.width]
+        for x, text in enumerate(cells):
+            cell = read_cell(text)
+            if cell is None:
+                raise UnsupportedImage(
+                    f"line {row.number}, cell {table.start + x + 1}: «{text.strip()[:_SHOWN]}» is "
+                    "no number"
+                )
+            values[y, x] = cell.value
+            if cell.unit is not None:
+                units.add(cell.unit)
+    if len(units) > 1:
+        raise UnsupportedImage("the cells of the matrix are in different units")
+    return values, units.pop() if units else None
 
 
 def read_csv(data: bytes, options: DecodeOptions) -> Frame:
-    """Read a matrix as °C or kelvin by `options.matrix_unit`. Raises as `read_matrix`."""
-    return temperature_frame(read_matrix(data, options.max_pixels), options.matrix_unit)
+    """Read a matrix in `options.matrix_unit`, else in the unit that it names, else in °C.
+
+    Raises as `read_matrix` and `temperature_frame`.
+    """
+    matrix = read_matrix(data, options.max_pixels)
+    if matrix.in_cells and options.matrix_unit not in (None, matrix.unit):
+        raise UnsupportedImage(
+            f"the numbers in this file say that they are {matrix.unit}, not "
+            f'matrix_unit = "{options.matrix_unit}": remove that for this camera'
+        )
+    return temperature_frame(matrix.values, options, named_unit=matrix.unit)
 
 
 FORMAT = Format("CSV", (".csv",), "text/csv", (), read_csv)

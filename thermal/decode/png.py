@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from thermal.decode.format import DecodeOptions, Format
 from thermal.decode.raster import check_size, decode_pixels
 from thermal.decode.to_frame import counts_frame
-from thermal.errors import CorruptImage
+from thermal.errors import CorruptImage, UnsupportedImage
 from thermal.frame import Frame
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -44,9 +44,11 @@ _PNG_PASSED_ON = frozenset({b"IHDR", b"PLTE", b"IDAT", b"IEND", b"eXIf"})
 def read_png(data: bytes, options: DecodeOptions) -> Frame:
     """Read a PNG of 1 to 16 bits, grey, palette or colour, as counts; alpha is dropped.
 
-    Raises `ImageTooLarge` or `CorruptImage`.
+    Raises `ImageTooLarge`, `UnsupportedImage` (an animation) or `CorruptImage`.
     """
-    return counts_frame(decode_pixels(checked_png(data, options.max_pixels)), options)
+    checked = checked_png(data, options.max_pixels)
+    _refuse_animation(data)
+    return counts_frame(decode_pixels(checked), options)
 
 
 def checked_png(data: bytes, max_pixels: int) -> bytes:
@@ -88,6 +90,16 @@ def checked_png(data: bytes, max_pixels: int) -> bytes:
         if pixels is not None:
             return _stored(kept, pixels)
     return b"".join(kept)
+
+
+def _refuse_animation(data: bytes) -> None:
+    """Raise UnsupportedImage for a checked PNG of several frames (APNG), by its control chunk."""
+    at = data.find(b"\0\0\0\x08acTL", 8, data.find(b"IDAT"))
+    frames = int.from_bytes(data[at + 8 : at + 12], "big") if at > 0 else 1
+    if frames > 1:
+        raise UnsupportedImage(
+            f"several frames: an animated PNG of {frames}; one file must hold one frame"
+        )
 
 
 def _unpack(packed: Sequence[memoryview], most_bytes: int) -> bytes | None:

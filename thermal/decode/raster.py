@@ -20,13 +20,23 @@ setLogLevel(0)  # what OpenCV would print about a bad file, we raise
 #: Longest side in pixels that OpenCV decodes.
 _MAX_SIDE = 1 << 20
 
+#: Pixels above which it is tried whether there is memory, and the bytes that each takes at least.
+_LARGE_PIXELS = 1 << 22
+_BYTES_PER_PIXEL = 8
+
 
 def check_size(width: int, height: int, max_pixels: int) -> None:
-    """Raise CorruptImage for an empty size and ImageTooLarge for one over the limit."""
+    """Raise CorruptImage for an empty size and ImageTooLarge for one over the limit.
+
+    Raises MemoryError if there is too little memory to decode it; OpenCV would only say that it
+    failed, as for a damaged image.
+    """
     if width <= 0 or height <= 0:
         raise CorruptImage(f"damaged: the header claims {width}×{height} px")
     if width * height > max_pixels or max(width, height) > _MAX_SIDE:
         raise ImageTooLarge(f"{width}×{height} px is over the limit of {max_pixels:,} px")
+    if width * height > _LARGE_PIXELS:
+        np.empty(_BYTES_PER_PIXEL * width * height, np.uint8)
 
 
 def decode_pixels(

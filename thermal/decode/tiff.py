@@ -6,6 +6,8 @@ Tag numbers and defaults are those of TIFF 6.0 (Adobe, 1992) and its Technical N
 
 from __future__ import annotations
 
+import math
+import re
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,7 +22,14 @@ from thermal.errors import CorruptImage, UnsupportedImage
 _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC = 256, 257, 258, 259, 262
 _STRIP_OFFSETS, _SAMPLES, _ROWS_PER_STRIP, _STRIP_BYTES, _PLANAR = 273, 277, 278, 279, 284
 _TILE_WIDTH, _TILE_HEIGHT, _TILE_OFFSETS, _TILE_BYTES = 322, 323, 324, 325
-_SUBFILE_TYPE, _FILL_ORDER, _ORIENTATION, _PREDICTOR, _COLOUR_MAP = 254, 266, 274, 317, 320
+_SUBFILE_TYPE, _DESCRIPTION, _FILL_ORDER, _ORIENTATION, _PREDICTOR, _COLOUR_MAP = (
+    254,
+    270,
+    266,
+    274,
+    317,
+    320,
+)
 _SAMPLE_FORMAT = 339
 
 #: What libtiff needs to see. All other tags stay out of its reach: vendors write tags that it
@@ -55,8 +64,18 @@ _LAYOUTS: Mapping[tuple[int, int, int, int], str] = {
 _ITEM_BYTES: Mapping[int, int] = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 7: 1}  # type → bytes a value
 _INTEGER_DTYPES: Mapping[int, str] = {1: "u1", 3: "u2", 4: "u4"}
 
-#: Pages looked at before a file is given up as something else than one image.
-_MAX_PAGES = 16
+#: Longest list of integers in bytes: 2²⁰ strips or tiles at 4 bytes.
+_LONGEST_LIST = 4 << 20
+
+#: Longest text of a tag in bytes; what follows is cut off.
+_LONGEST_TEXT = 4096
+
+#: Pages that are counted.
+_MAX_PAGES = 10_000
+
+
+class OtherLayout(UnsupportedImage):
+    """A TIFF that OpenCV does not read; tifffile may."""
 
 
 @dataclass(frozen=True)
@@ -68,8 +87,8 @@ class Directory:
     entries: Mapping[int, bytes]
     next_offset: int
 
-    def content(self, tag: int) -> tuple[int, bytes] | None:
-        """(type, bytes) of a tag; None if it is absent or of an unknown type."""
+    def content(self, tag: int, *, most: int) -> tuple[int, bytes] | None:
+        """(type, first `most` bytes) of a tag; None if it is absent or of an unknown type."""
         entry = self.entries.get(tag)
         if entry is None:
             return None
@@ -79,13 +98,15 @@ class Directory:
             return kind, entry[8 : 8 + size]
         if offset + size > len(self.data):
             raise CorruptImage(f"cut off: the values of tag {tag} lie behind the end of the file")
-        return kind, self.data[offset : offset + size]
+        return kind, self.data[offset : offset + min(size, most)]
 
     def integers(self, tag: int) -> NDArray[np.int64]:
         """All values of an integer tag; empty if it is absent or of another type."""
-        kind, content = self.content(tag) or (0, b"")
+        kind, content = self.content(tag, most=_LONGEST_LIST + 1) or (0, b"")
         if kind not in _INTEGER_DTYPES:
             return np.empty(0, np.int64)
+        if len(content) > _LONGEST_LIST:
+            raise CorruptImage(f"damaged: tag {tag} lists more strips than an image has")
         return np.frombuffer(content, self.order + _INTEGER_DTYPES[kind]).astype(np.int64)
 
     def integer(self, tag: int, default: int) -> int:
@@ -104,7 +125,7 @@ class Directory:
 
     def text(self, tag: int) -> str:
         """The text of an ASCII tag up to its first NUL, printable characters only."""
-        kind, content = self.content(tag) or (0, b"")
+        kind, content = self.content(tag, most=_LONGEST_TEXT) or (0, b"")
         if kind != 2:
             return ""
         line = content.split(b"\0", 1)[0].decode("utf-8", "replace")
@@ -142,27 +163,30 @@ def first_directory(data: bytes) -> Directory:
 
 
 def check_tiff(directory: Directory, max_pixels: int) -> np.dtype[np.generic]:
-    """Whether this TIFF is one complete image of a kind that is read; the dtype of its samples.
+    """Whether this TIFF is one complete image that OpenCV reads; the dtype of its samples.
 
-    Raises ImageTooLarge, UnsupportedImage or CorruptImage. Nothing is decompressed.
+    Raises OtherLayout if OpenCV does not, ImageTooLarge, UnsupportedImage or CorruptImage. Nothing
+    is decompressed.
     """
     width, height = directory.integer(_WIDTH, 0), directory.integer(_HEIGHT, 0)
     check_size(width, height, max_pixels)
     compression = directory.integer(_COMPRESSION, 1)
+    _check_single_frame(directory, width * height)
     if compression not in _EXPANSION:
-        raise UnsupportedImage(
-            f"TIFF compression {compression} is not read; write it uncompressed, LZW or deflate"
-        )
+        raise OtherLayout(f"TIFF compression {compression}")
     samples, bits = directory.integer(_SAMPLES, 1), directory.integer(_BITS, 1)
     photometric = _photometric(directory, samples)
     layout = (photometric, samples, bits, directory.integer(_SAMPLE_FORMAT, 1))
     if layout not in _LAYOUTS or (samples > 1 and directory.integer(_PLANAR, 1) != 1):
-        raise UnsupportedImage(
-            f"a TIFF with {samples} samples of {bits} bits (photometric {photometric}, sample "
-            f"format {layout[3]}) is not read; 8- or 16-bit grey or RGB and float grey are"
-        )
+        if layout[0] == 0 and samples == 1:
+            raise UnsupportedImage(
+                f"a TIFF of {bits}-bit values that says that white is zero (photometric 0) is not "
+                "read: writers disagree on whether its values are inverted"
+            )
+        raise OtherLayout(f"{samples} samples of {bits} bits")
+    if bits == 8 and photometric in (1, 2) and directory.integer(_TILE_WIDTH, 64) < 64:
+        raise OtherLayout("small tiles of 8 bits, which OpenCV fails on")
     _check_extent(directory, width, height, samples * bits // 8, _EXPANSION[compression])
-    _check_single_page(directory)
     return np.dtype(_LAYOUTS[layout])
 
 
@@ -208,12 +232,33 @@ def _check_extent(
         raise CorruptImage(f"cut off: too few bytes for {width}×{height} px in the TIFF")
 
 
-def _check_single_page(directory: Directory) -> None:
-    page = directory
-    for _ in range(_MAX_PAGES):
-        if page.next_offset == 0:
-            return
+def _check_single_frame(directory: Directory, pixels: int) -> None:
+    """Raise UnsupportedImage if the file has several frames, in pages or behind one another."""
+    frames, page, seen = 1, directory, set[int]()
+    while page.next_offset and page.next_offset not in seen and len(seen) < _MAX_PAGES:
+        seen.add(page.next_offset)
         page = read_directory(directory.data, directory.order, page.next_offset)
-        if not page.integer(_SUBFILE_TYPE, 0) & 0b101:  # neither a preview nor a mask
-            break
-    raise UnsupportedImage("a TIFF with several pages is not read: one file must hold one frame")
+        frames += not page.integer(_SUBFILE_TYPE, 0) & 0b101  # neither a preview nor a mask
+    if page.next_offset:
+        raise UnsupportedImage(
+            f"several frames: a TIFF whose pages do not end after {len(seen)}; one file must hold "
+            "one frame"
+        )
+    what = "pages"
+    if frames == 1:
+        frames, what = _described_frames(directory, pixels), "frames behind one another"
+    if frames > 1:
+        raise UnsupportedImage(
+            f"several frames: a TIFF of {frames} {what}; one file must hold one frame"
+        )
+
+
+def _described_frames(directory: Directory, pixels: int) -> int:
+    """Frames that ImageJ and tifffile write into one page, by what they say in its description."""
+    text = directory.text(_DESCRIPTION)
+    if text.startswith("ImageJ") and (match := re.search(r"images=(\d{1,9})", text)):
+        return int(match[1])
+    if match := re.match(r'\{"shape": \[([\d, ]{1,99})\]', text):
+        values = math.prod(int(part) for part in match[1].split(",") if part.strip())
+        return values // (pixels * directory.integer(_SAMPLES, 1))
+    return 1

@@ -2,14 +2,15 @@
 
 A bundle is two files, ``model.safetensors`` (the tensors) and ``model.json`` (everything else). Its
 `model_id` is a digest of both. Loading validates the schema and the digest and never unpickles, so
-a bundle from a stranger can be wrong but cannot run code.
+a bundle from a stranger can be wrong but cannot run code. With trusted keys only signed bundles are
+loaded (`thermal.detection.signature`).
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
@@ -22,19 +23,36 @@ from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as dump_tensors
 
 from thermal.detection import release_0_1
+from thermal.detection.bundle_files import read_file
+from thermal.detection.frame_kind import FrameKind, Mismatch, mismatch
 from thermal.detection.normalization import Normalization
 from thermal.detection.score_config import ScoreConfig
+from thermal.detection.signature import (
+    MAX_SIGNATURE_BYTES,
+    SIGNATURE_FILE,
+    PublicKey,
+    sign,
+    verify,
+)
 from thermal.errors import BundleError
+from thermal.frame import Frame
 
 #: Version of the bundle's schema; raised when an older reader would misread a newer bundle.
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 WEIGHTS_FILE = "model.safetensors"
 METADATA_FILE = "model.json"
 
 #: Largest number of held-out scores that a bundle keeps (the rolling window's default size).
 MAX_HELD_OUT_SCORES = 2000
+#: Largest held-out score, σ. A score of s has a tail probability of about exp(-s²/2) among normal
+#: images, so a normal image has a few σ; with 1e308 no image would ever exceed the threshold.
+MAX_HELD_OUT_SCORE = 1e4
+#: Most bytes of a bundle's two files; a bundle has a few MB.
+MAX_METADATA_BYTES = 16 * 1024 * 1024
+MAX_WEIGHTS_BYTES = 512 * 1024 * 1024
 
+_FIRST_WITH_FRAMES = 3  # schema version
 _HELD_OUT = "held_out_scores"  # the tensor that is not a weight
 _STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
@@ -113,6 +131,7 @@ class Metadata:
     normalization: Normalization
     training: TrainingInfo
     scoring: ScoreConfig
+    frames: FrameKind | None  #: None in schema versions 1 and 2
     schema_version: int = SCHEMA_VERSION
 
     def document(self) -> dict[str, Any]:
@@ -121,6 +140,8 @@ class Metadata:
         Raises `ValueError` if that schema cannot state the content.
         """
         document = asdict(self)
+        if self.schema_version < _FIRST_WITH_FRAMES and document.pop("frames") is not None:
+            raise ValueError(f"schema version {self.schema_version} cannot state a kind of frames")
         if self.schema_version == release_0_1.SCHEMA_VERSION:
             return release_0_1.downgrade(document)
         return document
@@ -140,6 +161,7 @@ class Bundle:
     weights: Tensors  #: network weights and per-pixel calibration, float32
     held_out_scores: NDArray[np.float64]  #: (n,) ascending, scores of held-out normal images
     scoring: ScoreConfig = field(default_factory=ScoreConfig)
+    frames: FrameKind | None = None  #: the frames it was trained on; None if that is not known
     schema_version: int = SCHEMA_VERSION
     model_id: str = field(init=False)
 
@@ -155,6 +177,7 @@ class Bundle:
             normalization=self.normalization,
             training=self.training,
             scoring=self.scoring,
+            frames=self.frames,
             schema_version=self.schema_version,
         )
 
@@ -165,6 +188,11 @@ class Bundle:
         if self.schema_version == release_0_1.SCHEMA_VERSION:
             weights = release_0_1.downgrade_tensors(weights)
         return {**weights, _HELD_OUT: self.held_out_scores}
+
+    def mismatch(self, frame: Frame) -> Mismatch | None:
+        """Why the model does not score such frames; None if it does."""
+        normalization = self.normalization
+        return mismatch(frame, normalization.unit, self.frames, offset=normalization.offset)
 
     def threshold(self, target_far: float) -> float:
         """Return the score, σ, that a share `target_far` (0…1) of held-out images exceed."""
@@ -202,6 +230,7 @@ def bundle_from_bytes(json_text: str, weights: bytes) -> Bundle:
         weights={name: array.astype(np.float32, copy=False) for name, array in tensors.items()},
         held_out_scores=held_out.astype(np.float64, copy=False),
         scoring=metadata.scoring,
+        frames=metadata.frames,
         schema_version=metadata.schema_version,
     )
     if bundle.model_id != stated_id:
@@ -220,33 +249,56 @@ def save_bundle(bundle: Bundle, folder: Path) -> None:
     (folder / METADATA_FILE).write_text(json_text, encoding="utf-8")
 
 
-def load_bundle(folder: Path) -> Bundle:
-    """Read a bundle's folder.
+def load_bundle(folder: Path, trusted: Sequence[PublicKey] = ()) -> Bundle:
+    """Read a bundle's folder; with `trusted` keys, only if one of them has signed it.
 
-    Raises `BundleError` if it is missing, damaged or not of a known schema.
+    Raises `BundleError` if it is missing, damaged, not of a known schema or not signed.
     """
+    metadata = read_file(folder, METADATA_FILE, MAX_METADATA_BYTES)
+    weights = read_file(folder, WEIGHTS_FILE, MAX_WEIGHTS_BYTES)
     try:
-        json_text = (folder / METADATA_FILE).read_text(encoding="utf-8")
-        weights = (folder / WEIGHTS_FILE).read_bytes()
-    except (OSError, UnicodeDecodeError) as error:
-        raise BundleError(
-            f"{folder} is not a readable model bundle ({METADATA_FILE} and {WEIGHTS_FILE}): {error}"
-        ) from error
-    try:
-        return bundle_from_bytes(json_text, weights)
+        if trusted:
+            _check_signature(folder, metadata, trusted)
+        return bundle_from_bytes(metadata.decode(), weights)
+    except UnicodeDecodeError as error:
+        raise BundleError(f"{folder}: {METADATA_FILE} is not UTF-8 text: {error}") from error
     except BundleError as error:
         raise BundleError(f"{folder}: {error}") from error
+
+
+def sign_bundle(folder: Path, secret_text: str) -> Path:
+    """Sign the bundle in a folder; return the file with the signature.
+
+    Raises `BundleError` if it is not a usable bundle, and `ValueError` if the key is not usable.
+    """
+    load_bundle(folder)
+    metadata = read_file(folder, METADATA_FILE, MAX_METADATA_BYTES)
+    file = folder / SIGNATURE_FILE
+    file.write_text(sign(metadata, secret_text), encoding="utf-8")
+    return file
+
+
+def _check_signature(folder: Path, metadata: bytes, trusted: Sequence[PublicKey]) -> None:
+    if not (folder / SIGNATURE_FILE).exists():
+        raise BundleError(
+            f"it has no {SIGNATURE_FILE}, and `models.trusted_keys` accepts signed bundles only: "
+            "sign it with `thermalwatch model sign`"
+        )
+    text = read_file(folder, SIGNATURE_FILE, MAX_SIGNATURE_BYTES).decode(errors="replace")
+    verify(metadata, text, trusted)
 
 
 def _read_document(document: dict[str, Any]) -> Metadata:
     """Read a document of any schema version that this release knows."""
     version = document["schema_version"]
-    if version not in (release_0_1.SCHEMA_VERSION, SCHEMA_VERSION):
+    if version not in range(release_0_1.SCHEMA_VERSION, SCHEMA_VERSION + 1):
         raise BundleError(
             f"the bundle has schema version {version}, this program reads versions up to "
             f"{SCHEMA_VERSION}: train the model again or use the matching release"
         )
     current = release_0_1.upgrade(document) if version == release_0_1.SCHEMA_VERSION else document
+    if version < _FIRST_WITH_FRAMES:
+        current = {**current, "frames": None}
     metadata = TypeAdapter(Metadata).validate_json(json.dumps(current))
     if json.dumps(metadata.document(), sort_keys=True) != json.dumps(document, sort_keys=True):
         raise ValueError("it holds keys or values that its schema version does not have")
@@ -264,8 +316,11 @@ def _read_tensors(weights: bytes) -> dict[str, NDArray[np.float32] | NDArray[np.
     scores = tensors.get(_HELD_OUT)
     if scores is None or scores.ndim != 1 or not 1 <= scores.size <= MAX_HELD_OUT_SCORES:
         raise BundleError(f"{WEIGHTS_FILE} holds no usable held-out scores")
-    if scores[0] <= 0 or (np.diff(scores) < 0).any():
-        raise BundleError(f"{WEIGHTS_FILE}: the held-out scores are not positive and ascending")
+    if scores[0] <= 0 or (np.diff(scores) < 0).any() or scores[-1] > MAX_HELD_OUT_SCORE:
+        raise BundleError(
+            f"{WEIGHTS_FILE}: the held-out scores are not positive, ascending and at most "
+            f"{MAX_HELD_OUT_SCORE:g}: no threshold follows from them; train the model again"
+        )
     return tensors
 
 

@@ -5,14 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from thermal.detection.bundle import Bundle, load_bundle
 from thermal.detection.normalization import prepare
+from thermal.detection.signature import PublicKey
 from thermal.errors import BundleError
 from thermal.frame import Frame
+
+if TYPE_CHECKING:
+    from thermal.detection.score import Scorer
 
 #: Pixels in one forward pass. On a CPU the intermediate images should fit into the caches: images
 #: of 160×120 take two thirds of the time each in passes of 16 that they take in passes of 64.
@@ -40,7 +45,10 @@ class Detector:
     """
 
     def __init__(self, bundle: Bundle, device: str = "auto") -> None:
-        """Build the network. Raises `BundleError` if the weights do not fit the architecture."""
+        """Build the network.
+
+        Raises `BundleError` if the weights do not fit the architecture or give no scores.
+        """
         import torch
 
         from thermal.detection.network import fold_normalisation
@@ -57,7 +65,9 @@ class Detector:
             )
         except (RuntimeError, ValueError, IndexError, KeyError, ZeroDivisionError) as error:
             raise BundleError(f"the weights do not fit the architecture: {error}") from error
+        _check_weights(bundle)
         fold_normalisation(scorer.eval())
+        _probe(scorer, bundle)
         # With channels last, convolutions on CPUs take a third less time.
         for weight in scorer.parameters():
             if weight.ndim == 4:
@@ -69,9 +79,9 @@ class Detector:
         self.images_a_pass = max(1, pass_px // size_px)
 
     @classmethod
-    def load(cls, path: Path, device: str = "auto") -> Detector:
-        """Read a bundle's folder. Raises `BundleError`."""
-        return cls(load_bundle(path), device)
+    def load(cls, path: Path, device: str = "auto", trusted: Sequence[PublicKey] = ()) -> Detector:
+        """Read a bundle's folder; with `trusted` keys, a signed one. Raises `BundleError`."""
+        return cls(load_bundle(path, trusted), device)
 
     @classmethod
     def from_bundle(cls, bundle: Bundle, device: str = "auto") -> Detector:
@@ -130,3 +140,27 @@ def choose_device(device: str) -> str:
     import torch
 
     return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def _check_weights(bundle: Bundle) -> None:
+    """Refuse layers without weights: they give one score, whatever an image shows."""
+    for name, array in bundle.weights.items():
+        if name.startswith(_NETWORKS) and array.ndim > 1 and not array.any():
+            raise BundleError(f"the weights {name} are all zero: train the model again")
+
+
+def _probe(scorer: Scorer, bundle: Bundle) -> None:
+    """Score a ramp before any frame, on the CPU: weights can be finite and overflow together."""
+    import torch
+
+    height, width = bundle.architecture.height, bundle.architecture.width
+    ramp = torch.linspace(0, 1, height * width).reshape(1, 1, height, width)
+    with torch.inference_mode():
+        batch = scorer(ramp)
+    seen = batch.observation
+    found = (batch.score, batch.evidence, seen.anomaly_map, seen.reconstruction)
+    if not all(bool(torch.isfinite(values).all()) for values in found):
+        raise BundleError("the weights give scores that are not numbers: train the model again")
+
+
+_NETWORKS = ("autoencoder.", "fault_classifier.")

@@ -32,7 +32,7 @@ _UNIT_NAMES: dict[Unit, str] = {"celsius": "°C", "counts": "counts"}
 #: Ends of the anomaly map's scale, σ.
 _MAP_REACH = 10.0
 #: σ beyond which pixels of the anomaly map are outlined; noise does not reach it.
-_MAP_MARK = 5.0
+MAP_MARK = 5.0
 
 
 @dataclass(frozen=True)
@@ -86,8 +86,8 @@ def draw(
     )
     size = _display_size(frame.shape, _MOST_SIDE)
     original, reconstruction, heatmap, overlay = (draw_panel(view, size, caption) for view in views)
-    maximum = _number(report.statistics.max, frame.unit)
-    if frame.unit == "counts":
+    maximum = _highest(report.statistics.max, frame, report)
+    if frame.unit == "counts" and not frame.saturated_px:
         maximum += " counts"  # the sheet has no scale that shows the unit
     small = _display_size(frame.shape, _MOST_SIDE_IN_SHEET)
     sheet = draw_sheet(views, small, caption, maximum)
@@ -108,9 +108,10 @@ def encode_png(rgb: RGB) -> bytes:
 
 def _original(frame: Frame, report: HotspotReport, display: DisplayRange) -> View:
     statistics = report.statistics
+    lowest = "under range" if frame.under_range_px else _number(statistics.min, frame.unit)
     return View(
         title="Original",
-        note=f"{_number(statistics.min, frame.unit)} to {_number(statistics.max, frame.unit)}",
+        note=f"{lowest} to {_highest(statistics.max, frame, report)}",
         values=frame.values,
         scale=_scale(display, INFERNO),
     )
@@ -135,10 +136,10 @@ def _heatmap(frame: Frame, scored: Scored) -> View:
     peak = float(anomaly_map.flat[np.abs(anomaly_map).argmax()])
     return View(
         title="Anomaly map",
-        note=f"peak {number(peak, 1)} σ, outlined over {number(_MAP_MARK, 0)}",
+        note=f"peak {number(peak, 1)} σ, outlined over {number(MAP_MARK, 0)}",
         values=anomaly_map,
-        scale=Scale(-_MAP_REACH, _MAP_REACH, "σ", COLD_TO_HOT, marks=(-_MAP_MARK, _MAP_MARK)),
-        outlined=np.abs(anomaly_map) > _MAP_MARK,
+        scale=Scale(-_MAP_REACH, _MAP_REACH, "σ", COLD_TO_HOT, marks=(-MAP_MARK, MAP_MARK)),
+        outlined=np.abs(anomaly_map) > MAP_MARK,
         smooth=anomaly_map.shape != frame.shape,
     )
 
@@ -158,7 +159,7 @@ def _overlay(frame: Frame, report: HotspotReport, display: DisplayRange) -> View
             Tag(
                 x=(spot.peak[0] + 0.5) / width,
                 y=(spot.peak[1] + 0.5) / height,
-                text=_number(spot.max, frame.unit),
+                text=_highest(spot.max, frame, report),
             )
             for spot in report.hotspots[:_LABELLED]
         ),
@@ -171,6 +172,13 @@ def _scale(display: DisplayRange, palette: Palette, marks: tuple[float, ...] = (
 
 def _number(value: float, unit: Unit) -> str:
     return f"{number(value, 1)} °C" if unit == "celsius" else number(value, 0)
+
+
+def _highest(value: float, frame: Frame, report: HotspotReport) -> str:
+    """The highest value of a region, which may be over range: such pixels hold the maximum."""
+    if frame.saturated_px and value >= report.statistics.max:
+        return "over range"
+    return _number(value, frame.unit)
 
 
 def _display_size(shape: tuple[int, int], most: int) -> tuple[int, int]:

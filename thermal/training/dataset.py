@@ -8,22 +8,25 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from thermal.decode import IMAGE_SUFFIXES, DecodeOptions, decode
+from thermal.detection.frame_kind import FrameKind, commonest, mismatch
 from thermal.detection.normalization import Normalization, choose_size, prepare
 from thermal.errors import DatasetError, DecodeError, TrainingError
-from thermal.frame import Unit
+from thermal.frame import Frame, Unit
 
 #: The folder of normal images, in ``train`` and in ``test``.
 GOOD = "good"
 
-#: Frames whose sizes are sampled to choose the network's.
-_SIZE_SAMPLE = 32
+#: Frames whose shapes and depths are sampled to choose the network's and the model's.
+_KIND_SAMPLE = 32
+#: Share of images of another shape or depth above which a folder is not of one camera.
+_MOST_MISMATCHED = 0.1
 
 
 @dataclass(frozen=True)
@@ -44,23 +47,35 @@ class TrainingImages:
     names: tuple[str, ...]  #: N paths relative to the folder that holds them all
     normalization: Normalization
     fingerprint: str  #: digest of names and content
+    frames: FrameKind  #: that most of the images have
     unreadable: tuple[str, ...]  #: names of the files that are not images
+    mismatched: tuple[str, ...]  #: names of the images of another depth or shape than most
 
 
 def list_images(folder: Path) -> list[Path]:
     """List the images below `folder` in a stable order (sorted by path), without hidden ones.
 
-    Raises `DatasetError` if the folder does not exist or holds no image.
+    Raises:
+        DatasetError: the folder does not exist or holds no image, or it or one inside cannot be
+            listed.
     """
     if not folder.is_dir():
         raise DatasetError(f"{folder} is not a folder")
-    images = sorted(
-        path
-        for path in folder.rglob("*")
-        if path.suffix.lower() in IMAGE_SUFFIXES
-        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
-        and path.is_file()
-    )
+
+    def refuse(error: OSError) -> None:
+        raise DatasetError(f"{error.filename} cannot be listed: {error.strerror}") from error
+
+    images: list[Path] = []
+    for parent, folders, names in os.walk(folder, onerror=refuse):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        images += [
+            path
+            for name in names
+            if not name.startswith(".")
+            and (path := Path(parent, name)).suffix.lower() in IMAGE_SUFFIXES
+            and path.is_file()
+        ]
+    images.sort()
     if not images:
         kinds = " ".join(sorted(IMAGE_SUFFIXES))
         raise DatasetError(f"{folder} holds no images (looked for {kinds})")
@@ -103,15 +118,20 @@ def read_training_images(
 ) -> TrainingImages:
     """Decode and normalize the training images; `size` is (height, width), None to choose it.
 
-    Files that are not images are left out and named in the result. Raises `TrainingError` if
-    the images are of different units, or if nothing can be learned from them.
+    Files that are not images, and images of another depth or shape than most, are left out and
+    named in the result. Pixels out of range get the highest or lowest value of the others in their
+    image, so that they do not outweigh them. Raises `TrainingError` if the images are of different
+    units, if many differ in depth or shape, or if nothing can be learned from them.
     """
     root = common_folder(paths)
     digest = hashlib.blake2b(digest_size=16)
     images: list[NDArray[np.float32]] = []
     names: list[str] = []
     unreadable: list[str] = []
-    height, width = size or _choose_size(paths, options)
+    mismatched: list[str] = []
+    kinds = _sampled_kinds(paths, options)
+    kind = commonest(kinds)
+    height, width = size or choose_size([(each.height, each.width) for each in kinds])
     unit: Unit | None = None
     for path in paths:
         name = path.relative_to(root).as_posix()
@@ -126,13 +146,22 @@ def read_training_images(
                 f"{path} is in {frame.unit}, images before it in {unit}: train one model a unit"
             )
         unit = frame.unit
-        images.append(prepare(frame, Normalization(height, width, 0.0, 1.0, unit)))
+        if mismatch(frame, unit, kind):
+            mismatched.append(name)
+            continue
+        images.append(prepare(_in_range(frame), Normalization(height, width, 0.0, 1.0, unit)))
         names.append(name)
         digest.update(
             f"\n{name}\n".encode(errors="surrogateescape") + hashlib.sha256(data).digest()
         )
     if unit is None:
         raise TrainingError(f"none of the {len(paths)} files in {root} can be read as an image")
+    if len(mismatched) > _MOST_MISMATCHED * len(paths):
+        raise TrainingError(
+            f"{len(mismatched)} of {len(paths)} images have another shape or depth than "
+            f"{kind.width}×{kind.height} px of {kind.bit_depth} bits, as {mismatched[0]}: "
+            "train one model a camera and resolution"
+        )
     values = np.stack(images)
     offset, span = offset_and_span(values)
     return TrainingImages(
@@ -140,7 +169,9 @@ def read_training_images(
         names=tuple(names),
         normalization=Normalization(height, width, offset, span, unit),
         fingerprint=digest.hexdigest(),
+        frames=kind,
         unreadable=tuple(unreadable),
+        mismatched=tuple(mismatched),
     )
 
 
@@ -157,13 +188,24 @@ def offset_and_span(values: NDArray[np.float32]) -> tuple[float, float]:
     return offset, span
 
 
-def _choose_size(paths: Sequence[Path], options: DecodeOptions) -> tuple[int, int]:
-    shapes: list[tuple[int, int]] = []
-    for path in paths[:: max(1, len(paths) // _SIZE_SAMPLE)]:
+def _sampled_kinds(paths: Sequence[Path], options: DecodeOptions) -> list[FrameKind]:
+    kinds: list[FrameKind] = []
+    for path in paths[:: max(1, len(paths) // _KIND_SAMPLE)]:
         try:
-            shapes.append(decode(path.read_bytes(), suffix=path.suffix, options=options).shape)
+            frame = decode(path.read_bytes(), suffix=path.suffix, options=options)
         except DecodeError:
             continue  # reported when all files are read
-    if not shapes:
+        kinds.append(FrameKind.of(frame))
+    if not kinds:
         raise TrainingError("none of the sampled files can be read as an image")
-    return choose_size(shapes)
+    return kinds
+
+
+def _in_range(frame: Frame) -> Frame:
+    """The frame with the extremes of its measured pixels in place of those out of range."""
+    if not (frame.saturated_px or frame.under_range_px):
+        return frame
+    measured = frame.values[frame.in_range]
+    if not measured.size:
+        return frame
+    return replace(frame, values=frame.values.clip(measured.min(), measured.max()))

@@ -210,6 +210,7 @@ def _bundle(
         weights={name: t.float().cpu().numpy() for name, t in scorer.state_dict().items()},
         held_out_scores=held_out_distribution(scores[held_out], scorer.config),
         scoring=scorer.config,
+        frames=dataset.frames,
     )
 
 
@@ -224,5 +225,11 @@ def _notes(dataset: TrainingImages, held_out: int) -> tuple[str, ...]:
         first = ", ".join(dataset.unreadable[:3])
         notes.append(
             f"{len(dataset.unreadable)} files could not be read and were left out: {first}"
+        )
+    if dataset.mismatched:
+        kind, first = dataset.frames, ", ".join(dataset.mismatched[:3])
+        notes.append(
+            f"{len(dataset.mismatched)} images have another shape or depth than most "
+            f"({kind.width}×{kind.height} px, {kind.bit_depth} bits) and were left out: {first}"
         )
     return tuple(notes)

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-import secrets
 import sys
 import time
 from pathlib import Path
 
 import click
 
+from ops.cli.acting import operator
+from ops.cli.machine.logins import logins, revoke, second_factor, token
 from ops.cli.options import config_option, data_option, json_option, print_json, settings_from
 from ops.program import as_called
 from ops.terminal import note
 
-#: Shortest password allowed, in characters (NIST SP 800-63B: at least 8).
-LEAST_PASSWORD = 8
+#: A test compares them with `storage`, which is imported late.
+ROLES = ("viewer", "reviewer", "admin")
 
 role_option = click.option(
     "--role",
-    type=click.Choice(["viewer", "reviewer", "admin"]),
+    type=click.Choice(ROLES),
     default="viewer",
     show_default=True,
     help="viewer: look; reviewer: also review, requeue and upload; admin: also accept baselines.",
@@ -30,7 +31,7 @@ role_option = click.option(
 Examples:
   thermalwatch account add anna --role admin --data state/
   thermalwatch account list --data state/
-  thermalwatch account token camera-7 --data state/"""
+  thermalwatch account token camera-7 --scope upload --data state/"""
 )
 def account() -> None:
     """Manage who may use the dashboard and the HTTP API.
@@ -38,6 +39,10 @@ def account() -> None:
     Without accounts, the server answers only this machine and requires no login. With the first
     account, everybody must log in.
     """
+
+
+for command in (token, logins, revoke, second_factor):
+    account.add_command(command)
 
 
 @account.command(
@@ -59,10 +64,11 @@ def add(name: str, role: str, data: Path | None, config: Path | None) -> None:
 
     if not name.isprintable() or not name.strip() or len(name) > 100 or ":" in name:
         raise click.BadParameter("a name is 1 to 100 printable characters without a colon")
-    password = _password()
+    password = _password(name)
     with open_database(settings) as engine:
         chosen = next(known for known in accounts.ROLES if known == role)
-        accounts.add_account(engine, name, chosen, hash_password(password), now=time.time())
+        hashed = hash_password(password)
+        accounts.add_account(engine, name, chosen, hashed, now=time.time(), by=operator())
     note(f"{name} can log in as {role}; from now on everybody must log in")
 
 
@@ -102,15 +108,37 @@ Examples:
 @data_option
 @config_option
 def password(name: str, data: Path | None, config: Path | None) -> None:
-    """Change a password. This ends all sessions of the account."""
+    """Change a password. This ends all sessions and API tokens of the account."""
     settings = settings_from(config, data=data)
     from ops.config.wiring import open_existing_database
     from ops.web.security.access import hash_password
     from storage.accounts import change_password
 
     with open_existing_database(settings) as engine:
-        change_password(engine, name, hash_password(_password()))
+        hashed = hash_password(_password(name))
+        change_password(engine, name, hashed, now=time.time(), by=operator())
     note(f"password of {name} changed")
+
+
+@account.command(
+    epilog="""\b
+Examples:
+  thermalwatch account role anna reviewer --data state/"""
+)
+@click.argument("name")
+@click.argument("role", type=click.Choice(ROLES))
+@data_option
+@config_option
+def role(name: str, role: str, data: Path | None, config: Path | None) -> None:
+    """Change a role. This ends all sessions and API tokens of the account."""
+    settings = settings_from(config, data=data)
+    from ops.config.wiring import open_existing_database
+    from storage import accounts
+
+    chosen = next(known for known in accounts.ROLES if known == role)
+    with open_existing_database(settings) as engine:
+        accounts.change_role(engine, name, chosen, now=time.time(), by=operator())
+    note(f"{name} has the role {role}")
 
 
 @account.command(
@@ -128,45 +156,21 @@ def remove(name: str, data: Path | None, config: Path | None) -> None:
     from storage.accounts import remove_account
 
     with open_existing_database(settings) as engine:
-        remove_account(engine, name)
+        remove_account(engine, name, now=time.time(), by=operator())
     note(f"{name} removed")
 
 
-@account.command(
-    epilog="""\b
-Examples:
-  thermalwatch account token camera-7 --data state/
-  thermalwatch account token camera-7 --revoke --data state/"""
-)
-@click.argument("name")
-@click.option("--revoke", is_flag=True, help="Revoke all tokens of the account instead.")
-@data_option
-@config_option
-def token(name: str, revoke: bool, data: Path | None, config: Path | None) -> None:
-    """Make an API token for an account. It is shown only once.
-
-    Programs send it with each request: `Authorization: Bearer TOKEN`.
-    """
-    settings = settings_from(config, data=data)
-    from ops.config.wiring import open_existing_database
-    from ops.web.security.access import TOKEN_PREFIX
-    from storage.accounts import add_token, revoke_tokens
-
-    with open_existing_database(settings) as engine:
-        if revoke:
-            note(f"{revoke_tokens(engine, name)} tokens of {name} revoked")
-            return
-        secret = TOKEN_PREFIX + secrets.token_urlsafe(32)
-        add_token(engine, name, secret, now=time.time())
-    click.echo(secret)
-
-
-def _password() -> str:
+def _password(name: str) -> str:
     """Ask for a password twice, or read one line if standard input is not a terminal."""
+    from ops.errors import WeakPassword
+    from ops.web.security.passwords import check_password
+
     if sys.stdin.isatty():
         chosen = str(click.prompt("Password", hide_input=True, confirmation_prompt=True))
     else:
         chosen = sys.stdin.readline().rstrip("\r\n")
-    if len(chosen) < LEAST_PASSWORD:
-        raise click.UsageError(f"a password needs at least {LEAST_PASSWORD} characters")
+    try:
+        check_password(chosen, name)
+    except WeakPassword as error:
+        raise click.UsageError(str(error)) from None
     return chosen

@@ -145,5 +145,6 @@ def _tell_what_to_try(folder: Path, settings: Settings) -> None:
         f"look around         {command_line('results', 'list', '--anomalies', '--data', state)}"
     )
     click.echo(f"check the counts    {command_line('audit', '--data', state)}")
-    click.echo(f"open the dashboard  {command_line('serve', '--data', state)}")
+    config = folder / "thermalwatch.toml"  # it says which temperatures the counts mean
+    click.echo(f"open the dashboard  {command_line('serve', '--config', config)}")
     click.echo(f"                    then http://{settings.server.host}:{settings.server.port}")

@@ -43,7 +43,7 @@ def doctor(
 ) -> None:
     """Check services, model, device, directories, disk and clocks."""
     settings = settings_from(config, data=data, watch=watch, device=device)
-    from ops.doctor import examine
+    from ops.doctor.examine import examine
 
     checks = examine(settings)
     healthy = all(check.ok for check in checks)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from ops.cli.acting import operator
 from ops.cli.options import config_option, data_option, settings_from
 from ops.terminal import note
 
@@ -45,6 +46,6 @@ def accept(camera: str, data: Path | None, config: Path | None) -> None:
             raise click.BadParameter(
                 f"no camera {camera!r}; known cameras: {', '.join(known) or 'none yet'}"
             )
-        first = accept_level(settings, engine, redis, camera)
+        first = accept_level(settings, engine, redis, camera, operator())
     learn = settings.threshold.learn_frames
     note(f"{camera} learns its baseline from its next {learn} frames, starting at number {first}")

@@ -66,7 +66,7 @@ def evaluate(
     from thermal.evaluation.sheet import save_evaluation_sheet
 
     options = decode_options(settings, (camera,) if camera else ())
-    detector = Detector.load(model, settings.device)
+    detector = Detector.load(model, settings.device, settings.models.trusted)
     with progress_bar() as bar:
         task = bar.add_task("scoring", total=None, detail="")
 

@@ -1,13 +1,15 @@
-"""`model list`, `add` and `activate`: the models in the database."""
+"""`model`: the models in the database, and signatures of bundles."""
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from ops.cli.acting import operator
 from ops.cli.options import (
     DIRECTORY,
     config_option,
@@ -31,7 +33,7 @@ Examples:
   thermalwatch model activate 3fe1a0 --data state/"""
 )
 def model() -> None:
-    """List, add and activate models.
+    """List, add, activate and sign models.
 
     Workers use the active model of the database. When another becomes active, they switch to it
     without a restart.
@@ -85,9 +87,9 @@ def add(bundle: Path, inactive: bool, data: Path | None, config: Path | None) ->
     from storage.models import save_model
     from thermal.detection.bundle import load_bundle
 
-    loaded = load_bundle(bundle)
+    loaded = load_bundle(bundle, settings.models.trusted)
     with open_database(settings) as engine:
-        save_model(engine, loaded, now=time.time(), activate=not inactive)
+        save_model(engine, loaded, now=time.time(), activate=not inactive, by=operator())
     note(f"model {loaded.model_id} is stored" + ("" if inactive else " and active"))
 
 
@@ -111,8 +113,56 @@ def activate(model_id: str, data: Path | None, config: Path | None) -> None:
             found = f"matches {len(fitting)} models" if fitting else "matches no model"
             hint = as_called("see `thermalwatch model list`")
             raise click.ClickException(f"{model_id} {found}; {hint}")
-        save_model(engine, load_model(engine, fitting[0]), now=time.time(), activate=True)
+        chosen = load_model(engine, fitting[0])
+        save_model(engine, chosen, now=time.time(), activate=True, by=operator())
     note(f"model {fitting[0]} is active")
+
+
+@model.command(
+    epilog="""\b
+Examples:
+  thermalwatch model keygen models.key"""
+)
+@click.argument("key", type=click.Path(path_type=Path, dir_okay=False))
+def keygen(key: Path) -> None:
+    """Make a secret key in the new file KEY and print its public key.
+
+    The public key belongs into `models.trusted_keys` of every machine that loads bundles; the file
+    stays with whoever signs them. It is one of minisign, without a password.
+    """
+    from thermal.detection.signature import generate
+
+    secret, public = generate()
+    try:
+        handle = os.open(key, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except OSError as error:
+        raise click.ClickException(f"{key}: {error.strerror}; choose another file") from None
+    with os.fdopen(handle, "w", encoding="ascii") as file:
+        file.write(secret)
+    click.echo(str(public))
+
+
+@model.command(
+    epilog="""\b
+Examples:
+  thermalwatch model sign bundle/ --key models.key"""
+)
+@click.argument("bundle", type=DIRECTORY)
+@click.option(
+    "--key",
+    required=True,
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="Secret key that `model keygen` made.",
+)
+def sign(bundle: Path, key: Path) -> None:
+    """Sign the model in BUNDLE; the signature is written beside its files."""
+    from thermal.detection.bundle import sign_bundle
+
+    try:
+        written = sign_bundle(bundle, key.read_text(encoding="ascii"))
+    except ValueError as error:
+        raise click.ClickException(f"{key}: {error}") from None
+    note(f"signed: {written}")
 
 
 def _describe(engine: Engine) -> list[dict[str, Any]]:

@@ -72,10 +72,11 @@ def score(
     """
     settings = settings_from(config, device=device)
     from ops.config.wiring import worker_config
-    from ops.model.scoring import image_root, score_images
+    from ops.model.scoring import image_root, refuse_output_among_images, score_images
     from ops.model.training import progress_bar
     from thermal.detection.detector import Detector
 
+    refuse_output_among_images(images, output)
     worker = worker_config(settings, name="score")
     if pictures is not None:
         worker = replace(worker, pictures=replace(worker.pictures, keep=pictures))
@@ -83,7 +84,7 @@ def score(
         window = replace(worker.window, percentile=100 * (1 - target_far))
         worker = replace(worker, window=window)
     root, paths = image_root(images, camera=camera)
-    detector = Detector.load(model, settings.device)
+    detector = Detector.load(model, settings.device, settings.models.trusted)
     with progress_bar() as bar:
         task = bar.add_task("scoring", total=len(paths), detail="")
         report = score_images(

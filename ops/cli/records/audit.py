@@ -34,7 +34,8 @@ def audit(
 ) -> None:
     """Prove that every frame has exactly one outcome.
 
-    Checks the whole ledger: seen = scored + quarantined + superseded + pending, every scored frame
+    Checks the whole ledger: seen = scored + quarantined + superseded +
+    duplicate + pending, every scored frame
     has a result, and no other frame has one. With --replay, every decision is recomputed from the
     recorded scores and compared with the recorded one.
     """

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ops.cli.acting import operator
 from ops.cli.options import config_option, data_option, json_option, print_json, settings_from
 from ops.terminal import note, printable
 
@@ -65,7 +66,8 @@ def requeue(
         if list_only:
             _print_quarantined(chosen, as_json=as_json)
             return
-        ids = try_again(engine, [record.id for record in chosen], now=time.time())
+        found = [record.id for record in chosen]
+        ids = try_again(engine, found, now=time.time(), by=operator())
     if as_json:
         print_json({"requeued": ids})
     note(f"{len(ids)} frames will be tried again")

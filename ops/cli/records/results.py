@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from storage.db.result_fields import ResultRow
     from storage.results.queries import ResultQuery
 
+#: Seconds between capture and arrival of a frame beyond which a list shows both.
+TIMES_DIFFER_S = 60.0
+
 
 @click.group(
     epilog="""\b
@@ -42,12 +45,24 @@ def filters(function: Callable[..., Any]) -> Callable[..., Any]:
         ),
         click.option("--normal", "prediction", flag_value="Normal", help="Only normal images."),
         click.option("--anomalies", "prediction", flag_value="Anomaly", help="Only anomalies."),
-        click.option("--until", type=InstantType(), metavar="TIME", help="Captured before."),
+        click.option(
+            "--captured-until",
+            type=InstantType(),
+            metavar="TIME",
+            help="Captured before, by the camera's clock.",
+        ),
+        click.option(
+            "--captured-since",
+            type=InstantType(),
+            metavar="TIME",
+            help="Captured at or after, by the camera's clock. Orders by capture.",
+        ),
+        click.option("--until", type=InstantType(), metavar="TIME", help="Arrived before."),
         click.option(
             "--since",
             type=InstantType(),
             metavar="TIME",
-            help="Captured at or after: 2026-07-01, 2026-07-01T12:00Z, or an age such as 36h.",
+            help="Arrived at or after: 2026-07-01, 2026-07-01T12:00Z, or an age such as 36h.",
         ),
         click.option("--camera", metavar="NAME", help="Only this camera."),
     ):
@@ -83,7 +98,7 @@ def list_(
     config: Path | None,
     **chosen: Any,
 ) -> None:
-    """List results, latest capture first."""
+    """List results, latest arrival first."""
     settings = settings_from(config, data=data)
     from ops.config.wiring import open_existing_database
     from storage.results.queries import list_results
@@ -174,7 +189,7 @@ def export(
     config: Path | None,
     **chosen: Any,
 ) -> None:
-    """Export results, earliest capture first. The file appears when it is complete."""
+    """Export results, earliest arrival first. The file appears when it is complete."""
     to_terminal = str(output) == "-"
     chosen_format = file_format or ("parquet" if output.suffix == ".parquet" else "csv")
     if to_terminal and chosen_format == "parquet":
@@ -204,11 +219,11 @@ Examples:
     type=click.Choice(["day", "camera"]),
     default="day",
     show_default=True,
-    help="What to count: UTC days of capture, or cameras.",
+    help="What to count: UTC days of arrival, or cameras.",
 )
 @click.option("--camera", metavar="NAME", help="Only this camera.")
-@click.option("--since", type=InstantType(), metavar="TIME", help="Captured at or after.")
-@click.option("--until", type=InstantType(), metavar="TIME", help="Captured before.")
+@click.option("--since", type=InstantType(), metavar="TIME", help="Arrived at or after.")
+@click.option("--until", type=InstantType(), metavar="TIME", help="Arrived before.")
 @data_option
 @json_option
 @config_option
@@ -252,7 +267,8 @@ def as_values(row: ResultRow) -> dict[str, Any]:
     values = {}
     for field in fields_in("csv"):
         value = getattr(row, field.name)
-        values[field.csv_name] = instant_to_text(value) if field.is_instant else value
+        is_time = field.is_instant and value is not None
+        values[field.csv_name] = instant_to_text(value) if is_time else value
     return values | {"reasons": list(row.reasons), "hotspots": json.loads(row.hotspots)}
 
 
@@ -262,16 +278,20 @@ def _print_table(rows: Sequence[ResultRow]) -> None:
     if not rows:
         click.echo("no results")
         return
-    header = ("id", "captured", "camera", "score", "threshold", "prediction", "max", "image")
+    both = any(abs(row.captured_at - row.arrived_at) > TIMES_DIFFER_S for row in rows)
+    times = ("arrived", "captured") if both else ("arrived",)
+    header = ("id", *times, "camera", "score", "threshold", "prediction", "max", "image")
     lines = [
         (
             str(row.id),
-            instant_to_text(row.captured_at)[:19],
+            *(instant_to_text(getattr(row, f"{name}_at"))[:19] for name in times),
             printable(row.camera),
             f"{row.score:.2f}",
             f"{row.threshold:.2f}",
             row.prediction + (" (learning)" if row.learning else ""),
-            temperature(row.max_temperature, row.temperature_unit),
+            "over range"
+            if row.saturated_px
+            else temperature(row.max_temperature, row.temperature_unit),
             printable(row.image_path),
         )
         for row in rows

@@ -30,7 +30,7 @@ AGES = {
     "anomaly_days": "Anomalies, with their pictures.",
     "picture_days": "Pictures of normal results.",
     "anomaly_picture_days": "Pictures of anomalies.",
-    "quarantine_days": "Quarantined and superseded frames.",
+    "quarantine_days": "Quarantined, superseded and duplicate frames.",
 }
 
 

@@ -39,14 +39,19 @@ def status(data: Path | None, as_json: bool, config: Path | None) -> None:
 
 
 def _print_status(status: Status, now: float) -> None:
+    from ops.camera_clock import clock_text
+
     click.echo(f"model     {status.model_id or 'none is active'}")
     click.echo(f"frames    {status.counts}")
     for camera in status.cameras:
+        clock = clock_text(camera.clock_offset_s)
         click.echo(
             f"  {printable(camera.name):<20} "
             f"{camera.counts.seen} seen, {camera.counts.pending} pending, "
             f"{camera.counts.quarantined} quarantined, {camera.anomalies_24h} anomalies in 24 h, "
             f"last frame {ago(camera.last_frame_at, now=now)}"
+            + (f", camera clock {clock}" if clock else "")
+            + (f", {camera.failing}" if camera.failing else "")
         )
     if status.queue is None:
         click.echo(f"redis     unreachable: {status.queue_error}")
@@ -56,6 +61,8 @@ def _print_status(status: Status, now: float) -> None:
 
 
 def _print_queue(queue: QueueState, now: float) -> None:
+    from producer.ignored import ignored_text
+
     click.echo(f"queue     {queue.waiting_jobs} jobs waiting")
     for worker in queue.workers:
         seen = ago(worker.last_sign_at, now=now) if worker.last_sign_at else "never"
@@ -66,6 +73,7 @@ def _print_queue(queue: QueueState, now: float) -> None:
             click.echo(
                 f"producer  {producer.name}: {root.root} ({root.mode}), {root.frames} files at the "
                 f"last scan ({scanned}), {root.settling} settling, {root.refused} unreadable"
+                + (f", ignored: {ignored}" if (ignored := ignored_text(root.ignored)) else "")
             )
     if not queue.workers:
         click.echo("worker    none is running")

@@ -32,10 +32,17 @@ def produce(
 ) -> None:
     """Watch directories and queue every settled image, until stopped."""
     settings = settings_from(config, watch=watch, data=data)
-    from ops.config.wiring import make_producer, open_database, open_redis, watch_roots
+    from ops.config.wiring import (
+        make_producer,
+        open_database,
+        open_redis,
+        refuse_cluster,
+        watch_roots,
+    )
     from ops.logs import configure_logging
 
     configure_logging(**log_options(ctx))
+    refuse_cluster(settings)
     roots = watch_roots(settings)
     with open_database(settings) as engine, open_redis(settings, answer_s=5.0) as redis:
         make_producer(settings, engine, redis, roots=roots).run(_stop_event())

@@ -59,10 +59,13 @@ def work(
     directories at the same paths.
     """
     settings = settings_from(config, data=data, model=model, device=device)
-    from ops.config.wiring import make_worker, open_database, open_redis
+    from ops.config.state_directory import keep_files_private
+    from ops.config.wiring import make_worker, open_database, open_redis, refuse_cluster
     from ops.logs import configure_logging
 
     configure_logging(**log_options(ctx))
+    keep_files_private()
+    refuse_cluster(settings)
     with open_database(settings) as engine, open_redis(settings) as redis:
         if not registered:
             _register(settings, engine)
@@ -79,7 +82,7 @@ def _register(settings: Settings, engine: Engine) -> None:
     from ops.config.wiring import register_model
     from thermal.detection.bundle import load_bundle
 
-    bundle = load_bundle(settings.model)
+    bundle = load_bundle(settings.model, settings.models.trusted)
     if not register_model(engine, bundle, now=time.time(), activate=False):
         note(
             f"{settings.model}: not used, because another model is active; "

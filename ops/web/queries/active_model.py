@@ -8,7 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from storage.errors import ModelNotFound
 from storage.models import active_model_id, load_model
+from thermal.errors import BundleError
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
 
 #: Seconds for which it is cached which model is active.
 REFRESH_S: Final = 2.0
+#: Other models that are remembered, because earlier results are drawn on their scales.
+OTHERS: Final = 16
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,7 @@ class ActiveModel:
         self._clock = clock
         self._lock = threading.Lock()
         self._facts: ModelFacts | None = None
+        self._others: dict[str, ModelFacts | None] = {}  # oldest first
         self._asked_at = float("-inf")
 
     def get(self) -> ModelFacts | None:
@@ -59,6 +64,25 @@ class ActiveModel:
                     self._facts = self._load(model_id)
                 self._asked_at = self._clock()
             return self._facts
+
+    def of(self, model_id: str) -> ModelFacts | None:
+        """A model that scored results, active or not; None if it cannot be read any more.
+
+        Raises:
+            DatabaseUnavailable: the model cannot be read.
+        """
+        active = self.get()
+        if active is not None and active.model_id == model_id:
+            return active
+        with self._lock:
+            if model_id not in self._others:
+                try:
+                    self._others[model_id] = self._load(model_id)
+                except (ModelNotFound, BundleError):
+                    self._others[model_id] = None
+                while len(self._others) > OTHERS:
+                    del self._others[next(iter(self._others))]
+            return self._others[model_id]
 
     def _load(self, model_id: str) -> ModelFacts:
         import numpy as np

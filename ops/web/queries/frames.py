@@ -6,10 +6,11 @@ import hashlib
 import os
 import threading
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,15 +22,18 @@ from storage.errors import DamagedArtifact, StorageError, UnsafePath
 from storage.files.frame_arrays import FrameArrays, decode_arrays
 from storage.files.paths import open_beneath, text_to_path
 from storage.frames.audit import FrameRecord, find_frame
-from storage.frames.ledger import ledger_mtime_ns
-from thermal.errors import ThermalError
+from storage.frames.identity import ledger_mtime_ns
+from thermal.errors import DecodeError
+from thermal.sandbox import EncodedImage
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from ops.config.settings import Settings
+    from ops.web.schemas.results import Display
     from storage.files.artifacts import ArtifactStore
-    from thermal.detection.normalization import Normalization
+    from thermal.render.palette import RGB
+    from thermal.sandbox import Sandbox
 
 #: Thumbnails cached in memory, enough for a wall of cameras.
 THUMBNAILS: Final = 256
@@ -56,12 +60,15 @@ class FrameSource:
     All methods raise `Problem` (404) if there is nothing to read; it says why.
     """
 
-    def __init__(self, settings: Settings, engine: Engine, store: ArtifactStore | None) -> None:
+    def __init__(
+        self, settings: Settings, engine: Engine, store: ArtifactStore | None, sandbox: Sandbox
+    ) -> None:
         self._settings = settings
         self._engine = engine
         self._store = store
+        self._sandbox = sandbox
         self._lock = threading.Lock()
-        self._thumbnails: OrderedDict[int, bytes] = OrderedDict()
+        self._thumbnails: OrderedDict[tuple[str, int | None], bytes] = OrderedDict()
 
     def artifact(self, relative: str | None) -> Path:
         """Absolute path of a stored artifact; `relative` is its path in the store."""
@@ -91,32 +98,46 @@ class FrameSource:
                 pass  # deleted; the watched file may still exist
         return Measured(self._from_file(row), row.temperature_unit, "file")
 
-    def thumbnail(self, row: ResultRow, normalization: Normalization | None) -> bytes:
+    def thumbnail(self, row: ResultRow, display: Display | None) -> bytes:
         """The image without labels as PNG, on the same colour scale as the stored pictures."""
-        from thermal.render.pictures import display_range, encode_png
         from thermal.render.thumbnail import draw_thumbnail
 
-        number = row.id or 0
+        def draw() -> RGB:
+            values = self.measured(row).values
+            low, high = _colour_range(values, display)
+            return draw_thumbnail(values, low=low, high=high)
+
+        return self._cached(("thumbnail", row.id), draw)
+
+    def marked(self, row: ResultRow, display: Display | None) -> bytes:
+        """The same with a ring around its most anomalous spot, from the stored anomaly map."""
+        from thermal.render.pictures import MAP_MARK
+        from thermal.render.thumbnail import draw_marked
+
+        def draw() -> RGB:
+            arrays = self.arrays(row)
+            low, high = _colour_range(arrays.values, display)
+            return draw_marked(
+                arrays.values, arrays.anomaly_map, low=low, high=high, least_sigma=MAP_MARK
+            )
+
+        return self._cached(("marked", row.id), draw)
+
+    def _cached(self, key: tuple[str, int | None], draw: Callable[[], RGB]) -> bytes:
+        from thermal.render.pictures import encode_png
+
         with self._lock:
-            if number in self._thumbnails:
-                self._thumbnails.move_to_end(number)
-                return self._thumbnails[number]
-        values = self.measured(row).values
-        if normalization is not None and normalization.unit == row.temperature_unit:
-            display = display_range(normalization, row.bit_depth)
-            low, high = display.low, display.high
-        else:  # another model's unit: use the image's own range
-            low, high = float(values.min()), float(max(values.max(), values.min() + 1))
-        png = encode_png(draw_thumbnail(values, low=low, high=high))
+            if key in self._thumbnails:
+                self._thumbnails.move_to_end(key)
+                return self._thumbnails[key]
+        png = encode_png(draw())
         with self._lock:
-            self._thumbnails[number] = png
+            self._thumbnails[key] = png
             while len(self._thumbnails) > THUMBNAILS:
                 self._thumbnails.popitem(last=False)
         return png
 
     def _from_file(self, row: ResultRow) -> NDArray[np.float32]:
-        from thermal.decode import decode
-
         frame = find_frame(self._engine, row.frame_id)
         if frame is None:
             raise Problem(HTTPStatus.NOT_FOUND, "this frame is no longer in the ledger")
@@ -133,10 +154,11 @@ class FrameSource:
                 HTTPStatus.NOT_FOUND,
                 "its values were not stored, and its file has been overwritten",
             )
-        try:
-            decoded: Any = decode(data, suffix=Path(frame.path).suffix, options=options)
-        except ThermalError as error:
-            raise Problem(HTTPStatus.NOT_FOUND, f"its file cannot be read: {error}") from error
+        with self._sandbox.decoder() as decoder:
+            decoder.start([EncodedImage(data, Path(frame.path).suffix, options)])
+            (decoded,) = decoder.results()
+        if isinstance(decoded, DecodeError):
+            raise Problem(HTTPStatus.NOT_FOUND, f"its file cannot be read: {decoded}") from decoded
         if decoded.unit != row.temperature_unit:
             raise Problem(
                 HTTPStatus.NOT_FOUND, "the camera's settings have changed since it was scored"
@@ -159,6 +181,14 @@ class FrameSource:
             if data.startswith(start):
                 return data, media_type
         raise Problem(HTTPStatus.NOT_FOUND, "the file is not an image that a browser can show")
+
+
+def _colour_range(values: NDArray[np.float32], display: Display | None) -> tuple[float, float]:
+    """The values at the ends of the colour scale."""
+    if display is not None:
+        return display.low, display.high
+    # no model, or one of another unit: use the image's own range
+    return float(values.min()), float(max(values.max(), values.min() + 1))
 
 
 def _watched_file(frame: FrameRecord, max_bytes: int) -> tuple[os.stat_result, bytes]:

@@ -36,6 +36,7 @@ class CountsByCamera:
     scored: dict[str, int]
     quarantined: dict[str, int]
     superseded: dict[str, int]
+    duplicate: dict[str, int]
     pending: dict[str, int]
     oldest_pending_at: float | None  #: Unix s; when it was registered
     last_minute: int  #: results
@@ -46,7 +47,7 @@ class CountsByCamera:
 
     def overall(self) -> LedgerCounts:
         """The counts of all cameras together."""
-        states = (self.scored, self.quarantined, self.superseded, self.pending)
+        states = (self.scored, self.quarantined, self.superseded, self.duplicate, self.pending)
         numbers = [sum(by_camera.values()) for by_camera in states]
         return LedgerCounts(sum(numbers), *numbers)
 
@@ -80,7 +81,7 @@ class LedgerCounter:
         scored = self._count_scored(now)
         others = {
             state: {name: n for name in cameras if (n := count_frames(engine, name, state))}
-            for state in ("quarantined", "superseded", "pending")
+            for state in ("quarantined", "superseded", "duplicate", "pending")
         }
         last = last_result_id(engine)
         minute = first_result_since(engine, now - 60.0)

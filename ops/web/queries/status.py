@@ -19,6 +19,7 @@ from ops.web.schemas.system import (
     Status,
     WorkerInfo,
 )
+from producer.ignored import ignored_text
 from storage.stream.window import StreamKey, WindowView, look_at_window
 
 if TYPE_CHECKING:
@@ -83,6 +84,7 @@ def _producers(queue: QueueState | None) -> list[ProducerInfo]:
                     frames=root.frames,
                     settling=root.settling,
                     refused=root.refused,
+                    ignored=ignored_text(root.ignored),
                 )
                 for root in producer.roots
             ],

@@ -2,66 +2,112 @@
 
 from __future__ import annotations
 
+import gzip
 import statistics
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
-from typing import Final
+from typing import Final, Literal
 
-from ops.web.schemas.cameras import Camera, CameraList, CameraState, LastResult, Point
+from ops.camera_clock import clock_offset_s, clock_text
+from ops.failing_uploads import failing_text, failing_uploads
+from ops.web.schemas.cameras import Camera, CameraList, CameraState, LastResult, OwnState, Point
 from storage.results.wall import CameraView, RecentResult
 
-#: Latest results per camera that the wall shows.
-RECENT: Final = 60
 #: A camera is silent after this many of its median intervals without a frame …
 SILENT_INTERVALS: Final = 10
 #: … and no earlier than after this many seconds.
 SILENT_S: Final = 60.0
+#: Shorter intervals cannot make it later, so frames that arrive so closely count as one upload …
+_TOGETHER_S: Final = SILENT_S / SILENT_INTERVALS
+#: … if there are this many longer ones. Fewer may be outages of a fast camera.
+_FEWEST_INTERVALS: Final = 3
+#: The fastest level: the wall is compressed anew twice a second.
+_GZIP_LEVEL: Final = 1
 
 
 def camera_state(view: CameraView, now: float) -> CameraState:
-    """The most important fact about a camera at `now` (Unix s)."""
+    """The worst of a camera's own state at `now` (Unix s) and its findings.
+
+    A finding outranks everything: a camera that falls silent, or later frames that are normal, must
+    not hide an anomaly about which nobody has decided, or one that is confirmed and still stands.
+    """
+    return "anomaly" if view.finding else own_state(view, now)
+
+
+def own_state(view: CameraView, now: float) -> OwnState:
+    """Whether a camera sends frames that can be scored, whatever they show."""
+    failing = failing_uploads(view) is not None
+    if not view.recent and failing:
+        return "unreadable"  # how often it uploads is not known yet
     if now - view.last_frame_at > silent_after_s(view.recent):
         return "silent"
     if not view.recent:
         return "learning"
-    latest = view.recent[0]
-    flagged = latest.anomaly and latest.review != "false_alarm"
-    if flagged or any(result.is_open for result in view.recent):
-        return "anomaly"
-    return "learning" if latest.learning else "ok"
+    if failing:
+        return "unreadable"
+    return "learning" if view.recent[0].learning else "ok"
 
 
 def silent_after_s(recent: Sequence[RecentResult]) -> float:
-    """Seconds without a frame after which a camera is silent."""
-    times = [result.captured_at for result in recent]
+    """Seconds without a frame after which a camera is silent.
+
+    Frames that are uploaded together arrive at the same moment; then the intervals between the
+    uploads count.
+    """
+    times = [result.arrived_at for result in recent]
     gaps = [later - earlier for later, earlier in pairwise(times)]
+    uploads = [gap for gap in gaps if gap > _TOGETHER_S]
+    gaps = uploads if len(uploads) >= _FEWEST_INTERVALS else gaps
     return max(SILENT_S, SILENT_INTERVALS * statistics.median(gaps)) if gaps else SILENT_S
 
 
 def camera_tile(view: CameraView, now: float) -> Camera:
     """A camera as in the API."""
+    offset_s = clock_offset_s(view.recent)
+    failed = failing_uploads(view)
+    oldest = view.oldest_pending_at
     return Camera(
         name=view.name,
         state=camera_state(view, now),
+        own_state=own_state(view, now),
         first_seen_at=view.first_seen_at,
         last_frame_at=view.last_frame_at,
         seconds_since=max(0.0, now - view.last_frame_at),
-        last=_last(view.recent[0]) if view.recent else None,
+        stale_after_s=silent_after_s(view.recent),
+        last=_shown(view.recent[0], "thumbnail") if view.recent else None,
+        finding=_shown(view.finding, "marked") if view.finding else None,
         recent=[Point.of(result) for result in reversed(view.recent)],
         pending=view.pending,
+        behind_s=0.0 if oldest is None else max(0.0, now - oldest),
+        failing=None if failed is None else failing_text(failed),
         unreviewed=view.unreviewed,
+        confirmed=view.confirmed,
+        clock_offset_s=offset_s,
+        clock=clock_text(offset_s),
     )
 
 
-def wall_as_json(views: Sequence[CameraView], now: float) -> bytes:
+@dataclass(frozen=True)
+class WallAnswer:
     """All cameras as JSON of a `CameraList`."""
+
+    plain: bytes
+    compressed: bytes  #: gzip; a wall of 60 cameras over a line of 400 kbit/s
+
+
+def wall_answer(views: Sequence[CameraView], now: float, *, recent: bool) -> WallAnswer:
+    """Describe all cameras, with or without their recent scores."""
     tiles = [camera_tile(view, now) for view in views]
-    return CameraList(now=now, cameras=tiles).model_dump_json().encode()
+    if not recent:
+        tiles = [tile.model_copy(update={"recent": []}) for tile in tiles]
+    plain = CameraList(now=now, cameras=tiles).model_dump_json().encode()
+    return WallAnswer(plain, gzip.compress(plain, _GZIP_LEVEL, mtime=0))
 
 
-def _last(latest: RecentResult) -> LastResult:
+def _shown(result: RecentResult, picture: Literal["thumbnail", "marked"]) -> LastResult:
     return LastResult.of(
-        latest,
-        prediction="Anomaly" if latest.anomaly else "Normal",
-        image=f"/api/v1/results/{latest.id}/pictures/thumbnail",
+        result,
+        prediction="Anomaly" if result.anomaly else "Normal",
+        image=f"/api/v1/results/{result.id}/pictures/{picture}",
     )

@@ -7,9 +7,12 @@ from typing import Any
 from fastapi import APIRouter, Depends
 
 from ops.web.deps import current_user
+from ops.web.routes import accounts as api_accounts
 from ops.web.routes import cameras as api_cameras
 from ops.web.routes import images as api_images
 from ops.web.routes import results as api_results
+from ops.web.routes import reviews as api_reviews
+from ops.web.routes import second_factor as api_second_factor
 from ops.web.routes import system as api_system
 from ops.web.schemas.errors import Problem
 
@@ -29,10 +32,19 @@ ERRORS: dict[int | str, dict[str, Any]] = {
         409: "Not possible in the present state.",
         413: "The request body is too large.",
         422: "A parameter is wrong.",
-        503: "The database or Redis is unavailable.",
+        429: "Too many attempts at a password, or too many of these in progress.",
+        503: "The database or Redis is unavailable, or the server is busy.",
     }.items()
 }
 
 router = APIRouter(dependencies=[Depends(current_user)], responses=ERRORS)
-for part in (api_cameras.router, api_results.router, api_images.router, api_system.router):
+for part in (
+    api_cameras.router,
+    api_results.router,
+    api_reviews.router,
+    api_images.router,
+    api_system.router,
+    api_accounts.router,
+    api_second_factor.router,
+):
     router.include_router(part)

@@ -6,22 +6,27 @@ from http import HTTPStatus
 from typing import Annotated
 
 import numpy as np
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import APIRouter, Path, Query, Request, Response
 
-from ops.web.deps import AdminDep, ServicesDep
+from ops.web.deps import ActorDep, AdminDep, ReviewerDep, ServicesDep
 from ops.web.problems import Problem
 from ops.web.queries.status import read_window
+from ops.web.queries.wall import camera_tile
 from ops.web.schemas.cameras import (
     AnomalyPoint,
     BaselineAccepted,
+    Camera,
     CameraList,
     Distribution,
+    Resolved,
+    ResolveRequest,
     Series,
     SeriesPoint,
 )
 from ops.web.services import Services
 from storage.frames.counts import list_cameras
 from storage.results.history import read_series
+from storage.results.reviews import resolve
 from thermal.threshold import quantile
 
 router = APIRouter(tags=["cameras"])
@@ -34,9 +39,29 @@ BINS = 40
 
 
 @router.get("/cameras", response_model=CameraList)
-def cameras(services: ServicesDep) -> Response:
-    """All cameras, each with its state, latest result and recent scores."""
-    return Response(services.wall_answer.get(), media_type="application/json")
+def cameras(
+    request: Request,
+    services: ServicesDep,
+    recent: Annotated[
+        bool, Query(description="Whether to list the recent scores: most of the response.")
+    ] = True,
+) -> Response:
+    """All cameras, each with its state, latest result and recent scores; compressed on request."""
+    answer = (services.wall_answer if recent else services.brief_wall_answer).get()
+    headers = {"Vary": "Accept-Encoding"}
+    if "gzip" in request.headers.get("accept-encoding", ""):
+        headers["Content-Encoding"] = "gzip"
+        return Response(answer.compressed, media_type="application/json", headers=headers)
+    return Response(answer.plain, media_type="application/json", headers=headers)
+
+
+@router.get("/cameras/{name}", response_model=Camera)
+def camera(name: CameraName, services: ServicesDep) -> Camera:
+    """One camera, as in the list of all."""
+    for view in services.wall.get():
+        if view.name == name:
+            return camera_tile(view, services.clock())
+    raise Problem(HTTPStatus.NOT_FOUND, f"no camera is named {name!r}")
 
 
 @router.get("/cameras/{name}/series", response_model=Series)
@@ -83,13 +108,29 @@ def distribution(name: CameraName, services: ServicesDep) -> Distribution:
     )
 
 
+@router.post("/cameras/{name}/resolve", response_model=Resolved)
+def resolve_findings(
+    name: CameraName,
+    body: ResolveRequest,
+    services: ServicesDep,
+    _user: ReviewerDep,
+    actor: ActorDep,
+) -> Resolved:
+    """Call what was confirmed up to a result resolved: it is repaired, or over (role reviewer)."""
+    require_camera(services, name)
+    done = resolve(services.engine, name, through=body.through, now=services.clock(), by=actor)
+    return Resolved(camera=name, resolved=done)
+
+
 @router.post("/cameras/{name}/accept-baseline", response_model=BaselineAccepted)
-def accept_baseline(name: CameraName, services: ServicesDep, _user: AdminDep) -> BaselineAccepted:
+def accept_baseline(
+    name: CameraName, services: ServicesDep, _user: AdminDep, actor: ActorDep
+) -> BaselineAccepted:
     """Let a camera learn a new baseline after a legitimate change (role admin)."""
     from ops.model.baseline import accept
 
     require_camera(services, name)
-    first = accept(services.settings, services.engine, services.redis, name)
+    first = accept(services.settings, services.engine, services.redis, name, actor)
     return BaselineAccepted(
         camera=name, first_seq=first, learn_frames=services.settings.threshold.learn_frames
     )

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator
+from functools import partial
 from http import HTTPStatus
 from pathlib import PureWindowsPath
 from typing import Annotated, Any
 
 from anyio import to_thread
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Depends, Query, Request
 from starlette.datastructures import UploadFile
 
-from ops.web.deps import ReviewerDep, ServicesDep
+from ops.web.deps import ActorDep, ReviewerDep, ServicesDep, in_progress
 from ops.web.problems import Problem
 from ops.web.schemas import errors
 from ops.web.schemas.images import Uploaded
 from ops.web.services import Services
 from ops.web.uploads import SUFFIXES, find_place, put_in_place, temporary_file
+from storage.audit_log import Actor, record_alone
 
 router = APIRouter(tags=["images"])
 
@@ -45,6 +48,7 @@ _BODY: dict[str, Any] = {
     response_model=Uploaded,
     status_code=HTTPStatus.ACCEPTED,
     openapi_extra=_BODY,
+    dependencies=[Depends(in_progress(lambda quotas: quotas.uploads))],
     responses={
         415: {
             "model": errors.Problem,
@@ -56,6 +60,7 @@ async def upload(
     request: Request,
     services: ServicesDep,
     _user: ReviewerDep,
+    actor: ActorDep,
     camera: Annotated[str, Query(min_length=1, max_length=200)],
     name: Annotated[
         str | None, Query(max_length=200, description="File name; made from the time if not given.")
@@ -67,27 +72,36 @@ async def upload(
     """
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type != _FORM:
-        return await _store(services, camera, name, media_type, request.stream())
+        return await _store(services, actor, camera, name, media_type, request.stream())
     async with request.form(max_files=1, max_fields=10) as form:
         sent = form.get("file")
         if not isinstance(sent, UploadFile):
             raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "file: missing in the form")
         name = name or PureWindowsPath(sent.filename or "").name or None
-        return await _store(services, camera, name, sent.content_type or "", _parts(sent))
+        return await _store(services, actor, camera, name, sent.content_type or "", _parts(sent))
 
 
 async def _store(
-    services: Services, camera: str, name: str | None, media_type: str, parts: AsyncIterator[bytes]
+    services: Services,
+    actor: Actor,
+    camera: str,
+    name: str | None,
+    media_type: str,
+    parts: AsyncIterator[bytes],
 ) -> Uploaded:
     settings = services.settings
     place = await to_thread.run_sync(
         find_place, settings, camera, name, media_type, services.clock()
     )
     with temporary_file(place) as temporary:
-        with temporary.open("xb") as file:
+        with os.fdopen(temporary.open(os.O_WRONLY | os.O_CREAT | os.O_EXCL), "wb") as file:
             async for part in parts:
                 file.write(part)
-        size = await to_thread.run_sync(put_in_place, settings, camera, temporary, place)
+        size = await services.lanes.images.run(
+            put_in_place, settings, services.sandbox, camera, temporary, place
+        )
+    note = partial(record_alone, services.engine, actor, "upload", camera, now=services.clock())
+    await to_thread.run_sync(note, place.path)
     return Uploaded(camera=camera, path=place.path, size=size)
 
 

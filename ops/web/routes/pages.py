@@ -6,8 +6,10 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from ops.web.deps import current_user
+from ops.web.deps import AdminDep, PersonDep, ServicesDep, current_user
 from ops.web.security.access import User
+from ops.web.security.api_tokens import MOST_DAYS, USUAL_DAYS
+from ops.web.security.passwords import LEAST, MOST
 from ops.web.templating import page
 
 router = APIRouter(include_in_schema=False)
@@ -49,3 +51,24 @@ def result(request: Request, user: Reader, result_id: int) -> Response:
 def system(request: Request, user: Reader) -> Response:
     """Queue, workers, drift, quarantine and disk."""
     return page(request, user, "system.html")
+
+
+@router.get("/account")
+def account(request: Request, user: PersonDep) -> Response:
+    """One's own password, sessions and API tokens."""
+    return page(
+        request,
+        user,
+        "account.html",
+        least=LEAST,
+        most=MOST,
+        usual_days=USUAL_DAYS,
+        most_days=MOST_DAYS,
+    )
+
+
+@router.get("/audit")
+def audit(request: Request, services: ServicesDep, user: AdminDep) -> Response:
+    """Who did what."""
+    days = f"{services.settings.retention.audit_log_days:g}"
+    return page(request, user, "audit.html", days=days)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import Annotated, Any, Literal
 
@@ -11,10 +12,12 @@ from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from fastapi.responses import FileResponse, StreamingResponse
 from numpy.typing import NDArray
 
-from ops.web.deps import ReviewerDep, ServicesDep
-from ops.web.exports import csv_file, parquet_file
+from ops.web.deps import ServicesDep, in_progress
+from ops.web.exports import FolderDep, csv_file, parquet_file
+from ops.web.matrices import matrix, reduced
 from ops.web.problems import Problem
 from ops.web.schemas.results import (
+    Display,
     PictureName,
     Result,
     ResultDetail,
@@ -22,11 +25,13 @@ from ops.web.schemas.results import (
     ReviewState,
     Values,
 )
-from ops.web.schemas.reviews import BulkReviewed, BulkReviewRequest, Review, ReviewRequest
+from ops.web.schemas.reviews import (
+    Review,
+)
 from ops.web.services import Services
 from storage.db.result_fields import Prediction, ResultRow
 from storage.results.queries import ResultQuery, get_result, list_results
-from storage.results.reviews import add_reviews, list_reviews
+from storage.results.reviews import list_reviews, review_versions
 
 router = APIRouter(tags=["results"])
 
@@ -52,6 +57,8 @@ def chosen(
     min_score: Annotated[float | None, Query(allow_inf_nan=False)] = None,
     review: ReviewState | None = None,
     model_id: Annotated[str | None, Query(max_length=200)] = None,
+    captured_since: Instant = None,
+    captured_until: Instant = None,
 ) -> ResultQuery:
     """The filters that lists and exports share."""
     for text in (camera, model_id):
@@ -68,10 +75,22 @@ def chosen(
         min_score=min_score,
         review=review,
         model_id=model_id,
+        captured_since=captured_since,
+        captured_until=captured_until,
     )
 
 
 ChosenDep = Annotated[ResultQuery, Depends(chosen)]
+ONE_OF_EXPORTS = Depends(in_progress(lambda quotas: quotas.exports))
+ONE_OF_MATRICES = Depends(in_progress(lambda quotas: quotas.matrices))
+
+
+def found_row(result_id: ResultId, services: ServicesDep) -> ResultRow:
+    """The result that the path names."""
+    return require_result(services, result_id)
+
+
+RowDep = Annotated[ResultRow, Depends(found_row)]
 
 
 @router.get("/results", response_model=ResultPage)
@@ -82,25 +101,28 @@ def results(
     limit: Annotated[int, Query(ge=1, le=1000)] = 50,
     direction: Literal["newest", "oldest"] = "newest",
 ) -> ResultPage:
-    """One page of results, by time of capture."""
+    """One page of results, by arrival; by capture with `captured_since` or `captured_until`."""
     page = list_results(
         services.engine, query, after=cursor, limit=limit, earliest_first=direction == "oldest"
     )
-    return ResultPage(
-        results=[Result.of(row, **answered(row)) for row in page.rows], next=page.next
-    )
+    versions = review_versions(services.engine, [row.id or 0 for row in page.rows])
+    shown = [
+        Result.of(row, **answered(row, display_of(row, services), versions.get(row.id or 0, 0)))
+        for row in page.rows
+    ]
+    return ResultPage(results=shown, next=page.next)
 
 
-@router.get("/results/export.csv", response_class=StreamingResponse)
+@router.get("/results/export.csv", response_class=StreamingResponse, dependencies=[ONE_OF_EXPORTS])
 def export_csv(services: ServicesDep, query: ChosenDep) -> Response:
     """All matching results as CSV, earliest first."""
-    return csv_file(services.engine, query)
+    return csv_file(services.engine, query, services.lanes.pages)
 
 
-@router.get("/results/export.parquet", response_class=FileResponse)
-def export_parquet(services: ServicesDep, query: ChosenDep) -> Response:
+@router.get("/results/export.parquet", response_class=FileResponse, dependencies=[ONE_OF_EXPORTS])
+async def export_parquet(services: ServicesDep, query: ChosenDep, folder: FolderDep) -> Response:
     """All matching results as Parquet, earliest first."""
-    return parquet_file(services.engine, query)
+    return await services.lanes.files.run(parquet_file, services.engine, query, folder)
 
 
 @router.get("/results/{result_id}", response_model=ResultDetail)
@@ -112,20 +134,37 @@ def result(result_id: ResultId, services: ServicesDep) -> ResultDetail:
         row,
         hotspots=json.loads(row.hotspots),
         reviews=[Review.of(review) for review in reviews],
-        **answered(row),
+        **answered(row, display_of(row, services), reviews[0].id if reviews else 0),
     )
 
 
 @router.get("/results/{result_id}/pictures/thumbnail", response_class=Response)
-def thumbnail(result_id: ResultId, request: Request, services: ServicesDep) -> Response:
+async def thumbnail(row: RowDep, request: Request, services: ServicesDep) -> Response:
     """The image without labels, drawn from its stored values or from the watched file."""
-    row = require_result(services, result_id)
+    return await _bare(row, request, services, services.frames.thumbnail)
+
+
+@router.get("/results/{result_id}/pictures/marked", response_class=Response)
+async def marked(row: RowDep, request: Request, services: ServicesDep) -> Response:
+    """The same with a ring around its most anomalous spot; 404 without a stored anomaly map."""
+    return await _bare(row, request, services, services.frames.marked)
+
+
+async def _bare(
+    row: ResultRow,
+    request: Request,
+    services: Services,
+    draw: Callable[[ResultRow, Display | None], bytes],
+) -> Response:
     tag = f'"{row.frame_id[:16]}-{row.model_id[:8]}"'
     headers = {"ETag": tag, **CACHE}
     if request.headers.get("if-none-match") == tag:
         return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
-    model = services.model.get()
-    png = services.frames.thumbnail(row, model.normalization if model else None)
+
+    def drawn() -> bytes:
+        return draw(row, display_of(row, services))
+
+    png = await services.lanes.images.run(drawn)
     return Response(png, media_type="image/png", headers=headers)
 
 
@@ -137,54 +176,35 @@ def picture(result_id: ResultId, kind: PictureName, services: ServicesDep) -> Re
     return FileResponse(path, media_type="image/png", headers=CACHE)
 
 
-@router.get("/results/{result_id}/values", response_model=Values)
-def values(result_id: ResultId, request: Request, services: ServicesDep) -> Response:
-    """The measured values: as JSON, or as float32 for `Accept: application/octet-stream`."""
-    row = require_result(services, result_id)
-    measured = services.frames.measured(row)
-    return matrix(request, row, measured.values, measured.unit, measured.source)
+@router.get("/results/{result_id}/values", response_model=Values, dependencies=[ONE_OF_MATRICES])
+async def values(row: RowDep, request: Request, services: ServicesDep) -> Response:
+    """The measured values: as JSON, or as float32 for `Accept: application/octet-stream`.
+
+    Of a large image the highest of each `step` x `step` values.
+    """
+
+    def read() -> tuple[NDArray[np.float32], int, str]:
+        measured = services.frames.measured(row)
+        return *reduced(measured.values), measured.source
+
+    array, step, source = await services.lanes.images.run(read)
+    return matrix(request, row, array, row.temperature_unit, source, step=step, headers=CACHE)
 
 
-@router.get("/results/{result_id}/anomaly-map", response_model=Values)
-def anomaly_map(result_id: ResultId, request: Request, services: ServicesDep) -> Response:
-    """The anomaly map in σ; positive values are hotter than expected."""
-    row = require_result(services, result_id)
-    return matrix(request, row, services.frames.arrays(row).anomaly_map, "sigma", "stored")
+@router.get(
+    "/results/{result_id}/anomaly-map", response_model=Values, dependencies=[ONE_OF_MATRICES]
+)
+async def anomaly_map(row: RowDep, request: Request, services: ServicesDep) -> Response:
+    """The anomaly map in σ; positive values are hotter than expected.
 
+    Of a large one the highest of each `step` x `step` values.
+    """
 
-@router.post("/results/{result_id}/review", response_model=Review, status_code=201)
-def review(
-    result_id: ResultId, body: ReviewRequest, services: ServicesDep, user: ReviewerDep
-) -> Review:
-    """Record a verdict (role reviewer). Earlier ones are kept; the latest counts."""
-    require_result(services, result_id)
-    add_reviews(
-        services.engine,
-        [result_id],
-        body.verdict,
-        note=body.note,
-        reviewer=user.name,
-        now=services.clock(),
-    )
-    found = list_reviews(services.engine, result_id)
-    if not found:
-        raise Problem(HTTPStatus.NOT_FOUND, f"result {result_id} has been deleted")
-    return Review.of(found[0])
+    def read() -> tuple[NDArray[np.float32], int]:
+        return reduced(services.frames.arrays(row).anomaly_map)
 
-
-@router.post("/reviews", response_model=BulkReviewed, status_code=201)
-def reviews(body: BulkReviewRequest, services: ServicesDep, user: ReviewerDep) -> BulkReviewed:
-    """Record the same verdict on many results (role reviewer)."""
-    known = add_reviews(
-        services.engine,
-        [number for number in body.result_ids if 0 < number <= MAX_ID],
-        body.verdict,
-        note=body.note,
-        reviewer=user.name,
-        now=services.clock(),
-    )
-    unknown = [number for number in dict.fromkeys(body.result_ids) if number not in set(known)]
-    return BulkReviewed(reviewed=known, unknown=unknown)
+    array, step = await services.lanes.images.run(read)
+    return matrix(request, row, array, "sigma", "stored", step=step, headers=CACHE)
 
 
 def require_result(services: Services, result_id: int) -> ResultRow:
@@ -199,37 +219,27 @@ def require_result(services: Services, result_id: int) -> ResultRow:
     return row
 
 
-def answered(row: ResultRow) -> dict[str, Any]:
+def display_of(row: ResultRow, services: Services) -> Display | None:
+    """The colour scale of a result's pictures."""
+    from thermal.render.pictures import display_range
+
+    model = services.model.of(row.model_id)
+    if model is None or model.normalization.unit != row.temperature_unit:
+        return None
+    found = display_range(model.normalization, row.bit_depth)
+    return Display(low=found.low, high=found.high)
+
+
+def answered(row: ResultRow, display: Display | None, version: int) -> dict[str, Any]:
     """The fields whose form in the API differs from the row's."""
     kept = [kind for kind in KINDS if getattr(row, f"{kind}_picture") is not None]
     return {
         "reasons": list(row.reasons),
         "pictures": {kind: f"/api/v1/results/{row.id}/pictures/{kind}" for kind in kept},
         "has_values": row.frame_arrays is not None,
+        "display": display,
+        "version": version,
     }
-
-
-def matrix(
-    request: Request, row: ResultRow, array: NDArray[np.float32], unit: str, source: str
-) -> Response:
-    """An (H, W) array as JSON or little-endian float32, whichever the request accepts."""
-    height, width = array.shape
-    headers = {"X-Width": str(width), "X-Height": str(height), "X-Unit": unit, **CACHE}
-    headers |= {"X-Source": source, "Vary": "Accept"}
-    if "application/octet-stream" in request.headers.get("accept", ""):
-        data = np.ascontiguousarray(array, "<f4").tobytes()
-        return Response(data, media_type="application/octet-stream", headers=headers)
-    document = {
-        "result_id": row.id,
-        "width": width,
-        "height": height,
-        "unit": unit,
-        "source": source,
-        # nine digits distinguish all float32 values; more would double the size
-        "values": [[float(f"{value:.9g}") for value in line] for line in array.tolist()],
-    }
-    text = json.dumps(document, separators=(",", ":"))
-    return Response(text, media_type="application/json", headers=headers)
 
 
 def is_storable(text: str) -> bool:

@@ -5,17 +5,17 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import APIRouter, Depends, Path, Query, Response
 from fastapi.responses import StreamingResponse
 
-from ops.web.deps import ReviewerDep, ServicesDep, UserDep
+from ops.web.deps import ActorDep, ReviewerDep, ServicesDep, UserDep, in_progress
 from ops.web.problems import Problem
 from ops.web.queries.status import read_status
 from ops.web.routes.cameras import Instant
 from ops.web.routes.results import is_storable
 from ops.web.schemas.quarantine import QuarantinedFrame, QuarantinePage, Requeued
 from ops.web.schemas.summary import Day, Summary
-from ops.web.schemas.system import Me, Status
+from ops.web.schemas.system import Health, Me, Status, Trouble
 from ops.web.services import Services
 from storage.frames.audit import FrameRecord, find_frame, list_quarantined
 from storage.frames.ledger import requeue as try_again
@@ -37,6 +37,17 @@ def me(user: UserDep) -> Me:
     return Me(name=user.name, role=user.role, csrf_token=user.csrf_token or None)
 
 
+@router.get("/health", response_model=Health)
+def health(services: ServicesDep) -> Health:
+    """What is wrong with the system, and how many anomalies have no verdict."""
+    found = services.health.get()
+    return Health(
+        now=services.clock(),
+        troubles=[Trouble.of(trouble) for trouble in found.troubles if not trouble.unknown],
+        unreviewed=found.unreviewed,
+    )
+
+
 @router.get("/status", response_model=Status)
 def status(services: ServicesDep) -> Status:
     """Ledger counts, queue, workers, producers, throughput, model, drift and disk."""
@@ -51,7 +62,7 @@ def summary(
     until: Instant = None,
     camera: Annotated[str | None, Query(max_length=4000)] = None,
 ) -> Summary:
-    """Frames, anomalies, highest score and temperature by camera and UTC day."""
+    """Frames, anomalies, highest score and temperature by camera and UTC day of arrival."""
     if camera is not None and not is_storable(camera):
         raise Problem(
             HTTPStatus.UNPROCESSABLE_ENTITY, "camera must not hold NUL or lone surrogates"
@@ -92,7 +103,11 @@ def picture_of(record: FrameRecord) -> str | None:
     return f"/api/v1/quarantine/{record.id}/picture" if shows else None
 
 
-@router.get("/quarantine/{frame_id}/picture", response_class=Response)
+@router.get(
+    "/quarantine/{frame_id}/picture",
+    response_class=Response,
+    dependencies=[Depends(in_progress(lambda quotas: quotas.matrices))],
+)
 def quarantined_picture(frame_id: FrameId, services: ServicesDep) -> Response:
     """The uploaded file, if it is a PNG, JPEG or BMP. It may be damaged."""
     data, media_type = services.frames.quarantined(require_quarantined(services, frame_id))
@@ -102,21 +117,25 @@ def quarantined_picture(frame_id: FrameId, services: ServicesDep) -> Response:
 
 
 @router.post("/quarantine/{frame_id}/requeue", response_model=Requeued)
-def requeue(frame_id: FrameId, services: ServicesDep, _user: ReviewerDep) -> Requeued:
+def requeue(
+    frame_id: FrameId, services: ServicesDep, _user: ReviewerDep, actor: ActorDep
+) -> Requeued:
     """Score a quarantined frame again (role reviewer)."""
     require_quarantined(services, frame_id)
-    return Requeued(requeued=try_again(services.engine, [frame_id], now=services.clock()))
+    again = try_again(services.engine, [frame_id], now=services.clock(), by=actor)
+    return Requeued(requeued=again)
 
 
 @router.get(
     "/events",
     response_class=StreamingResponse,
+    dependencies=[Depends(in_progress(lambda quotas: quotas.streams))],
     responses={200: {"content": {"text/event-stream": {}}, "description": "`update` events."}},
 )
-async def events(services: ServicesDep) -> StreamingResponse:
+async def events(services: ServicesDep, user: UserDep) -> StreamingResponse:
     """Server-sent events: `update` after each new result, quarantine or review."""
     return StreamingResponse(
-        services.live.events(),
+        services.live.events(user),
         media_type="text/event-stream",
         headers={"X-Accel-Buffering": "no"},
     )

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import BaseModel, Field
 
 from ops.web.schemas.answer import Answer
 from storage.db.result_fields import Prediction, Reviewed
 
-#: The most important fact about a camera at the moment.
-CameraState = Literal["ok", "anomaly", "silent", "learning"]
+#: Whether a camera sends frames that can be scored, whatever they show.
+OwnState = Literal["ok", "silent", "unreadable", "learning"]
+#: The worst of this and of its findings.
+CameraState = Literal["ok", "anomaly", "silent", "unreadable", "learning"]
 
 
 class Point(Answer):
@@ -18,16 +20,18 @@ class Point(Answer):
 
     id: int
     captured_at: float
+    arrived_at: float
     score: float
     threshold: float
     anomaly: bool
 
 
 class LastResult(Answer):
-    """The latest result of a camera by time of capture."""
+    """A result of a camera: its latest one by arrival, or its finding."""
 
     id: int
     captured_at: float
+    arrived_at: float
     scored_at: float
     score: float
     threshold: float
@@ -38,27 +42,46 @@ class LastResult(Answer):
     temperature_unit: str
     review: Reviewed | None
     image: str = Field(
-        description="URL of the image without labels; 404 if neither its values nor its file exist."
+        description="URL of the image without labels, of a finding with its spot marked; 404 if "
+        "what it is drawn from no longer exists."
     )
 
 
 class Camera(Answer):
     """A camera's tile on the wall.
 
-    `silent`: no frame for ten times its usual interval, and for at least a minute. `learning`: its
-    threshold is still being learned. `anomaly`: its latest frame is one, or one of its last 60 is
-    and has not been reviewed.
+    `silent`: no frame arrived for ten times its usual interval, and for at least a minute.
+    `unreadable`: frames arrive, but the latest of them could not be scored.
+    `learning`: its threshold is still being learned. `anomaly`: it has a finding, which is an
+    anomaly without a verdict, or a confirmed one that nobody has called resolved.
     """
 
     name: str
     state: CameraState
+    own_state: OwnState = Field(description="Its state apart from its findings.")
     first_seen_at: float
     last_frame_at: float = Field(description="When its latest file was registered.")
     seconds_since: float = Field(description="Since `last_frame_at`.")
+    stale_after_s: float = Field(
+        description="Age beyond which its latest result no longer shows the present."
+    )
     last: LastResult | None
+    finding: LastResult | None = Field(
+        description="The latest anomaly without a verdict, else the latest confirmed one that "
+        "stands; null if there is none."
+    )
     recent: list[Point] = Field(description="Its last 60 results, earliest first.")
     pending: int = Field(description="Frames waiting to be scored.")
+    behind_s: float = Field(description="Age of the oldest of these; 0 without any.")
+    failing: str | None = Field(description="Which latest uploads could not be scored, and why.")
     unreviewed: int = Field(description="Anomalies without a verdict.")
+    confirmed: int = Field(description="Confirmed anomalies that nobody has called resolved.")
+    clock_offset_s: float | None = Field(
+        description="Camera's clock minus arrival; negative if behind, null if unknown."
+    )
+    clock: str | None = Field(
+        description="`8 h ahead`, `2 h behind`: if its clock is off by more than 5 min."
+    )
 
 
 class CameraList(Answer):
@@ -69,7 +92,7 @@ class CameraList(Answer):
 class SeriesPoint(Answer):
     """Consecutive frames of a camera, reduced to their extremes."""
 
-    at: float = Field(description="Capture time of the frame with the highest score.")
+    at: float = Field(description="Arrival of the frame with the highest score.")
     id: int = Field(description="The result with the highest score.")
     frames: int
     score: float = Field(description="Highest score.")
@@ -81,7 +104,7 @@ class SeriesPoint(Answer):
 
 class AnomalyPoint(Answer):
     id: int
-    at: float
+    at: float = Field(description="Arrival.")
     score: float
     threshold: float
     max_temperature: float
@@ -109,6 +132,19 @@ class Distribution(Answer):
     threshold: float | None
     body: float | None = Field(description="Body of the window, which the threshold follows.")
     baseline_body: float | None = Field(description="Body of the model's held-out scores.")
+
+
+class ResolveRequest(BaseModel):
+    """What is resolved: everything confirmed up to a result that the person has seen."""
+
+    model_config = {"extra": "forbid"}
+
+    through: int = Field(ge=1, le=2**63 - 1, description="Id of the latest confirmed anomaly.")
+
+
+class Resolved(Answer):
+    camera: str
+    resolved: list[int] = Field(description="Ids of the results.")
 
 
 class BaselineAccepted(Answer):

@@ -45,11 +45,25 @@ _LISTED: Final = fields_in("list")
 _OF_ONE: Final = tuple(field for field in fields_in("detail") if field not in _LISTED)
 
 
+class Display(Answer):
+    """The ends of a colour scale, in `temperature_unit`. Values beyond have the end's colour."""
+
+    low: float
+    high: float
+
+
 class Result(_answer_with(_LISTED), Answer):  # type: ignore[misc]  # fields are made at run time
     """One scored frame. Instants are Unix seconds."""
 
     pictures: dict[PictureName, str] = Field(description="URLs of the stored pictures.")
+    display: Display | None = Field(
+        description="Colour scale of its pictures, the same for all results of a model, unit and "
+        "bit depth; null if the model is no longer stored."
+    )
     has_values: bool = Field(description="Whether measured values and anomaly map are stored.")
+    version: int = Field(
+        description="Id of its latest review, 0 without any; to send back with a verdict."
+    )
 
 
 class ResultDetail(Result, _answer_with(_OF_ONE)):  # type: ignore[misc]
@@ -71,6 +85,7 @@ class Values(Answer):
     result_id: int
     width: int
     height: int
+    step: int = Field(description="Each value is the highest of step x step; 1: all values.")
     unit: str = Field(description="celsius, counts or sigma.")
     source: Literal["stored", "file"] = Field(
         description="Stored with the result, or read again from the watched file."

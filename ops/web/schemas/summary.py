@@ -8,7 +8,7 @@ from ops.web.schemas.answer import Answer
 
 
 class Day(Answer):
-    day: str = Field(description="UTC day, YYYY-MM-DD.")
+    day: str = Field(description="UTC day of arrival, YYYY-MM-DD.")
     camera: str
     frames: int
     anomalies: int

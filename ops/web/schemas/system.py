@@ -24,6 +24,7 @@ class ProducerRoot(Answer):
     frames: int
     settling: int
     refused: int
+    ignored: str = Field(description="What the last scan left alone, and why.")
 
 
 class ProducerInfo(Answer):
@@ -37,6 +38,7 @@ class Counts(Answer):
     scored: int
     quarantined: int
     superseded: int
+    duplicate: int
     pending: int
 
 
@@ -82,6 +84,24 @@ class Status(Answer):
     model: ModelInfo | None
     disk: Disk | None
     drift: list[Drift]
+
+
+class Trouble(Answer):
+    """What is wrong with one part of the system."""
+
+    role: Literal["database", "redis", "producers", "workers", "backlog", "disk"]
+    text: str = Field(description="What, and what follows from it.")
+    remedy: str = Field(description="What to do.")
+
+
+class Health(Answer):
+    """What every page shows, whatever it is about."""
+
+    now: float = Field(description="The server's clock.")
+    troubles: list[Trouble] = Field(description="What is wrong; empty if all is well.")
+    unreviewed: int | None = Field(
+        description="Anomalies without a verdict; null if the database does not answer."
+    )
 
 
 class Me(Answer):

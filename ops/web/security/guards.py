@@ -1,19 +1,19 @@
-"""Middleware for every request: size limit, host check, security headers."""
+"""Middleware for every request: size limit, origin of the request, security headers."""
 
 from __future__ import annotations
 
 from http import HTTPStatus
 from typing import Final
 
-from anyio import to_thread
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ops.web.problems import Problem, problem_response
 from ops.web.security.access import Access
+from ops.web.security.proxies import is_forwarded
 
-#: Largest request body in bytes, except for uploads.
-BODY_BYTES: Final = 1 << 20
+#: Largest request body in bytes, except for uploads. It is in memory before the login is checked.
+BODY_BYTES: Final = 1 << 17
 #: Bytes that a form may add to an uploaded file.
 FORM_BYTES: Final = 1 << 16
 UPLOAD_PATH: Final = "/api/v1/images"
@@ -32,6 +32,8 @@ HEADERS: Final = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
+#: Over https, browsers never use http for this host again: for a year since the last response.
+HSTS: Final = "max-age=31536000"
 _LOOPBACK_NAMES: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
 
@@ -50,6 +52,8 @@ class SecurityHeaders:
                 headers = MutableHeaders(scope=message)
                 for name, value in HEADERS.items():
                     headers.setdefault(name, value)
+                if scope["scheme"] == "https":
+                    headers.setdefault("Strict-Transport-Security", HSTS)
                 if not scope["path"].startswith("/static/"):
                     headers.setdefault("Cache-Control", "no-store")
             await send(message)
@@ -57,11 +61,12 @@ class SecurityHeaders:
         return await self.app(scope, receive, send_with_headers)
 
 
-class HostCheck:
-    """Rejects foreign host names while there are no accounts (DNS rebinding).
+class LocalOnly:
+    """Rejects requests from elsewhere while there are no accounts.
 
     Another site could point its own host name at 127.0.0.1, and its pages would then have the same
-    origin as ours. The header ``Host`` reveals that name.
+    origin as ours (DNS rebinding); the header ``Host`` reveals that name. A proxy on this machine
+    would let everybody in who reaches it; its forwarding headers reveal that.
     """
 
     def __init__(self, app: ASGIApp, access: Access) -> None:
@@ -69,20 +74,28 @@ class HostCheck:
         self.access = access
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and not await self._may_pass(scope):
-            response = problem_response(
-                HTTPStatus.MISDIRECTED_REQUEST,
-                "without accounts this server answers only as localhost",
-            )
-            return await response(scope, receive, send)
-        return await self.app(scope, receive, send)
+        refusal = self._refusal(Headers(scope=scope)) if scope["type"] == "http" else None
+        if refusal is None or await self.access.is_login_required():
+            return await self.app(scope, receive, send)
+        return await refusal(scope, receive, send)
 
-    async def _may_pass(self, scope: Scope) -> bool:
-        host = Headers(scope=scope).get("host", "")
+    @staticmethod
+    def _refusal(headers: Headers) -> ASGIApp | None:
+        if is_forwarded(headers):
+            return problem_response(
+                HTTPStatus.FORBIDDEN,
+                "a proxy forwarded this request, and without accounts everybody who reaches the "
+                "proxy would have access: add an account with "
+                "`thermalwatch account add NAME --role admin`",
+            )
+        host = headers.get("host", "")
         name = host if host.endswith("]") else host.rpartition(":")[0] or host
         if name.lower() in _LOOPBACK_NAMES:
-            return True
-        return await to_thread.run_sync(self.access.login_required)
+            return None
+        return problem_response(
+            HTTPStatus.MISDIRECTED_REQUEST,
+            "without accounts this server answers only as localhost",
+        )
 
 
 class BodyLimit:

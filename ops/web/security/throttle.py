@@ -8,6 +8,8 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Hashable
 from typing import Final
 
+from ops.web.security.proxies import client_of
+
 #: Failed logins of one account from one address, within `WINDOW_S`, after which it must wait.
 FAILURES_OF_PAIR: Final = 5
 #: The same for one address and all accounts.
@@ -19,7 +21,10 @@ REMEMBERED: Final = 10_000
 
 
 class LoginThrottle:
-    """Recent failed logins. In memory, because there is one server process."""
+    """Recent failed logins. In memory, because there is one server process.
+
+    Addresses of one IPv6 customer count as one (`ops.web.security.proxies.client_of`).
+    """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -28,6 +33,7 @@ class LoginThrottle:
 
     def wait_s(self, account: str, address: str) -> float:
         """Seconds until another attempt is allowed; 0 if it is allowed now."""
+        address = client_of(address)
         now = self._clock()
         with self._lock:
             return max(
@@ -37,6 +43,7 @@ class LoginThrottle:
 
     def failed(self, account: str, address: str) -> None:
         """Record an attempt. It counts as failed unless `succeeded` is called."""
+        address = client_of(address)
         now = self._clock()
         with self._lock:
             for key in ((account, address), address):
@@ -48,6 +55,7 @@ class LoginThrottle:
 
     def succeeded(self, account: str, address: str) -> None:
         """Remove the recorded attempt, and the account's failures from this address."""
+        address = client_of(address)
         with self._lock:
             self._failures.pop((account, address), None)
             if times := self._failures.get(address):

@@ -9,36 +9,52 @@ _FUZZ = "test_files.py::test_five_thousand_random_contents_are_decoded_or_refuse
 _RANDOM = "test_files.py::test_random_contents_do_not_hold_up_the_stream"
 _KINDS = "test_files.py::test_what_is_no_regular_file_is_left_alone"
 _SWAPPED = "test_files.py::test_what_takes_the_place_of_a_known_file_is_not_read"
-_CLOSED = "test_files.py::test_a_file_that_may_not_be_read_is_quarantined_and_can_be_requeued"
+_CLOSED = "test_files.py::test_a_file_that_may_not_be_read_is_quarantined_and_comes_back"
 _SLOW = "test_uploads.py::test_an_upload_is_scored_whole_and_once_however_slowly_it_comes"
 _OVERWRITTEN = "test_uploads.py::test_a_file_that_is_overwritten_has_an_outcome_for_every_version"
-_TOUCHED = "test_uploads.py::test_a_file_that_is_touched_is_scored_again_and_one_that_is_not_is_not"
 _DATES = "test_uploads.py::test_files_of_any_date_have_their_outcome"
 _CLIMBS = "test_security.py::test_a_ledger_row_that_climbs_out_of_its_root_is_not_read"
 
 _ANY_CONTENT_IS_READ = (  # both checks: either notices a version written before the read
     Edit(
         "worker/reading.py",
-        "        if _identity(descriptor) != (entry.mtime_ns, entry.size):\n"
+        "        if _is_changed(entry, os.fstat(descriptor)):\n"
         "            return None\n"
         "        if entry.size > limit:\n",
         "        if entry.size > limit:\n",
     ),
     Edit(
         "worker/reading.py",
-        "        if _identity(descriptor) != (entry.mtime_ns, entry.size):\n"
+        "        if _is_changed(entry, status, but_for_ctime=replaced):\n"
         "            return None\n"
         '        return b"".join(chunks)\n',
         '        return b"".join(chunks)\n',
     ),
 )
-_IDS_WITHOUT_DATE = Edit(
-    "storage/frames/ledger.py",
-    'f"{self.camera}\\0{self.path}\\0{self.mtime_ns}\\0{self.size}"',
-    'f"{self.camera}\\0{self.path}\\0{self.size}"',
+_HINTS_WITHOUT_TIMES = Edit(
+    "storage/frames/identity.py",
+    "_digest(self.camera, self.path, self.mtime_ns, self.size, self.ctime_ns)",
+    "_digest(self.camera, self.path, self.size)",
 )
 
+_POISONED = "test_poisoned_files.py"
+
 REMOVALS = (
+    Removal(
+        "files-are-decoded-apart",
+        (
+            f"{_POISONED}::test_files_that_take_too_much_are_quarantined_and_hold_up_no_other",
+            f"{_POISONED}::test_a_decoder_that_crashes_costs_no_other_file_and_no_worker",
+        ),
+        (
+            Edit(
+                "worker/inspection.py",
+                "        with self._sandbox.decoder() as decoder:\n",
+                "        from thermal.sandbox import InProcess\n\n"
+                "        for decoder in (InProcess(),):\n",
+            ),
+        ),
+    ),
     Removal(
         "names-are-text-and-back",
         (_NAMES,),
@@ -58,7 +74,7 @@ REMOVALS = (
     Removal(
         "hidden-files-are-left-alone",
         (_NAMES, f"{_SLOW}[.bmp]"),
-        (Edit("producer/naming.py", 'return name.startswith(".") or name', "return name"),),
+        (Edit("producer/ignored.py", "if lower.startswith(_HIDDEN):", "if not lower:"),),
     ),
     Removal(
         "every-refusal-has-its-reason",
@@ -66,15 +82,15 @@ REMOVALS = (
         (
             Edit(
                 "thermal/inspection.py",
-                '    return "unsupported" if isinstance(error, UnsupportedImage) else "corrupt"\n',
-                '    return "corrupt"\n',
+                '    UnsupportedImage: "unsupported",\n',
+                "",
             ),
         ),
     ),
     Removal(
         "units-are-not-mixed",
         (_NO_IMAGES,),
-        (Edit("thermal/inspection.py", "if frame.unit != unit:", "if not unit:"),),
+        (Edit("thermal/detection/frame_kind.py", "if frame.unit != unit:", "if not unit:"),),
     ),
     Removal(
         "sizes-are-limited",
@@ -85,6 +101,7 @@ REMOVALS = (
                 "    if width * height > max_pixels or max(width, height) > _MAX_SIDE:\n",
                 "    if max(width, height) > _MAX_SIDE:\n",
             ),
+            Edit("thermal/sandbox/process.py", "    limit_memory(memory_bytes)\n", ""),
         ),
     ),
     Removal(
@@ -108,8 +125,10 @@ REMOVALS = (
         (
             Edit(
                 "thermal/inspection.py",
-                "    except DecodeError as error:\n",
-                "    except DecodeError as error:\n        if content.data:\n            raise\n",
+                "        if isinstance(found, DecodeError):\n",
+                "        if isinstance(found, DecodeError) and content.data:\n"
+                "            raise found\n"
+                "        if isinstance(found, DecodeError):\n",
             ),
         ),
     ),
@@ -117,6 +136,11 @@ REMOVALS = (
         "scans-follow-no-links",  # both: a link cannot be watched, so it is not listed
         (_KINDS,),
         (
+            Edit(
+                "producer/scan.py",
+                "if entry.is_symlink():",
+                "if entry.is_symlink() and not entry.is_dir():",
+            ),
             Edit(
                 "producer/scan.py",
                 "entry.is_dir(follow_symlinks=False)",
@@ -146,8 +170,8 @@ REMOVALS = (
         (
             Edit(
                 "worker/reading.py",
-                "open_beneath(text_to_path(entry.root), text_to_path(entry.path))",
-                'os.open(f"{text_to_path(entry.root)}/{text_to_path(entry.path)}", os.O_RDONLY)',
+                "return open_beneath(text_to_path(entry.root), text_to_path(entry.path))",
+                'return os.open(text_to_path(f"{entry.root}/{entry.path}"), os.O_RDONLY)',
             ),
         ),
     ),
@@ -178,14 +202,52 @@ REMOVALS = (
             ),
         ),
     ),
-    Removal("only-the-registered-png-is-read", (f"{_SLOW}[.png]",), _ANY_CONTENT_IS_READ),
-    Removal("only-the-registered-jpeg-is-read", (f"{_SLOW}[.jpg]",), _ANY_CONTENT_IS_READ),
-    Removal("only-the-registered-tiff-is-read", (f"{_SLOW}[.tiff]",), _ANY_CONTENT_IS_READ),
-    Removal("only-the-registered-version-is-read", (_OVERWRITTEN,), _ANY_CONTENT_IS_READ),
     Removal(
-        "a-new-date-is-a-new-frame",
-        (_OVERWRITTEN, _TOUCHED),
-        (_IDS_WITHOUT_DATE,),
+        "an-unreadable-file-becomes-pending-again",
+        (_CLOSED,),
+        (
+            Edit(
+                "storage/frames/registration.py",
+                "row = row or unread.get((file.place, file.mtime_ns, file.size))",
+                "row = row or None",
+            ),
+        ),
+    ),
+    Removal(
+        "only-the-registered-version-is-read",
+        ("tests/worker/test_reading.py::test_an_overwritten_file_is_superseded",),
+        _ANY_CONTENT_IS_READ,
+    ),
+    Removal(
+        "a-version-is-read-once",  # its hint or its content tells that it was read before
+        (f"{_SLOW}[.png]", f"{_SLOW}[.jpg]", f"{_SLOW}[.tiff]"),
+        (
+            *_ANY_CONTENT_IS_READ,
+            Edit("worker/reading.py", "if sha256 == entry.last_sha256:", "if not sha256:"),
+            Edit(
+                "storage/frames/repeats.py",
+                "if same is not None and same.sha256 == sha256[frame_id]:",
+                "if False:",
+            ),
+        ),
+    ),
+    Removal(
+        "what-is-being-written-is-not-settled",
+        (
+            "tests/producer/test_producer.py::test_a_file_dated_long_ago_is_not_registered_while_it_is_written",
+        ),
+        (
+            Edit(
+                "producer/reconcile.py",
+                "max(frame.mtime_ns, frame.ctime_ns)",
+                "frame.mtime_ns",
+            ),
+        ),
+    ),
+    Removal(
+        "a-new-time-is-another-look",
+        (_OVERWRITTEN,),
+        (_HINTS_WITHOUT_TIMES,),
     ),
     Removal(
         "the-grace-period-begins-with-the-entry",  # otherwise the limit of attempts ends it
@@ -203,9 +265,9 @@ REMOVALS = (
         (_DATES,),
         (
             Edit(
-                "storage/frames/ledger.py",
-                "    return max(-_BIGINT, min(status.st_mtime_ns, _BIGINT))\n",
-                "    return status.st_mtime_ns\n",
+                "storage/frames/identity.py",
+                "    return max(-_BIGINT, min(time_ns, _BIGINT))\n",
+                "    return time_ns\n",
             ),
         ),
     ),

@@ -25,8 +25,8 @@ _DELETED = (
 
 _LEASES_NEVER_END = Edit(
     "storage/frames/ledger.py",
-    "    over = or_(frames.c.lease_until <= now, frames.c.lease_until > now + LONGEST_LEASE_S)\n",
-    "    over = frames.c.lease_until == 0.0\n",
+    "    return or_(frames.c.lease_until <= now, frames.c.lease_until > now + LONGEST_LEASE_S)\n",
+    "    return frames.c.lease_until == 0.0\n",
 )
 _SCANS_REGISTER_NOTHING_OLD = Edit(
     "producer/reconcile.py",
@@ -59,28 +59,6 @@ REMOVALS = (
         "a-scan-finds-what-nobody-watched",
         (_TWO,),
         (_SCANS_REGISTER_NOTHING_OLD, _SCANS_OBSERVE_NOTHING_YOUNG),
-    ),
-    Removal(
-        "missing-frames-are-no-conflict",
-        (_EMPTY,),
-        (
-            Edit(
-                "storage/frames/ledger.py",
-                """.on_conflict_do_update(
-            index_elements=["id"],
-            set_={
-                **fixed,
-                "root": insert.excluded.root,
-                "reason": None,
-                "detail": None,
-                "finished_at": None,
-            },
-            where=_is_missing,
-        )
-""",
-                "\n",
-            ),
-        ),
     ),
     Removal(
         "lost-events-make-a-scan",
@@ -120,20 +98,25 @@ REMOVALS = (
         (_EMPTY,),
         (
             Edit(
-                "storage/frames/ledger.py",
-                "frames.c.id.in_(chunk), not_(_is_missing)",
-                "frames.c.id.in_(chunk)",
+                "storage/frames/registration.py",
+                '.label("waited")).where(not_(_is_missing))',
+                '.label("waited"))',
             ),
         ),
     ),
     Removal(
-        "a-missing-frame-becomes-pending-again",
+        "a-missing-frame-becomes-pending-again",  # both: by its hint, or by place, time and size
         (_EMPTY, _DELETED),
         (
             Edit(
-                "storage/frames/ledger.py",
-                "            where=_is_missing,\n",
-                "            where=not_(true()),\n",
+                "storage/frames/registration.py",
+                "row.reason not in (MISSING, UNREADABLE):",
+                "row.reason != UNREADABLE:",
+            ),
+            Edit(
+                "storage/frames/registration.py",
+                "        row = row or unread.get((file.place, file.mtime_ns, file.size))\n",
+                "",
             ),
         ),
     ),

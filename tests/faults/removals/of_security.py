@@ -6,8 +6,19 @@ _QUEUE = "test_security.py::test_what_is_written_into_the_queue_runs_nothing_and
 _BUNDLE = "test_security.py::test_a_bundle_with_a_pickle_in_it_is_refused_unread"
 _CODE = "test_security.py::test_names_are_never_code"
 _LOG = "test_security.py::test_a_name_cannot_write_lines_into_a_log"
+_VALUES = "test_redis_values.py::test_any_key_may_hold_anything"
+_RQ_KEYS = "test_redis_values.py::test_any_key_of_the_queues_may_hold_anything"
+_THRESHOLD = "test_redis_values.py::test_a_forged_threshold_blinds_no_camera"
+_NOTES = "test_redis_values.py::test_forged_notes_quarantine_no_image"
 _SAID = "test_secrets.py::test_no_password_is_ever_said"
 _WRONG = "test_secrets.py::test_no_wrong_address_is_told_with_its_password"
+
+#: The one redaction of all messages, logs and outputs.
+_AS_IT_IS = Edit(
+    "storage/redaction.py",
+    r'    return _PARAMETER.sub(r"\1***", _ACCOUNT.sub(r"\1:***@", url))',
+    "    return url",
+)
 
 REMOVALS = (
     Removal(
@@ -148,13 +159,7 @@ class JSONSerializer(_Json):
     Removal(
         "database-urls-are-masked",
         (_SAID,),
-        (
-            Edit(
-                "storage/db/database.py",
-                "render_as_string(hide_password=True)",
-                "render_as_string(hide_password=False)",
-            ),
-        ),
+        (_AS_IT_IS,),
     ),
     Removal(
         "wrong-addresses-are-not-quoted",
@@ -176,16 +181,77 @@ class JSONSerializer(_Json):
                 '            "the database URL cannot be read; expected',
                 '            f"the database URL {url} cannot be read; expected',
             ),
+            Edit(
+                "ops/cli/main.py",
+                "return click.ClickException(as_called(redact_urls(str(error))))",
+                "return click.ClickException(as_called(str(error)))",
+            ),
         ),
     ),
     Removal(
         "doctor-masks-addresses",
         (f"{_WRONG}[doctor]",),
+        (_AS_IT_IS,),
+    ),
+    Removal(
+        "decisions-from-redis-are-checked",
+        (_THRESHOLD,),
         (
             Edit(
-                "ops/doctor.py",
-                '_guarded("redis", redact(urls.redis_url), start',
-                '_guarded("redis", urls.redis_url, start',
+                "storage/stream/streams.py",
+                "        except Refused as error:\n",
+                "        except Refused as error:\n            return True\n",
+            ),
+        ),
+    ),
+    Removal(
+        "malformed-windows-are-rebuilt",
+        (_VALUES,),
+        (
+            Edit(
+                "storage/stream/wire.py",
+                "        if is_malformed(reply):\n",
+                "        if False:\n",
+            ),
+        ),
+    ),
+    Removal(
+        "malformed-keys-of-rq-are-deleted",
+        (_RQ_KEYS,),
+        (
+            Edit(
+                "storage/queue_keys.py",
+                '        if kind not in (wanted, "none"):\n',
+                "        if False:\n",
+            ),
+        ),
+    ),
+    Removal(
+        "notes-alone-quarantine-nothing",
+        (f"{_NOTES}[3]",),
+        (
+            Edit(
+                "worker/isolation.py",
+                "            entry.attempts >= MAX_FAILURES - 1 for entry",
+                "            entry.attempts >= 0 for entry",
+            ),
+        ),
+    ),
+    Removal(
+        "notes-are-bounded",
+        (f"{_NOTES}[99]",),
+        (
+            Edit(
+                "worker/poison_frames.py",
+                "            elif count is not None:\n",
+                "            elif count is not None and count.isdigit():\n"
+                "                notes[frame_id] = int(count)\n"
+                "            elif count is not None:\n",
+            ),
+            Edit(
+                "worker/isolation.py",
+                "            entry.attempts >= MAX_FAILURES - 1 for entry",
+                "            entry.attempts >= 0 for entry",
             ),
         ),
     ),

@@ -14,6 +14,11 @@ _POISON = "test_worker.py::test_a_frame_that_kills_its_workers_is_quarantined_an
 _QUEUE = "test_security.py::test_what_is_written_into_the_queue_runs_nothing_and_stops_nothing"
 _POSTGRES = "test_database.py::test_work_goes_on_after_a_fault_of_postgres"
 
+#: Content that was read before at its place is not scored again: a second protection.
+_CONTENT_IS_NEW = Edit(
+    "worker/reading.py", "    if sha256 == entry.last_sha256:\n", "    if not sha256:\n"
+)
+
 REMOVALS = (
     Removal(
         "a-decided-frame-keeps-its-decision",
@@ -78,10 +83,11 @@ REMOVALS = (
                 "where(frames.c.id.in_(chunk), is_pending)\n            )\n        }\n",
                 "where(frames.c.id.in_(chunk))\n            )\n        }\n",
             ),
+            _CONTENT_IS_NEW,
         ),
     ),
     Removal(
-        "what-is-scored-is-not-committed",  # both: either one skips committed frames alone
+        "what-is-scored-is-not-committed",  # all: each one skips committed frames alone
         (f"{_POSTGRES}[hung_up_in_a_commit]",),
         (
             Edit(
@@ -89,10 +95,11 @@ REMOVALS = (
                 "where(frames.c.id.in_(chunk), is_pending)\n            )\n        }\n",
                 "where(frames.c.id.in_(chunk))\n            )\n        }\n",
             ),
+            _CONTENT_IS_NEW,
             Edit(
-                "storage/frames/ledger.py",
-                "select(_locked(chunk, is_pending).c.id)",
-                "select(_locked(chunk, true()).c.id)",
+                "storage/frames/outcomes.py",
+                "select(locked(chunk, is_pending).c.id)",
+                "select(locked(chunk, frames.c.id.is_not(None)).c.id)",
             ),
         ),
     ),
@@ -126,8 +133,8 @@ REMOVALS = (
         (
             Edit(
                 "worker/isolation.py",
-                "        except (*INFRASTRUCTURE, JobTimeoutException):\n",
-                "        except Exception:\n",
+                "            if _is_blameless(error):\n",
+                "            if not isinstance(error, JobTimeoutException):\n",
             ),
         ),
     ),
@@ -137,8 +144,8 @@ REMOVALS = (
         (
             Edit(
                 "worker/isolation.py",
-                "        except (*INFRASTRUCTURE, JobTimeoutException):\n",
-                "        except Exception:\n",
+                "            if _is_blameless(error):\n",
+                "            if not isinstance(error, JobTimeoutException):\n",
             ),
         ),
     ),
@@ -180,8 +187,8 @@ REMOVALS = (
         (
             Edit(
                 "worker/isolation.py",
-                "        except (*INFRASTRUCTURE, JobTimeoutException):\n",
-                "        except Exception:\n",
+                "            if _is_blameless(error):\n",
+                "            if not isinstance(error, JobTimeoutException):\n",
             ),
         ),
     ),
@@ -201,7 +208,9 @@ REMOVALS = (
         (f"{_ALONE}[bug-failed]",),
         (
             Edit(
-                "worker/isolation.py", "        if failures < MAX_FAILURES:\n", "        if True:\n"
+                "worker/isolation.py",
+                "        if failures < MAX_FAILURES:\n            postpone",
+                "        if True:\n            postpone",
             ),
         ),
     ),

@@ -14,7 +14,8 @@ from sqlalchemy import Engine, delete, update
 from ops.cli.main import cli
 from storage.db.database import writing
 from storage.db.schema import frames, results
-from storage.frames.ledger import NewFrame, register
+from storage.frames.identity import NewFrame
+from storage.frames.registration import register
 from storage.models import save_model
 from storage.results.commit import commit_results
 from storage.stream.streams import Streams

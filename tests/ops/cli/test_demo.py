@@ -19,7 +19,10 @@ def test_demo_on_a_dataset_loses_no_image_and_finds_the_hot_ones(
     shown = command("demo", "--images", dataset, "--output", folder)
     assert shown.returncode == 0, shown.stderr
     assert "faults found        5 of 5" in shown.stdout
-    assert "26 seen = 25 scored + 1 quarantined + 0 superseded + 0 pending" in shown.stdout
+    assert (
+        "26 seen = 25 scored + 1 quarantined + 0 superseded + 0 duplicate + 0 pending"
+        in shown.stdout
+    )
     assert "no image was lost" in shown.stdout
     with (folder / "results.csv").open(newline="") as file:
         assert len(list(csv.DictReader(file))) == 25
@@ -28,7 +31,8 @@ def test_demo_on_a_dataset_loses_no_image_and_finds_the_hot_ones(
             assert Path(word.rstrip(",")).exists(), word
     assert pasted(line_after("look around", shown.stdout)).splitlines()[1:]  # below the header
     assert "26 seen = 25 scored" in pasted(line_after("check the counts", shown.stdout))
-    assert f"serve --data {folder / 'state'}" in line_after("open the dashboard", shown.stdout)
+    serve = line_after("open the dashboard", shown.stdout)
+    assert serve.endswith(f"serve --config {folder / 'thermalwatch.toml'}")
     assert "then http://127.0.0.1:8080" in shown.stdout
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -111,6 +112,23 @@ def test_up_scores_uploads_stops_cleanly_and_continues_after_a_restart(
         assert len(list(csv.DictReader(file))) == 21
     models = json.loads(command("model", "list", "--data", state, "--json").stdout)
     assert [entry["active"] for entry in models] == [True]
+
+
+def test_all_that_a_system_writes_is_private_whatever_the_umask(
+    up: Callable[..., Up], images: Path
+) -> None:
+    # to see it fail: leave out keep_files_private
+    before = os.umask(0)
+    try:
+        system = up()
+        images.rename(system.watch / "images")
+        system.wait_for(scored=20, pending=0)
+    finally:
+        os.umask(before)
+    written = list(system.state.rglob("*"))
+    assert {".db", ".log", ".png"} <= {path.suffix for path in written}
+    modes = {str(path): path.lstat().st_mode & 0o077 for path in (system.state, *written)}
+    assert [path for path, mode in modes.items() if mode] == []
 
 
 def test_closed_output_pipe_is_not_an_error(up: Callable[..., Up]) -> None:

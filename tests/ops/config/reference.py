@@ -11,6 +11,7 @@ import dataclasses
 import inspect
 import re
 from collections.abc import Iterator
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
@@ -35,6 +36,11 @@ own table.
 |---|---|---|---|---|
 """
 
+_LISTS = {
+    Path: "list of paths",
+    str: "list of texts",
+    IPv4Network | IPv6Network: "list of addresses",
+}
 _WORDS = {int: "integer", float: "number", str: "text", bool: "true or false", Path: "path"}
 
 
@@ -60,7 +66,8 @@ def _rows(section: type, place: tuple[str, ...]) -> Iterator[tuple[tuple[str, ..
         if inner is not None:
             yield from _rows(inner, (*place, name))
         elif name != "cameras":
-            yield (*place, name), _type(annotation), _default(default), meanings[name]
+            kind = "secret" if name.endswith("secret") else _type(annotation)
+            yield (*place, name), kind, _default(default), meanings[name]
 
 
 def _fields(section: type) -> dict[str, tuple[Any, Any]]:
@@ -94,7 +101,7 @@ def _type(annotation: Any) -> str:
     if all(isinstance(option, str) for option in options) and options:
         return ", ".join(f"`{option}`" for option in options)
     if get_origin(annotation) is tuple:
-        return "list of paths"
+        return _LISTS[options[0]]
     if annotation is SecretStr:
         return "URL"
     return _WORDS.get(annotation) or _type(options[0])
@@ -103,8 +110,10 @@ def _type(annotation: Any) -> str:
 def _default(value: Any) -> str:
     if value is dataclasses.MISSING:
         return "(needed)"
-    if value is None or value == ():
+    if value is None or value in ((), "", SecretStr("")):
         return ""
+    if isinstance(value, tuple):
+        return f"`{list(value)}`".replace("'", '"')
     if isinstance(value, bool):
         return f"`{str(value).lower()}`"
     return f"`{value!r}`" if not isinstance(value, str) else f'`"{value}"`'

@@ -3,21 +3,25 @@
 from collections.abc import Mapping
 from dataclasses import MISSING, fields
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from ops.config.addresses import redact
 from ops.config.loading import load_settings, variable_names
 from ops.config.settings import CameraSettings, LimitSettings, Settings
 from ops.config.wiring import camera_config
 from ops.errors import SettingsError
 from producer.config import WatchOptions
+from storage.redaction import redact, redact_urls
 from storage.retention.policy import RetentionPolicy
 from tests.ops.config import reference
 from thermal.decode import DecodeOptions
 from thermal.frame import LinearScale
 from thermal.hotspots import HotspotRule
+from thermal.measurement import MeasurementParameters
 from thermal.threshold import WindowConfig
 from worker.config import PicturePolicy, WorkerConfig
 
@@ -88,9 +92,26 @@ def test_camera_sections_are_read(tmp_path: Path) -> None:
     assert cameras["west"].hotspot is not None and cameras["west"].hotspot.value is None
 
 
+def test_parameters_of_the_measurement_reach_the_decoder(tmp_path: Path) -> None:
+    settings = load(tmp_path, "[cameras.east]\nemissivity = 0.8\nreflected_c = 35\nhumidity = 0.6")
+    assert camera_config(settings, "east").decode.parameters == MeasurementParameters(
+        emissivity=0.8, reflected_c=35, humidity=0.6
+    )
+    assert camera_config(settings, "west").decode.parameters == MeasurementParameters()
+
+
 @pytest.mark.parametrize(
     ("toml", "message"),
     [
+        (
+            "[cameras.east]\nemissivity = 2",
+            "thermalwatch.toml: cameras.east.emissivity: should be above 0 and at most 1, given 2",
+        ),
+        (
+            "[cameras.east]\nreflected_c = 298",
+            "thermalwatch.toml: cameras.east.reflected_c: 298 °C was meant in kelvin, which is "
+            "24.85 °C",
+        ),
         ("treshold = 1", "thermalwatch.toml: treshold: unknown setting; did you mean 'threshold'?"),
         (
             "[threshold]\npercentil = 99",
@@ -109,7 +130,7 @@ def test_camera_sections_are_read(tmp_path: Path) -> None:
         (
             "[limits]\nxyz = 99",
             "thermalwatch.toml: limits.xyz: unknown setting; "
-            "known here: max_bytes, max_pixels, grace_s",
+            "known here: max_bytes, max_pixels, decode_memory_mib, decode_cpu_s, grace_s",
         ),
         (
             "[threshold]\npercentile = 101",
@@ -170,6 +191,9 @@ def test_wrong_setting_in_the_file_is_named(tmp_path: Path, toml: str, message: 
             "THERMALWATCH_CAMERAS_EAST_PATH: cameras are configured in thermalwatch.toml",
         ),
         ({"REDIS_URL": "http://x"}, "REDIS_URL: should begin with redis://, rediss://, unix://"),
+        ({"REDIS_URL": "redis://:hunter2/x@h:y"}, "REDIS_URL: cannot be read; write characters"),
+        ({"REDIS_URL": "redis+sentinel://:hunter2@h"}, "REDIS_URL: should end with /SERVICE"),
+        ({"REDIS_URL": "redis+sentinel:///plant"}, "REDIS_URL: should name at least one Sentinel"),
         ({"DATABASE_URL": "mysql://me:hunter2@h/d"}, "DATABASE_URL: should begin with sqlite://"),
     ],
 )
@@ -235,11 +259,41 @@ def test_service_addresses_are_never_shown_with_their_password(tmp_path: Path) -
             "postgresql:///db?user=me&password=pw&host=/run",
             "postgresql:///db?user=me&password=***&host=/run",
         ),
-        ("redis://:p]w[@host", "***"),
+        (
+            "redis+sentinel://u:pw@a,b:1/plant?sentinel_password=pw",
+            "redis+sentinel://u:***@a,b:1/plant?sentinel_password=***",
+        ),
+        ("redis://:p]w[@host", "redis://:***@host"),
+        ("postgresql://tw:p#1?/@db/plant", "postgresql://tw:***@db/plant"),
+        ("postgresql://db/plant?sslpassword=pw&x=1", "postgresql://db/plant?sslpassword=***&x=1"),
+        ("postgresql:///db?user=me@corp", "postgresql:///db?user=me@corp"),
     ],
 )
 def test_redacted_address_keeps_all_but_the_password(url: str, shown: str) -> None:
     assert redact(url) == shown
+
+
+@given(
+    st.sampled_from(["redis", "rediss", "redis+sentinel", "unix", "postgresql", "postgres"]),
+    st.text(st.characters(exclude_categories=["C", "Z"], exclude_characters="'\""), max_size=8),
+    st.text(st.characters(exclude_categories=["C", "Z"], exclude_characters="'\""), max_size=8),
+    st.sampled_from(["@host/db", "@/run/redis.sock", "@a:1,b:2/plant", "@[::1]:5/db?x=y"]),
+    st.booleans(),
+)
+def test_no_output_holds_a_password_whatever_its_characters(
+    scheme: str, before: str, after: str, place: str, encoded: bool
+) -> None:
+    password = f"{before}hunter2{after}"
+    word = quote(password, safe="") if encoded else password
+    for url in (
+        f"{scheme}://tw:{word}{place}",
+        f"{scheme}://:{word}{place}",
+        f"{scheme}://host/db?password={quote(password, safe='')}",
+        f"{scheme}://host/db?a=1&sslpassword={quote(password, safe='')}&b=2",
+        f"{scheme}://host/db?sentinel_password={quote(password, safe='')}",
+    ):
+        assert "hunter2" not in redact(url)
+        assert "hunter2" not in redact_urls(f"the database {url} cannot be used: no route")
 
 
 def test_a_wrong_variable_of_an_embedded_section_is_named(tmp_path: Path) -> None:

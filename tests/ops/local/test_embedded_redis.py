@@ -66,7 +66,7 @@ def test_leftover_server_is_ended_before_a_new_one_starts(tmp_path: Path) -> Non
 def test_damaged_journal_is_set_aside_and_the_server_starts_again(tmp_path: Path) -> None:
     with running(tmp_path) as (_, client):
         client.set("key", "value")
-    journal = tmp_path / "redis" / "appendonly.aof"
+    (journal,) = (tmp_path / "redis" / "appendonlydir").glob("*.incr.aof")
     journal.write_bytes(b"*3\r\n$3\r\nSET\r\nnonsense" * 3)
     log = tmp_path / "redis.log"
     with log.open("ab") as output:
@@ -77,6 +77,16 @@ def test_damaged_journal_is_set_aside_and_the_server_starts_again(tmp_path: Path
     with running(tmp_path) as (_, client):
         assert client.get("key") is None
     assert embedded_redis.set_aside_damaged(tmp_path, log, now=2.0) is None
+
+
+def test_the_journal_of_a_server_before_version_7_is_read(tmp_path: Path) -> None:
+    (tmp_path / "redis").mkdir()
+    commands = (("SELECT", "0"), ("SET", "key", "value"))
+    words = [[f"*{len(c)}", *(part for w in c for part in (f"${len(w)}", w))] for c in commands]
+    journal = "".join(f"{line}\r\n" for command in words for line in command)
+    (tmp_path / "redis" / "appendonly.aof").write_bytes(journal.encode())
+    with running(tmp_path) as (_, client):
+        assert client.get("key") == b"value"
 
 
 def test_healthy_journal_stays_where_it_is(tmp_path: Path) -> None:

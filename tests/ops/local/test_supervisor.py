@@ -13,7 +13,7 @@ import pytest
 from ops.config.state_directory import StateDirectory
 from ops.errors import StateError
 from ops.local.supervisor import Backoff
-from tests.waiting import wait_until
+from tests.waiting import PATIENCE_S, wait_until
 
 REPOSITORY = Path(__file__).parents[3]
 
@@ -88,7 +88,7 @@ class Tree:
 
     def end(self, number: signal.Signals) -> tuple[str, str]:
         self.process.send_signal(number)
-        return self.process.communicate(timeout=30)
+        return self.process.communicate(timeout=PATIENCE_S)
 
 
 @pytest.fixture
@@ -135,7 +135,7 @@ def test_stop_signal_ends_children_in_reverse_order(
 ) -> None:
     up = tree(ONE_EACH)
     up.wait_running()
-    names = ("worker-1", "worker-2", "producer")
+    names = ("redis", "worker-1", "worker-2", "producer")
     wait_until(lambda: all(up.pids(name) for name in names), what="all children")
     printed, _ = up.end(number)
     order = (tmp_path / "order").read_text().split()
@@ -189,7 +189,7 @@ def test_group_waits_for_the_one_before_it(tree: Callable[[str], Tree]) -> None:
 
 def test_child_that_never_becomes_ready_ends_all_with_an_error(tree: Callable[[str], Tree]) -> None:
     up = tree('groups = [[spec("redis", ready=lambda: False)], [spec("worker")]]')
-    _, said = up.process.communicate(timeout=30)
+    _, said = up.process.communicate(timeout=PATIENCE_S)
     assert "ChildError: redis: not ready within 2 s; see" in said
     assert not alive(up.pids("redis")[0])
 

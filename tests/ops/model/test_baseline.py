@@ -7,7 +7,8 @@ from click.testing import CliRunner, Result
 from sqlalchemy import Engine
 
 from ops.cli.main import cli
-from storage.frames.ledger import NewFrame, register
+from storage.frames.identity import NewFrame
+from storage.frames.registration import register
 from storage.models import save_model
 from thermal.detection.bundle import Bundle
 

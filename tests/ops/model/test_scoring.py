@@ -17,6 +17,7 @@ from sqlalchemy import Engine, insert
 
 from ops.cli.main import cli
 from ops.web.exports import csv_file
+from ops.web.security.quotas import Lanes
 from storage.db.database import writing
 from storage.db.result_fields import Field, ResultRow, fields_in
 from storage.db.schema import frames, results
@@ -66,7 +67,9 @@ def download(engine: Engine) -> bytes:
     """The API's CSV export."""
 
     async def sent() -> bytes:
-        parts: list[Any] = [part async for part in csv_file(engine, ResultQuery()).body_iterator]
+        parts: list[Any] = [
+            part async for part in csv_file(engine, ResultQuery(), Lanes().pages).body_iterator
+        ]
         return b"".join(parts)
 
     return asyncio.run(sent())
@@ -95,10 +98,10 @@ def rows_of(data: bytes) -> list[ResultRow]:
 
 
 def value_of(field: Field, cell: str) -> Any:
-    if field.is_instant:
-        return datetime.fromisoformat(cell).timestamp()
     if cell == "" and (field.nullable or field.name == "id"):
         return None
+    if field.is_instant:
+        return datetime.fromisoformat(cell).timestamp()
     if field.python_type is bool:
         return cell == "true"
     if field.python_type is tuple:
@@ -112,3 +115,26 @@ def without_ids(data: bytes, rows: Iterable[ResultRow]) -> bytes:
         numbered, frame = f",{row.id},".encode(), f'"{row.frame_id}"'.encode()
         data = data.replace(numbered + frame, b",," + frame)
     return data
+
+
+@pytest.mark.parametrize("output", [".", "scored", "../images/scored/today"])
+def test_output_among_the_images_is_refused_before_anything_is_scored(
+    tmp_path: Path, output: str
+) -> None:
+    images = tmp_path / "images"
+    (images / "lab").mkdir(parents=True)
+    (images / "lab" / "a.png").write_bytes(picture(1))
+    words = ["score", images, "--model", tmp_path, "--output", images / output]
+    answer = CliRunner().invoke(cli, list(map(str, words)))
+    assert answer.exit_code != 0
+    assert "lies inside" in answer.output
+    assert "choose another directory" in answer.output
+    assert sorted(path.name for path in images.iterdir()) == ["lab"]
+
+
+def test_output_beside_a_single_image_is_allowed(bundle: Bundle, tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(picture(1))
+    save_bundle(bundle, tmp_path / "bundle")
+    words = ["score", tmp_path / "a.png", "--model", tmp_path / "bundle"]
+    answer = CliRunner().invoke(cli, [*map(str, words), "--output", str(tmp_path / "scored")])
+    assert answer.exit_code == 0, answer.output

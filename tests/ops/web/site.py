@@ -13,14 +13,16 @@ from fastapi.testclient import TestClient
 from redis import Redis
 from sqlalchemy import Engine
 
-from ops.config.settings import Settings
+from ops.config.settings import ServerSettings, Settings
 from ops.web.app import create_app
 from ops.web.security.access import COOKIE, hash_password
 from ops.web.services import Services, make_services
-from storage.accounts import Role, add_account, add_token
+from storage.accounts import Role, add_account
+from storage.audit_log import PROGRAM, Entry, EntryQuery, list_entries
 from storage.db.result_fields import ResultRow
-from storage.frames.ledger import register
+from storage.frames.registration import register
 from storage.results.commit import commit_results
+from storage.tokens import Scope, add_token
 from tests.storage.examples import EPOCH, MODEL, new_frame, open_streams, result
 
 #: URL of the server; other host names are rejected while there are no accounts.
@@ -58,12 +60,25 @@ class WebSite:
         """The server's clock."""
         return time.time() if self.now is None else self.now
 
-    def client(self, *, token: str | None = None, base: str = BASE) -> TestClient:
-        """A client without cookies: a program, with `token`, or a new browser."""
+    def trust(self, *proxies: str) -> None:
+        """Restart the server with these trusted proxies."""
+        server = ServerSettings.model_validate({"trusted_proxies": proxies})
+        self.settings = self.settings.model_copy(update={"server": server})
+        self.services = self.new_services()
+        self.app = create_app(self.services)
+
+    def client(
+        self, *, token: str | None = None, base: str = BASE, peer: str = "127.0.0.1"
+    ) -> TestClient:
+        """A client without cookies: a program, with `token`, or a new browser.
+
+        `peer` is the address that it connects from.
+        """
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         return TestClient(
             self.app,
             base_url=base,
+            client=(peer, 50_000),
             headers=headers,
             follow_redirects=False,
             raise_server_exceptions=False,
@@ -76,8 +91,24 @@ class WebSite:
     def with_token(self, name: str, role: Role) -> TestClient:
         """A client with an API token of a new account."""
         self.account(name, role)
-        add_token(self.engine, name, f"tw_{name}", now=1.0)
-        return self.client(token=f"tw_{name}")
+        return self.token_client(name, f"tw_{name}")
+
+    def token_client(
+        self, account: str, secret: str, *, scope: Scope | None = None, days: float | None = None
+    ) -> TestClient:
+        """A client with a new API token of an account; without `days`, it never expires."""
+        now = self.clock()
+        add_token(
+            self.engine,
+            account,
+            secret,
+            name="test",
+            scope=scope,
+            expires_at=None if days is None else now + days * 86_400.0,
+            now=now,
+            by=PROGRAM,
+        )
+        return self.client(token=secret)
 
     def logged_in(self, name: str) -> TestClient:
         """A browser that is logged in."""
@@ -87,13 +118,17 @@ class WebSite:
         assert COOKIE in client.cookies
         return client
 
+    def entries(self) -> list[Entry]:
+        """The audit log, latest entry first."""
+        return list_entries(self.engine, EntryQuery(), limit=1000)
+
     def commit(self, changes: Sequence[dict[str, Any]]) -> list[ResultRow]:
         """Commit one result for each set of changes, with its ledger row; return the results."""
         rows = []
         for change in changes:
             self.committed += 1
             frame = new_frame(self.committed, change.get("camera", "north"))
-            register(self.engine, [frame], now=1_750_000_000.0)
+            register(self.engine, [frame], now=change.get("arrived_at", NOW))
             rows.append(result(frame, self.committed, **change))
         cameras = {row.camera for row in rows}
         open_streams(self.engine, *cameras)

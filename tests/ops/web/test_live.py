@@ -15,7 +15,10 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from storage.frames.ledger import NewFrame, Quarantined, finish, register
+from ops.web.security.access import LOCAL
+from storage.frames.identity import NewFrame
+from storage.frames.outcomes import Quarantined, finish
+from storage.frames.registration import register
 from tests.ops.cli.process import environment
 from tests.ops.web.site import WebSite
 from tests.storage.examples import recorded_statements
@@ -36,7 +39,7 @@ async def next_update(events: AsyncIterator[str]) -> dict[str, float]:
 def test_results_reviews_and_quarantines_send_updates(site: WebSite) -> None:
     async def listen() -> None:
         live = site.services.live
-        events = live.events()
+        events = live.events(LOCAL)
         assert (await next_update(events))["result_id"] == 0
         (row,) = await asyncio.to_thread(site.commit, [{"anomaly": True}])
         assert (await next_update(events))["result_id"] == row.id
@@ -46,7 +49,7 @@ def test_results_reviews_and_quarantines_send_updates(site: WebSite) -> None:
         assert (await next_update(events))["review_id"] == 1
         bad = NewFrame("north", "/srv", "bad.png", 1, 1)
         register(site.engine, [bad], now=1.0)
-        finish(site.engine, quarantined=[Quarantined(bad.frame_id, "corrupt", "")], now=7.0)
+        finish(site.engine, [Quarantined(bad.frame_id, "corrupt", "")], now=7.0)
         assert (await next_update(events))["quarantined_at"] == 7.0
         await live.close()
         assert [event async for event in events] == []
@@ -58,7 +61,7 @@ def test_fifty_listeners_send_no_more_queries_than_one(site: WebSite) -> None:
     async def listen(number: int) -> int:
         live = site.new_services().live
         with recorded_statements(site.engine) as statements:
-            everybody = [live.events() for _ in range(number)]
+            everybody = [live.events(LOCAL) for _ in range(number)]
             for events in everybody:
                 await next_update(events)
             await live.close()

@@ -15,7 +15,10 @@ from producer.heartbeat import Heartbeat, beat
 from producer.observe import RootStatus
 from storage.db.database import writing
 from storage.db.schema import results
-from storage.frames.ledger import NewFrame, Quarantined, finish, register, requeue
+from storage.frames.identity import NewFrame
+from storage.frames.ledger import requeue
+from storage.frames.outcomes import Quarantined, finish
+from storage.frames.registration import register
 from storage.models import save_model
 from storage.stages import BUCKETS_S, add_durations, read_durations
 from tests.ops.web.site import BOTH, WebSite
@@ -55,7 +58,7 @@ def fill(site: WebSite, bundle: Bundle) -> None:
     assert rows
     bad, waiting = (NewFrame("north", "/srv", f"{n}.png", n, n) for n in (1, 2))
     register(site.engine, [bad, waiting], now=time.time())
-    finish(site.engine, quarantined=[Quarantined(bad.frame_id, "corrupt", "")], now=2.0)
+    finish(site.engine, [Quarantined(bad.frame_id, "corrupt", "")], now=2.0)
     add_durations(site.redis, {"read": [0.004, 30.0], "commit": [0.2]})
     root = RootStatus(
         root="/srv", mode="inotify", frames=3, refused=0, settling=2, scanned_at=5.0, scan_s=0.1
@@ -106,7 +109,7 @@ def test_counters_never_decrease_and_include_late_commits(site: WebSite) -> None
     assert scored() == expected | {("north", "scored"): 5}
     bad = NewFrame("north", "/srv", "bad.png", 1, 1)
     register(site.engine, [bad], now=1.0)
-    finish(site.engine, quarantined=[Quarantined(bad.frame_id, "corrupt", "")], now=2.0)
+    finish(site.engine, [Quarantined(bad.frame_id, "corrupt", "")], now=2.0)
     assert scored()["north", "quarantined"] == 1
     requeue(site.engine, [bad.frame_id], now=3.0)
     with writing(site.engine) as connection:

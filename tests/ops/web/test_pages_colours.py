@@ -22,6 +22,8 @@ PAIRS = [
     ("on-ok", "ok"),
     ("on-learning", "learning"),
     ("on-silent", "silent"),
+    ("alarm", "surface"),
+    ("silent", "surface"),
     ("text", "alarm-wash"),
     ("screen-text", "screen"),
     ("screen-quiet", "screen"),

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import tracemalloc
 from typing import Any
 
 import cv2
 import numpy as np
+import pytest
 
+from ops.web.matrices import MOST_PX, reduced
 from storage.files.artifacts import ArtifactStore, map_path, picture_path
 from storage.files.frame_arrays import FrameArrays, encode_arrays
-from storage.frames.ledger import NewFrame, register
+from storage.frames.identity import NewFrame
+from storage.frames.registration import register
 from storage.results.commit import commit_results
 from storage.results.queries import get_result
 from tests.ops.web.site import NOW, WebSite, api
@@ -67,10 +71,7 @@ def test_values_that_are_not_stored_are_read_from_the_unchanged_file(
     path = site.folder / "watch" / "north" / "a.png"
     path.parent.mkdir()
     path.write_bytes(picture(3))
-    status = path.stat()
-    frame = NewFrame(
-        "north", str(site.folder / "watch"), "north/a.png", status.st_mtime_ns, status.st_size
-    )
+    frame = NewFrame.at("north", str(site.folder / "watch"), "north/a.png", path.stat())
     register(site.engine, [frame], now=1.0)
     digest = hashlib.sha256(picture(3)).hexdigest()
     row = result(frame, 1, sha256=digest, temperature_unit="counts", bit_depth=8)
@@ -109,3 +110,67 @@ def test_damaged_arrays_are_reported_as_damaged(site: WebSite) -> None:
     answer = site.client().get(f"/api/v1/results/{number}/anomaly-map")
     assert answer.status_code == 404
     assert "damaged" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    ("shape", "step", "expected"), [((4, 6), 1, (4, 6)), ((5, 7), 2, (3, 4)), ((1, 40), 2, (1, 20))]
+)
+def test_large_matrices_are_reduced_to_the_highest_values(
+    monkeypatch: pytest.MonkeyPatch,
+    shape: tuple[int, int],
+    step: int,
+    expected: tuple[int, int],
+) -> None:
+    monkeypatch.setattr("ops.web.matrices.MOST_PX", 24)
+    values = np.random.default_rng(0).normal(30, 5, shape).astype(np.float32)
+    found, used = reduced(values)
+    assert (used, found.shape) == (step, expected)
+    for (row, column), value in np.ndenumerate(found):
+        square = values[row * step : (row + 1) * step, column * step : (column + 1) * step]
+        assert value == square.max()
+
+
+def test_a_reduced_answer_says_its_step_in_both_forms(
+    site: WebSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    number, values, _ = with_artifacts(site)
+    monkeypatch.setattr("ops.web.matrices.MOST_PX", 200)
+    monkeypatch.setattr("ops.web.matrices.PART_PX", 50)
+    document = api(site, f"results/{number}/values")
+    assert (document["step"], document["width"], document["height"]) == (2, 16, 12)
+    assert np.asarray(document["values"], np.float32).max() == values.max()
+    raw = {"Accept": "application/octet-stream"}
+    answer = site.client().get(f"/api/v1/results/{number}/values", headers=raw)
+    assert [answer.headers[f"x-{name}"] for name in ("step", "width", "height")] == [
+        "2",
+        "16",
+        "12",
+    ]
+    assert len(answer.content) == 4 * 16 * 12
+
+
+@pytest.mark.parametrize("accept", ["application/json", "application/octet-stream"])
+def test_the_values_of_a_50_megapixel_image_take_little_memory(site: WebSite, accept: str) -> None:
+    # Python's floats would take 4 GiB
+    folder = site.folder / "watch" / "north"
+    folder.mkdir()
+    image = np.zeros((7000, 7000), np.uint8)
+    image[3500, 3500] = 200
+    (folder / "a.png").write_bytes(cv2.imencode(".png", image)[1].tobytes())
+    frame = NewFrame.at(
+        "north", str(site.folder / "watch"), "north/a.png", (folder / "a.png").stat()
+    )
+    register(site.engine, [frame], now=1.0)
+    digest = hashlib.sha256((folder / "a.png").read_bytes()).hexdigest()
+    row = result(frame, 1, sha256=digest, temperature_unit="counts", bit_depth=8)
+    open_streams(site.engine, "north")
+    commit_results(
+        site.engine, [row], epochs={"north": EPOCH}, open_decisions={}, model_id=MODEL, now=2.0
+    )
+    tracemalloc.start()
+    answer = site.client().get("/api/v1/results/1/values", headers={"Accept": accept})
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert answer.status_code == 200
+    assert int(answer.headers["x-width"]) * int(answer.headers["x-height"]) <= MOST_PX
+    assert peak < 600e6

@@ -74,12 +74,55 @@ def test_reviews_are_stored_with_reviewer_and_time_and_the_latest_is_current(sit
     assert len(api(site, "results", review="unreviewed")["results"]) == 2
     body = {"verdict": "confirmed", "result_ids": [first.id, second.id, normal.id, 999, second.id]}
     bulk = client.post("/api/v1/reviews", json=body)
-    assert bulk.json() == {"reviewed": [first.id, second.id, normal.id], "unknown": [999]}
+    answer = bulk.json()
+    assert answer["reviewed"] == [first.id, second.id, normal.id]
+    assert (answer["unknown"], answer["conflicts"]) == ([999], [])
     assert api(site, "results", review="unreviewed")["results"] == []
     assert client.post("/api/v1/results/999/review", json=body | {}).status_code == 422
     assert (
         client.post("/api/v1/results/999/review", json={"verdict": "confirmed"}).status_code == 404
     )
+
+
+@BOTH
+def test_a_verdict_that_was_given_for_something_else_is_not_stored(site: WebSite) -> None:
+    # to see it fail: ignore what was `seen`
+    site.account("adam", "admin")
+    first, second = site.commit([{"anomaly": True}, {"anomaly": True}])
+    shown = {row["id"]: row for row in api_as(site, "adam", "results")["results"]}
+    seen = {
+        str(number): {"frame_id": row["frame_id"], "version": row["version"]}
+        for number, row in shown.items()
+    }
+    adam = site.token_client("adam", "tw_second")
+    path = f"/api/v1/results/{first.id}/review"
+    assert adam.post(path, json={"verdict": "confirmed"}).status_code == 201
+
+    late = {"verdict": "false_alarm", "seen": seen[str(first.id)]}
+    answer = adam.post(path, json=late)
+    assert answer.status_code == 409
+    assert answer.json()["detail"] == "adam has confirmed it in the meantime"
+    both = {"verdict": "false_alarm", "result_ids": [first.id, second.id], "seen": seen}
+    answer = adam.post("/api/v1/reviews", json=both).json()
+    assert answer["reviewed"] == [second.id]
+    assert [one["result_id"] for one in answer["conflicts"]] == [first.id]
+
+    # with what is known now it is stored, and so is one that does not say what was seen
+    detail = adam.get(f"/api/v1/results/{first.id}").json()
+    assert detail["review"] == "confirmed"
+    now = {"frame_id": first.frame_id, "version": detail["version"]}
+    assert adam.post(path, json={"verdict": "unreviewed", "seen": now}).status_code == 201
+    other = {"frame_id": second.frame_id, "version": detail["version"]}
+    answer = adam.post(path, json={"verdict": "confirmed", "seen": other})
+    assert "another frame" in answer.json()["detail"]
+    assert adam.post(path, json={"verdict": "confirmed"}).status_code == 201
+
+
+def api_as(site: WebSite, name: str, path: str) -> Any:
+    """The JSON that the API returns to an account."""
+    answer = site.token_client(name, f"tw_{name}_{path}").get(f"/api/v1/{path}")
+    assert answer.status_code == 200, answer.text
+    return answer.json()
 
 
 @BOTH

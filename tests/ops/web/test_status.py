@@ -8,7 +8,9 @@ import pytest
 from redis import Redis
 
 from ops.web.app import create_app
-from storage.frames.ledger import NewFrame, Quarantined, finish, register
+from storage.frames.identity import NewFrame
+from storage.frames.outcomes import Quarantined, finish
+from storage.frames.registration import register
 from storage.models import save_model
 from tests.ops.web.site import BOTH, NOW, WebSite, api
 from tests.scene import picture
@@ -21,7 +23,7 @@ def test_quarantine_is_paged_and_frames_can_be_requeued(site: WebSite) -> None:
     register(site.engine, frames, now=1.0)
     finish(
         site.engine,
-        quarantined=[Quarantined(frame.frame_id, "corrupt", "cut off") for frame in frames],
+        [Quarantined(frame.frame_id, "corrupt", "cut off") for frame in frames],
         now=2.0,
     )
     first = api(site, "quarantine", limit=2)
@@ -51,7 +53,7 @@ def test_a_quarantined_image_is_served_unchanged_while_its_file_is_the_same(
     register(site.engine, [*frames.values(), outside, missing], now=1.0)
     bad = [Quarantined(f.frame_id, "corrupt", "") for f in [*frames.values(), outside]]
     bad.append(Quarantined(missing.frame_id, "missing", ""))
-    finish(site.engine, quarantined=bad, now=2.0)
+    finish(site.engine, bad, now=2.0)
     (tmp_path / "gone.png").write_bytes(picture(2)[:500])
 
     shown = {frame["path"]: frame["picture"] for frame in api(site, "quarantine")["frames"]}
@@ -84,6 +86,7 @@ def test_the_status_has_ledger_counts_queue_model_and_disk(site: WebSite, bundle
         "scored": 2,
         "quarantined": 0,
         "superseded": 0,
+        "duplicate": 0,
         "pending": 1,
     }
     assert status["oldest_pending_s"] == 7

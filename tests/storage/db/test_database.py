@@ -3,19 +3,34 @@
 from __future__ import annotations
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from traceback import format_exception
 
+import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Engine, insert, select, update
+from sqlalchemy import Engine, insert, make_url, select, update
 from sqlalchemy import text as sql
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import ProgrammingError
 
-from storage.db.database import check_writes, connect, reading, sent_rows, writing
+from storage.db.database import connect, migrate, reading, sent_rows, writing
+from storage.db.probes import LARGE_LOG_BYTES, check_writes, refused_tables, write_ahead_log
 from storage.db.schema import cameras, frames
-from storage.errors import DatabaseUnavailable, UnsupportedDatabase
+from storage.errors import (
+    DatabaseUnavailable,
+    RefusedByDatabase,
+    SchemaError,
+    UnsupportedDatabase,
+)
+from storage.frames.registration import register
+from tests.storage.examples import new_frame
+from tests.waiting import wait_until
 
+#: Settings of a Postgres session.
+SHOWN = ("client_encoding", "transaction_isolation")
+SECRET = "hash of a password"
 NORTH = {"name": "north", "first_seen_at": 1.0, "last_frame_at": 1.0}
 
 
@@ -109,9 +124,150 @@ def test_an_error_rolls_the_transaction_back(engine: Engine) -> None:
         assert connection.execute(select(cameras)).all() == []
 
 
-def test_an_invalid_statement_is_not_an_outage(engine: Engine) -> None:
-    with pytest.raises(IntegrityError), writing(engine) as connection:
+def test_a_value_that_the_database_refuses_is_no_outage(engine: Engine) -> None:
+    with pytest.raises(RefusedByDatabase, match="refuses a value"), writing(engine) as connection:
         connection.execute(insert(cameras), [NORTH, NORTH])
+
+
+def test_an_error_does_not_tell_the_values_of_its_statement(engine: Engine) -> None:
+    # to see it fail: leave out hide_parameters
+    wrong = sql("SELECT 1 FROM nowhere WHERE name = :name")
+    with pytest.raises(Exception, match="nowhere") as raised, reading(engine) as connection:
+        connection.execute(wrong, {"name": SECRET})
+    assert SECRET not in "".join(format_exception(raised.value))
+
+
+def test_a_wrong_statement_is_no_outage(postgres_url: str) -> None:
+    engine = connect(postgres_url)
+    with pytest.raises(ProgrammingError), reading(engine) as connection:
+        connection.execute(sql("SELEC 1"))
+    engine.dispose()
+
+
+@pytest.mark.parametrize(
+    ("change", "advice"),
+    [
+        ("REVOKE INSERT ON frames FROM guest", "grant the account"),
+        ("ALTER TABLE frames RENAME TO elsewhere", "may name another database"),
+    ],
+)
+def test_a_database_that_refuses_a_table_is_an_outage_and_is_probed_as_one(
+    postgres_url: str, change: str, advice: str
+) -> None:
+    # to see it fail: probe only alembic_version
+    owner = connect(postgres_url)
+    migrate(owner)
+    with writing(owner) as connection:
+        connection.execute(sql("DROP ROLE IF EXISTS guest"))
+        connection.execute(sql("CREATE ROLE guest LOGIN"))
+        connection.execute(sql("GRANT ALL ON ALL TABLES IN SCHEMA public TO guest"))
+    guest = connect(str(make_url(postgres_url).set(username="guest")))
+    check_writes(guest)
+    assert refused_tables(guest) == {}
+    with writing(owner) as connection:
+        connection.execute(sql(change))
+    with pytest.raises(DatabaseUnavailable, match=advice):
+        register(guest, [new_frame(1)], now=1.0)
+    with pytest.raises(DatabaseUnavailable, match=advice):
+        check_writes(guest)
+    assert set(refused_tables(guest)) == {"frames"}
+    guest.dispose()
+    with writing(owner) as connection:
+        connection.execute(sql("DROP OWNED BY guest"))
+        connection.execute(sql("DROP ROLE guest"))
+    owner.dispose()
+
+
+def test_a_database_of_another_encoding_is_refused_in_one_sentence(_postgres_server: str) -> None:
+    with psycopg.connect(_postgres_server, autocommit=True) as connection:
+        connection.execute("CREATE DATABASE latin TEMPLATE template0 ENCODING LATIN1 LOCALE 'C'")
+        engine = connect(_postgres_server.replace("/postgres?", "/latin?"))
+        with pytest.raises(UnsupportedDatabase, match=r"LATIN1.*createdb --encoding=UTF8"):
+            migrate(engine)
+        engine.dispose()
+        connection.execute("DROP DATABASE latin")
+
+
+def test_settings_of_the_url_and_the_database_change_neither_text_nor_isolation(
+    postgres_url: str,
+) -> None:
+    # to see it fail: let the URL decide, or leave out isolation_level
+    with psycopg.connect(postgres_url, autocommit=True) as connection:
+        name = connection.info.dbname
+        connection.execute(
+            f"ALTER DATABASE {name} SET default_transaction_isolation = serializable"
+        )
+    engine = connect(f"{postgres_url}&client_encoding=latin1&prepare_threshold=0")
+    with reading(engine) as connection:
+        found = [connection.scalar(sql(f"SHOW {name}")) for name in SHOWN]
+    assert found == ["UTF8", "read committed"]
+    engine.dispose()
+
+
+def test_tables_of_another_program_are_left_alone_in_one_sentence(database_url: str) -> None:
+    engine = connect(database_url)
+    with writing(engine) as connection:
+        connection.execute(sql("CREATE TABLE frames (picture TEXT)"))
+    with pytest.raises(SchemaError, match=r"tables frames in .* belong to another program"):
+        migrate(engine)
+    engine.dispose()
+
+
+def test_a_busy_database_is_not_said_to_have_a_reader_that_holds_its_log(tmp_path: Path) -> None:
+    # to see it fail: let one checkpoint decide
+    engine = connect(f"sqlite:///{tmp_path / 'a.db'}")
+    migrate(engine)
+    with writing(engine) as connection:
+        connection.execute(sql("CREATE TABLE filler (content BLOB)"))
+        connection.execute(sql(f"INSERT INTO filler VALUES (zeroblob({LARGE_LOG_BYTES + 1}))"))
+    stop = threading.Event()
+    written: list[None] = []
+
+    def read() -> None:
+        while not stop.is_set():
+            with reading(engine) as connection:
+                connection.execute(select(cameras)).all()
+                before = len(written)
+                wait_until(lambda: stop.is_set() or len(written) > before + 1)  # noqa: B023
+
+    def write() -> None:
+        while not stop.is_set():
+            with writing(engine) as connection:
+                connection.execute(sql("INSERT INTO filler VALUES (zeroblob(4096))"))
+            written.append(None)
+
+    with ThreadPoolExecutor() as pool:
+        busy = [pool.submit(work) for work in (read, read, write)]
+        logs = []
+        for _ in range(6):
+            before = len(written)
+            wait_until(lambda before=before: len(written) > before)  # type: ignore[misc]
+            logs.append(write_ahead_log(engine))
+        stop.set()
+        for each in busy:
+            each.result()
+    assert [log.held for log in logs if log is not None] == [False] * 6
+    engine.dispose()
+
+
+def test_a_log_that_a_reader_holds_open_is_told(tmp_path: Path) -> None:
+    engine = connect(f"sqlite:///{tmp_path / 'a.db'}")
+    migrate(engine)
+    with reading(engine) as reader:
+        reader.execute(select(cameras)).all()
+        size = LARGE_LOG_BYTES // 16
+        with writing(engine) as connection:
+            connection.execute(sql("CREATE TABLE filler (content BLOB)"))
+        for _ in range(18):
+            with writing(engine) as connection:
+                connection.execute(sql(f"INSERT INTO filler VALUES (zeroblob({size}))"))
+        log = write_ahead_log(engine)
+        assert log is not None
+        assert (log.held, log.size > LARGE_LOG_BYTES) == (True, True)
+    log = write_ahead_log(engine)
+    assert log is not None
+    assert not log.held
+    engine.dispose()
 
 
 def test_transactions_that_read_and_then_write_take_turns_instead_of_failing(

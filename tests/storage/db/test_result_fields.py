@@ -20,9 +20,9 @@ from tests.storage.examples import new_frame, result
 from thermal.threshold import Decision
 
 #: Computed by the API from other fields.
-MADE_BY_API = {"pictures", "has_values", "reviews"}
+MADE_BY_API = {"pictures", "has_values", "reviews", "version", "display"}
 #: Scripts of the pages that show one result.
-PAGE_SCRIPTS = ("result.js", "explained.js", "viewer.js", "values.js", "picture.js")
+PAGE_SCRIPTS = ("result.js", "explained.js", "viewer.js", "values.js", "picture.js", "format.js")
 
 
 def test_every_attribute_of_a_row_is_declared_with_a_meaning() -> None:
@@ -58,9 +58,9 @@ def test_api_answers_have_the_fields_of_their_view() -> None:
 
 def test_an_api_model_rejects_an_undeclared_field() -> None:
     row = result(new_frame(1), 1, id=1)
-    assert Result.of(row, **answered(row)).image_path == row.image_path
+    assert Result.of(row, **answered(row, None, 0)).image_path == row.image_path
     with pytest.raises(ValidationError, match="no_such_field"):
-        Result.of(row, no_such_field=1.0, **answered(row))
+        Result.of(row, no_such_field=1.0, **answered(row, None, 0))
 
 
 def test_an_api_model_rejects_a_row_that_lacks_a_field() -> None:

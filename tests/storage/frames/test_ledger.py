@@ -16,19 +16,11 @@ from storage.db.schema import frames
 from storage.errors import AmbiguousFrame
 from storage.frames.audit import audit, find_frame, list_quarantined
 from storage.frames.counts import Camera, LedgerCounts, ledger_counts, list_cameras
-from storage.frames.ledger import (
-    LedgerFrame,
-    NewFrame,
-    Quarantined,
-    claim_pending,
-    finish,
-    known,
-    lease,
-    load_pending,
-    postpone,
-    register,
-    requeue,
-)
+from storage.frames.identity import NewFrame
+from storage.frames.ledger import LedgerFrame, claim_pending, lease, load_pending, postpone, requeue
+from storage.frames.outcomes import Quarantined, Superseded, finish
+from storage.frames.registration import known, register
+from storage.frames.repeats import ReadFrame, find_originals, find_successors
 from tests.storage.examples import finished_frame, new_frame, recorded_statements
 
 MANY = 1000
@@ -43,33 +35,34 @@ def claim(engine: Engine, *, now: float = 10.0, limit: int = MANY) -> list[str]:
 
 
 def quarantine(engine: Engine, frame_id: str, reason: str = "corrupt", detail: str = "") -> None:
-    assert finish(engine, quarantined=[Quarantined(frame_id, reason, detail)], now=2.0)
+    assert finish(engine, [Quarantined(frame_id, reason, detail)], now=2.0)
 
 
-def test_frame_ids_do_not_change_between_releases() -> None:
+def test_the_id_that_the_first_release_gave_can_be_computed() -> None:
     frame = NewFrame("north", "/srv/in", "north/a.png", 1_750_000_000_123_456_789, 4096)
-    assert frame.frame_id == "44e55df304294c9cf10464b2fc1d9f22"
+    assert frame.first_release_id == "44e55df304294c9cf10464b2fc1d9f22"
 
 
 @given(st.data())
-def test_frames_that_differ_in_camera_path_mtime_or_size_have_different_ids(
+def test_files_that_differ_in_camera_path_mtime_size_or_ctime_have_different_hints(
     data: st.DataObject,
 ) -> None:
     text = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=3)
-    frame = st.builds(NewFrame, text, st.just("/"), text, st.integers(0, 20), st.integers(0, 20))
+    number = st.integers(0, 20)
+    frame = st.builds(NewFrame, text, st.just("/"), text, number, number, number)
     one, other = data.draw(frame), data.draw(frame)
-    assert (one == other) == (one.frame_id == other.frame_id)
+    assert (one == other) == (one.hint == other.hint)
 
 
 def test_a_frame_is_registered_only_once_whatever_its_outcome(engine: Engine) -> None:
     a, b, c = (new_frame(number) for number in range(3))
     assert register(engine, [a, b, a], now=1.0) == [a.frame_id, b.frame_id]
-    finish(engine, superseded=[a.frame_id], now=2.0)
+    finish(engine, [Superseded(a.frame_id, None)], now=2.0)
     quarantine(engine, b.frame_id)
     assert register(engine, [c, b, a], now=3.0) == [c.frame_id]
     assert register(engine, [], now=3.0) == []
     assert ledger_counts(engine) == LedgerCounts(
-        seen=3, scored=0, quarantined=1, superseded=1, pending=1
+        seen=3, scored=0, quarantined=1, superseded=1, duplicate=0, pending=1
     )
 
 
@@ -77,7 +70,7 @@ def test_a_registered_frame_is_loaded_unchanged(engine: Engine) -> None:
     odd = NewFrame("çäm 🌡", "/srv/ïn", 'a\\xff"\n🌡.png', 2**63 - 1, 2**40)
     register(engine, [odd], now=1.25)
     loaded = LedgerFrame(
-        odd.frame_id, odd.camera, odd.root, odd.path, odd.mtime_ns, odd.size, 0, 1.25
+        odd.frame_id, odd.camera, odd.root, odd.path, odd.mtime_ns, odd.size, 0, 1.25, 0, 0
     )
     assert load_pending(engine, [odd.frame_id]) == [loaded]
     assert claim_pending(engine, now=9.0, lease_s=1.0, limit=1) == [loaded]
@@ -89,13 +82,22 @@ def test_a_frame_quarantined_as_missing_becomes_pending_when_its_file_reappears(
     frame = new_frame(1)
     register(engine, [frame], now=1.0)
     quarantine(engine, frame.frame_id, "missing", "it was gone")
-    assert known(engine, [frame.frame_id]) == set()
+    assert known(engine, [frame], now=2.0).settled == set()
     moved = replace(frame, root="/srv/other")
     assert register(engine, [moved], now=3.0) == [frame.frame_id]
     assert register(engine, [moved], now=4.0) == []
     assert load_pending(engine, [frame.frame_id]) == [
         LedgerFrame(
-            frame.frame_id, "north", "/srv/other", frame.path, frame.mtime_ns, frame.size, 0, 3.0
+            frame.frame_id,
+            "north",
+            "/srv/other",
+            frame.path,
+            frame.mtime_ns,
+            frame.size,
+            0,
+            3.0,
+            0,
+            0,
         )
     ]
     assert ledger_counts(engine).balanced
@@ -105,10 +107,10 @@ def test_frames_of_any_outcome_are_known(engine: Engine) -> None:
     a, b, c, d = (new_frame(number) for number in range(4))
     register(engine, [a, b, c], now=1.0)
     quarantine(engine, b.frame_id, "corrupt")
-    finish(engine, superseded=[c.frame_id], now=2.0)
-    ids = [frame.frame_id for frame in (a, b, c, d)]
-    assert known(engine, ids) == set(ids[:3])
-    assert known(engine, []) == set()
+    finish(engine, [Superseded(c.frame_id, None)], now=2.0)
+    found = known(engine, [a, b, c, d], now=2.0)
+    assert found.settled == {a.hint, b.hint, c.hint}
+    assert known(engine, [], now=2.0).settled == set()
 
 
 def test_the_oldest_frames_are_claimed_first_and_only_once(engine: Engine) -> None:
@@ -171,14 +173,14 @@ def test_pending_frames_are_loaded_in_the_requested_order_without_duplicates(
 def test_a_frame_gets_one_outcome_and_keeps_it(engine: Engine) -> None:
     frame = new_frame(1)
     register(engine, [frame], now=1.0)
-    assert finish(engine, superseded=[frame.frame_id], now=2.0) == {frame.frame_id}
+    assert finish(engine, [Superseded(frame.frame_id, None)], now=2.0) == {frame.frame_id}
     again = [Quarantined(frame.frame_id, "corrupt", "")]
-    assert finish(engine, quarantined=again, now=3.0) == set()
+    assert finish(engine, again, now=3.0) == set()
     postpone(engine, [frame.frame_id], until=0.0)
     lease(engine, [frame.frame_id], until=0.0)
     assert claim(engine) == []
     assert ledger_counts(engine) == LedgerCounts(
-        seen=1, scored=0, quarantined=0, superseded=1, pending=0
+        seen=1, scored=0, quarantined=0, superseded=1, duplicate=0, pending=0
     )
 
 
@@ -188,8 +190,7 @@ def test_two_outcomes_for_one_frame_are_rejected(engine: Engine) -> None:
     with pytest.raises(ValueError, match="given twice"):
         finish(
             engine,
-            quarantined=[Quarantined(frame.frame_id, "corrupt", "")],
-            superseded=[frame.frame_id],
+            [Quarantined(frame.frame_id, "corrupt", ""), Superseded(frame.frame_id, None)],
             now=2.0,
         )
     assert ledger_counts(engine).pending == 1
@@ -211,14 +212,14 @@ def test_requeued_frames_are_pending_again(engine: Engine) -> None:
     register(engine, [a, b, c], now=1.0)
     postpone(engine, [b.frame_id], until=99.0)
     quarantine(engine, b.frame_id)
-    finish(engine, superseded=[c.frame_id], now=2.0)
+    finish(engine, [Superseded(c.frame_id, None)], now=2.0)
     asked = [c.frame_id, b.frame_id, a.frame_id]
     assert requeue(engine, asked, now=3.0) == [b.frame_id]
     assert requeue(engine, asked, now=3.0) == []
     assert claim(engine) == [a.frame_id, b.frame_id]
     assert load_pending(engine, [b.frame_id])[0].attempts == 0
     assert ledger_counts(engine) == LedgerCounts(
-        seen=3, scored=0, quarantined=0, superseded=1, pending=2
+        seen=3, scored=0, quarantined=0, superseded=1, duplicate=0, pending=2
     )
 
 
@@ -226,7 +227,7 @@ def test_ledger_counts_can_be_limited_to_one_camera(engine: Engine) -> None:
     register(engine, [new_frame(1, "north"), new_frame(2, "north"), new_frame(3, "south")], now=1.0)
     assert ledger_counts(engine, "north").seen == 2
     assert ledger_counts(engine, "south").pending == 1
-    assert ledger_counts(engine, "west") == LedgerCounts(0, 0, 0, 0, 0)
+    assert ledger_counts(engine, "west") == LedgerCounts(0, 0, 0, 0, 0, 0)
 
 
 def test_cameras_are_listed_with_their_first_and_latest_registration(engine: Engine) -> None:
@@ -266,10 +267,10 @@ def test_batches_may_be_larger_than_the_limit_of_sql_parameters(engine: Engine) 
     many = [new_frame(number) for number in range(12_000)]
     ids = register(engine, many, now=1.0)
     assert ids == [frame.frame_id for frame in many]
-    assert known(engine, ids) == set(ids)
+    assert known(engine, many, now=1.0).settled == {frame.hint for frame in many}
     assert len(load_pending(engine, ids)) == len(ids)
     lease(engine, ids, until=100.0)
-    assert finish(engine, superseded=ids, now=2.0) == set(ids)
+    assert finish(engine, [Superseded(i, None) for i in ids], now=2.0) == set(ids)
     assert ledger_counts(engine).balanced
 
 
@@ -291,11 +292,11 @@ def test_concurrent_workers_record_one_outcome_per_frame(engine: Engine) -> None
     won: list[str] = []
 
     def supersede() -> None:
-        won.extend(finish(engine, superseded=ids, now=2.0))
+        won.extend(finish(engine, [Superseded(i, None) for i in ids], now=2.0))
 
     def quarantine_all() -> None:
         gone = [Quarantined(frame_id, "missing", "") for frame_id in reversed(ids)]
-        won.extend(finish(engine, quarantined=gone, now=2.0))
+        won.extend(finish(engine, gone, now=2.0))
 
     def register_again() -> None:
         lease(engine, ids[::-1], until=5.0)
@@ -355,10 +356,13 @@ def test_no_query_scans_the_whole_ledger(engine: Engine) -> None:
     with recorded_statements(engine) as statements:
         claim(engine, limit=64)
         load_pending(engine, ids[50:70])
-        known(engine, ids[50:70])
+        known(engine, some[50:70], now=1.0)
+        register(engine, some[60:80], now=1.0)
+        find_originals(engine, [ReadFrame(i, "0" * 64) for i in ids[50:70]])
+        find_successors(engine, load_pending(engine, ids[50:70]))
         lease(engine, ids[50:70], until=5.0)
         postpone(engine, ids[50:70], until=5.0)
-        finish(engine, superseded=ids[50:70], now=3.0)
+        finish(engine, [Superseded(i, None) for i in ids[50:70]], now=3.0)
         requeue(engine, ids[:3], now=3.0)
         list_quarantined(engine, limit=10)
         find_frame(engine, ids[0][:8])
@@ -372,7 +376,7 @@ def test_no_query_scans_the_whole_ledger(engine: Engine) -> None:
 
 def test_an_audit_passes_when_the_counts_balance(engine: Engine) -> None:
     ids = register(engine, [new_frame(1), new_frame(2)], now=1.0)
-    finish(engine, superseded=ids[:1], now=2.0)
+    finish(engine, [Superseded(i, None) for i in ids[:1]], now=2.0)
     assert audit(engine).passed
     with reading(engine) as connection:
         assert connection.scalar(select(frames.c.finished_at).where(frames.c.id == ids[1])) is None

@@ -22,18 +22,9 @@ from sqlalchemy import Engine, delete, select
 from storage.db.database import reading, writing
 from storage.db.schema import frames, metadata
 from storage.frames.audit import audit
-from storage.frames.ledger import (
-    MISSING,
-    Quarantined,
-    claim_pending,
-    finish,
-    known,
-    lease,
-    load_pending,
-    postpone,
-    register,
-    requeue,
-)
+from storage.frames.ledger import claim_pending, lease, load_pending, postpone, requeue
+from storage.frames.outcomes import Quarantined, Superseded, finish
+from storage.frames.registration import MISSING, known, register
 from storage.results.commit import commit_results
 from storage.results.stream_decisions import stream_rows
 from tests.storage.examples import EPOCH, MODEL, new_frame, open_streams, result
@@ -133,8 +124,10 @@ class LedgerMachine(RuleBasedStateMachine):
         expected = set(self.pending(ids))
         finished = finish(
             self.engine,
-            quarantined=[Quarantined(i, reason, "") for i in ids[:cut]],
-            superseded=ids[cut:],
+            [
+                *(Quarantined(i, reason, "") for i in ids[:cut]),
+                *(Superseded(i, None) for i in ids[cut:]),
+            ],
             now=self.now,
         )
         assert finished == expected
@@ -156,7 +149,7 @@ class LedgerMachine(RuleBasedStateMachine):
             epochs={"north": EPOCH} if ids[:cut] else {},
             open_decisions={},
             model_id=MODEL,
-            quarantined=[Quarantined(i, reason, "") for i in ids[cut:]],
+            others=[Quarantined(i, reason, "") for i in ids[cut:]],
             now=self.now,
         )
         assert committed == expected
@@ -181,7 +174,8 @@ class LedgerMachine(RuleBasedStateMachine):
         for frame in loaded:
             assert frame.attempts == self.entries[frame.id].attempts
         settled = {i for i in ids if i in self.entries and self.entries[i].reason != MISSING}
-        assert known(self.engine, ids) == settled
+        asked = [BY_ID[frame_id] for frame_id in ids]
+        assert known(self.engine, asked, now=self.now).settled == settled
 
     @invariant()
     def every_frame_has_the_state_of_the_model(self) -> None:

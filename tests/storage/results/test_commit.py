@@ -19,7 +19,9 @@ from storage.db.schema import frames, open_decisions, results
 from storage.errors import StaleEpoch
 from storage.frames.audit import audit
 from storage.frames.counts import ledger_counts
-from storage.frames.ledger import NewFrame, Quarantined, finish, register
+from storage.frames.identity import NewFrame
+from storage.frames.outcomes import Quarantined, Superseded, finish
+from storage.frames.registration import register
 from storage.results.commit import commit_results
 from storage.results.epochs import StreamEpoch, current_epoch, open_epoch
 from storage.results.queries import (
@@ -69,8 +71,7 @@ def test_a_batch_commits_all_its_outcomes(engine: Engine) -> None:
     committed = commit(
         engine,
         [result(a, 1)],
-        quarantined=[Quarantined(b.frame_id, "corrupt", "cut off")],
-        superseded=[c.frame_id],
+        others=[Quarantined(b.frame_id, "corrupt", "cut off"), Superseded(c.frame_id, None)],
     )
     assert committed == {a.frame_id, b.frame_id, c.frame_id}
     counts = ledger_counts(engine)
@@ -85,7 +86,7 @@ def test_a_batch_commits_all_its_outcomes(engine: Engine) -> None:
 
 def test_a_batch_without_results_needs_no_epoch(engine: Engine) -> None:
     (a,) = registered(engine, 1)
-    assert commit(engine, [], superseded=[a.frame_id]) == {a.frame_id}
+    assert commit(engine, [], others=[Superseded(a.frame_id, None)]) == {a.frame_id}
 
 
 def test_committing_a_batch_again_changes_nothing(engine: Engine) -> None:
@@ -153,7 +154,7 @@ def test_a_decision_of_a_replaced_epoch_is_rejected(engine: Engine) -> None:
     open_streams(engine, "north", "south")
     open_epoch(engine, "south", MODEL, "epoch-2", config="[]", now=2.0)
     with pytest.raises(StaleEpoch) as caught:
-        commit(engine, [result(a[0], 1), result(b[0], 1)], superseded=[a[1].frame_id])
+        commit(engine, [result(a[0], 1), result(b[0], 1)], others=[Superseded(a[1].frame_id, None)])
     assert caught.value.streams == ("south",)
     assert ledger_counts(engine).pending == 3
     assert everything(engine) == []
@@ -243,7 +244,7 @@ def test_the_decision_about_a_frame_with_another_outcome_is_recorded(
 ) -> None:
     a, b = registered(engine, 1, 2)
     open_streams(engine, "north")
-    finish(engine, superseded=[a.frame_id], now=2.0)
+    finish(engine, [Superseded(a.frame_id, None)], now=2.0)
     assert commit(engine, [result(a, 1), result(b, 2)]) == {b.frame_id}
     assert decisions(engine) == [(1, a.frame_id, False), (2, b.frame_id, True)]
     assert audit(engine).passed

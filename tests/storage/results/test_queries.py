@@ -19,7 +19,7 @@ from storage.db.database import connect, reading, writing
 from storage.db.result_fields import ResultRow
 from storage.db.schema import frames, results
 from storage.errors import AmbiguousFrame, InvalidCursor
-from storage.frames.ledger import register
+from storage.frames.registration import register
 from storage.results.commit import commit_results
 from storage.results.counts import CameraCount, DayCount, count_cameras, count_days
 from storage.results.queries import (
@@ -75,29 +75,31 @@ def pages(engine: Engine, query: ResultQuery, limit: int) -> list[list[int | Non
         after = page.next
 
 
-def test_results_are_listed_latest_capture_first_in_pages(engine: Engine) -> None:
+def test_results_are_listed_latest_arrival_first_in_pages(engine: Engine) -> None:
     # results of the same time are ordered by id
-    stored(engine, [{"captured_at": at} for at in (10.0, 30.0, 20.0, 30.0, 30.0)])
+    arrivals = (10.0, 30.0, 20.0, 30.0, 30.0)
+    stored(engine, [{"arrived_at": at, "captured_at": 50.0 - at} for at in arrivals])
     assert pages(engine, ResultQuery(), 2) == [[5, 4], [2, 3], [1]]
     assert pages(engine, ResultQuery(), 5) == [[5, 4, 2, 3, 1]]
     assert pages(engine, ResultQuery(camera="west"), 5) == [[]]
+    assert pages(engine, ResultQuery(captured_until=40.0), 2) == [[3, 5], [4, 2]]
 
 
 def test_results_that_arrive_between_pages_neither_repeat_nor_hide_others(engine: Engine) -> None:
-    stored(engine, [{"captured_at": at} for at in (10.0, 20.0, 30.0)])
+    stored(engine, [{"arrived_at": at} for at in (10.0, 20.0, 30.0)])
     first = list_results(engine, ResultQuery(), limit=2)
     late = new_frame(99)
     register(engine, [late], now=1.0)
     commit_results(
         engine,
-        [result(late, 99, captured_at=40.0)],
+        [result(late, 99, arrived_at=40.0)],
         epochs={"north": EPOCH},
         open_decisions={},
         model_id=MODEL,
         now=2.0,
     )
     second = list_results(engine, ResultQuery(), after=first.next, limit=2)
-    assert [row.captured_at for row in first.rows + second.rows] == [30.0, 20.0, 10.0]
+    assert [row.arrived_at for row in first.rows + second.rows] == [30.0, 20.0, 10.0]
 
 
 @pytest.mark.parametrize(
@@ -107,6 +109,8 @@ def test_results_that_arrive_between_pages_neither_repeat_nor_hide_others(engine
         (ResultQuery(camera="south"), [2, 4]),
         (ResultQuery(since=20.0), [2, 3, 4]),  # inclusive
         (ResultQuery(until=20.0), [1]),  # exclusive
+        (ResultQuery(captured_since=3.0), [2, 1]),  # in the order of capture
+        (ResultQuery(captured_until=3.0, since=20.0), [4, 3]),
         (ResultQuery(prediction="Anomaly"), [2, 3]),
         (ResultQuery(prediction="Normal"), [1, 4]),
         (ResultQuery(min_score=2.5), [3, 4]),
@@ -118,10 +122,34 @@ def test_a_query_filters_the_list(engine: Engine, query: ResultQuery, expected: 
     stored(
         engine,
         [
-            {"captured_at": 10.0, "camera": "north", "score": 1.0, "anomaly": False},
-            {"captured_at": 20.0, "camera": "south", "score": 2.0, "anomaly": True},
-            {"captured_at": 30.0, "camera": "north", "score": 2.5, "anomaly": True},
-            {"captured_at": 40.0, "camera": "south", "score": 3.0, "anomaly": False},
+            {
+                "arrived_at": 10.0,
+                "captured_at": 4.0,
+                "camera": "north",
+                "score": 1.0,
+                "anomaly": False,
+            },
+            {
+                "arrived_at": 20.0,
+                "captured_at": 3.0,
+                "camera": "south",
+                "score": 2.0,
+                "anomaly": True,
+            },
+            {
+                "arrived_at": 30.0,
+                "captured_at": 2.0,
+                "camera": "north",
+                "score": 2.5,
+                "anomaly": True,
+            },
+            {
+                "arrived_at": 40.0,
+                "captured_at": 1.0,
+                "camera": "south",
+                "score": 3.0,
+                "anomaly": False,
+            },
         ],
     )
     assert pages(engine, query, 10) == [expected[::-1]]
@@ -140,15 +168,17 @@ def _as_cursor(value: object) -> str:
         "ä",
         "bm90IGpzb24",
         _as_cursor(1),
-        _as_cursor([1.0]),
-        _as_cursor([1.0, 2, 3]),
-        _as_cursor([1, 2]),
-        _as_cursor(["1.0", 2]),
-        _as_cursor([1.0, True]),
-        _as_cursor([1.0, -1]),
-        _as_cursor([1.0, 2**63]),
-        _as_cursor([float("nan"), 1]),
-        _as_cursor({"1.0": 2, "2.0": 3}),
+        _as_cursor([1.0, 2]),  # of a release that listed by capture
+        _as_cursor(["arrived_at", 1.0]),
+        _as_cursor(["arrived_at", 1.0, 2, 3]),
+        _as_cursor(["arrived_at", 1, 2]),
+        _as_cursor(["arrived_at", "1.0", 2]),
+        _as_cursor(["arrived_at", 1.0, True]),
+        _as_cursor(["arrived_at", 1.0, -1]),
+        _as_cursor(["arrived_at", 1.0, 2**63]),
+        _as_cursor(["arrived_at", float("nan"), 1]),
+        _as_cursor(["captured_at", 1.0, 2]),  # of a search by capture
+        _as_cursor({"arrived_at": 1, "1.0": 2, "2.0": 3}),
         "W1tb" * 20_000,
     ],
 )
@@ -201,10 +231,10 @@ def test_results_are_counted_for_each_utc_day(engine: Engine) -> None:
     stored(
         engine,
         [
-            {"captured_at": DAY - 0.001, "anomaly": True},
-            {"captured_at": DAY},
-            {"captured_at": 1.9 * DAY, "camera": "south", "anomaly": True},
-            {"captured_at": 20_000 * DAY + 1},
+            {"arrived_at": DAY - 0.001, "captured_at": 0.0, "anomaly": True},
+            {"arrived_at": DAY, "captured_at": 0.0},
+            {"arrived_at": 1.9 * DAY, "camera": "south", "anomaly": True},
+            {"arrived_at": 20_000 * DAY + 1, "captured_at": 60.0},
         ],
     )
     assert count_days(engine) == [
@@ -269,10 +299,14 @@ def test_no_query_scans_the_results(engine: Engine) -> None:
     page = list_results(engine, ResultQuery(), limit=50)
     since, until = 1_000_000.0, 1_600_000.0
     week = ResultQuery(camera="camera-1", since=since, until=until)
+    captured = ResultQuery(camera="camera-1", captured_since=since, captured_until=since + 100_000)
+    captured_page = list_results(engine, captured, limit=5)
     with recorded_statements(engine) as statements:
         list_results(engine, ResultQuery(), limit=50)
         list_results(engine, ResultQuery(), after=page.next, limit=50)
         list_results(engine, week, after=page.next, limit=50)
+        list_results(engine, ResultQuery(captured_since=since, captured_until=until), limit=50)
+        list_results(engine, captured, after=captured_page.next, limit=5)
         list_results(engine, ResultQuery(prediction="Anomaly"), after=page.next, limit=5)
         list_results(engine, ResultQuery(camera="camera-1", prediction="Anomaly"), limit=5)
         list_results(engine, ResultQuery(review="unreviewed"), after=page.next, limit=5)
@@ -287,8 +321,9 @@ def test_no_query_scans_the_results(engine: Engine) -> None:
     plans = statements.plans(engine)
     assert not {"SCAN results", "SCAN open_decisions"} & set(plans.splitlines())
     assert "Seq Scan on results" not in plans
-    assert "results_anomaly_time" in plans
-    assert "results_camera_anomaly_time" in plans
+    assert "results_anomaly_arrival" in plans
+    assert "results_camera_time" in plans
+    assert "results_camera_anomaly_arrival" in plans
 
 
 def test_a_commit_scans_no_table(engine: Engine) -> None:

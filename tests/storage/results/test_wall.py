@@ -78,7 +78,7 @@ def test_no_query_of_the_server_scans_a_table(year: Engine) -> None:
     assert {scan for scan in scans if "USING" not in scan} <= {"SCAN cameras"}
     assert "Seq Scan on results" not in plans
     assert "Seq Scan on frames" not in plans
-    for index in ("results_camera_unreviewed_time", "results_review_time"):
+    for index in ("results_camera_unreviewed_arrival", "results_review_arrival"):
         assert index in plans
 
 

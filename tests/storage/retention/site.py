@@ -15,7 +15,8 @@ from storage.db.database import reading
 from storage.db.schema import results
 from storage.files.artifacts import ArtifactStore, PictureKind, picture_path
 from storage.frames.audit import audit
-from storage.frames.ledger import NewFrame, ledger_mtime_ns, register
+from storage.frames.identity import NewFrame, ledger_mtime_ns
+from storage.frames.registration import register
 from storage.results.commit import commit_results
 from storage.retention.policy import RetentionPolicy
 from storage.retention.run import Retention, RetentionReport

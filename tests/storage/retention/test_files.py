@@ -11,7 +11,8 @@ from storage.db.database import reading
 from storage.db.schema import results
 from storage.files.artifacts import picture_path
 from storage.frames.audit import find_frame
-from storage.frames.ledger import Quarantined, finish, known, register
+from storage.frames.outcomes import Quarantined, Superseded, finish
+from storage.frames.registration import known, register
 from storage.retention.policy import RetentionPolicy
 from tests.storage.retention.site import DAY, FRAMES, NOW, POLICY, Site
 
@@ -24,7 +25,7 @@ def test_a_ledger_row_is_kept_as_long_as_its_file(year: Site) -> None:
     for number in range(0, 100):
         (year.uploads / seen[number].path).unlink()
     assert year.retain(POLICY).frames == 100
-    assert known(year.engine, [seen[0].frame_id, seen[100].frame_id]) == {seen[100].frame_id}
+    assert known(year.engine, [seen[0], seen[100]], now=NOW).settled == {seen[100].hint}
     record = find_frame(year.engine, seen[100].frame_id)
     assert record is not None
     assert (record.state, record.expired_at) == ("scored", NOW)
@@ -50,8 +51,10 @@ def test_quarantined_and_superseded_frames_are_deleted_after_their_files(site: S
     register(site.engine, batch, now=0.0)
     finish(
         site.engine,
-        quarantined=[Quarantined(frame.frame_id, "corrupt", "why") for frame in batch[:2]],
-        superseded=[frame.frame_id for frame in batch[2:]],
+        [
+            *(Quarantined(frame.frame_id, "corrupt", "why") for frame in batch[:2]),
+            *(Superseded(frame.frame_id, None) for frame in batch[2:]),
+        ],
         now=5.0,
     )
     for frame in batch[::2]:
@@ -59,8 +62,8 @@ def test_quarantined_and_superseded_frames_are_deleted_after_their_files(site: S
     policy = RetentionPolicy(quarantine_days=1)
     assert site.retain(policy, now=DAY).frames == 0
     assert site.retain(policy, now=DAY + 6.0).frames == 2
-    left = known(site.engine, [frame.frame_id for frame in batch])
-    assert left == {batch[1].frame_id, batch[3].frame_id}
+    left = known(site.engine, batch, now=DAY).settled
+    assert left == {batch[1].hint, batch[3].hint}
     site.check()
 
 

@@ -15,12 +15,16 @@ from sqlalchemy import Engine
 from storage.db.database import reading, writing
 from storage.db.schema import epochs, open_decisions, results
 from storage.errors import StaleEpoch
-from storage.frames.ledger import NewFrame, finish, register
+from storage.frames.identity import NewFrame
+from storage.frames.outcomes import Superseded, finish
+from storage.frames.registration import register
 from storage.models import save_model
 from storage.results.commit import commit_results
+from storage.stream.history import read_decisions
 from storage.stream.replay import replay_all
-from storage.stream.streams import Streams, read_decisions
-from storage.stream.window import Decided, RollingWindows, StreamKey
+from storage.stream.streams import Streams
+from storage.stream.window import RollingWindows, StreamKey
+from storage.stream.wire import Decided
 from tests.storage.examples import new_frame, result_row
 from thermal.detection.bundle import Architecture, Bundle, TrainingInfo
 from thermal.detection.normalization import Normalization
@@ -270,7 +274,7 @@ def test_only_pending_frames_get_their_open_decision_back(engine: Engine, stream
     ids = register(engine, [superseded, pending], now=0.0)
     dead = streams.decide(STREAM, BUNDLE, [(frame_id, 1.0) for frame_id in ids])
     feed(streams, engine, [1.1])  # records the decisions of the dead worker
-    finish(engine, superseded=[superseded.frame_id], now=1.0)
+    finish(engine, [Superseded(superseded.frame_id, None)], now=1.0)
     streams.windows.redis.flushall()
     again = streams.decide(STREAM, BUNDLE, [(pending.frame_id, 1.0)])
     assert list(again.decisions.values()) == list(dead.decisions.values())[1:]

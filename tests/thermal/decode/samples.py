@@ -105,15 +105,60 @@ def flir(
     chunk_bytes: int = 65_000,
     records: Sequence[int] = (32, 1),
     claimed_size: tuple[int, int] | None = None,
+    time: tuple[int, int, int] = (0, 0, 0),
+    raw_range: tuple[int, int] = (0, 0),
+    median_and_extent: tuple[int, int] = (0, 0),
+    big_endian_png: bool = False,
 ) -> bytes:
-    """A FLIR radiometric JPEG around the raw values (H, W)."""
+    """A FLIR radiometric JPEG around the raw values (H, W); see `fff`."""
+    container = fff(
+        raw,
+        as_png=as_png,
+        calibration=calibration,
+        records=records,
+        claimed_size=claimed_size,
+        time=time,
+        raw_range=raw_range,
+        median_and_extent=median_and_extent,
+        big_endian_png=big_endian_png,
+    )
+    pieces = [container[at : at + chunk_bytes] for at in range(0, len(container), chunk_bytes)]
+    segments = [
+        app_segment(1, b"FLIR\0\x01" + bytes([number, len(pieces) - 1]) + piece)
+        for number, piece in enumerate(pieces)
+    ]
+    return with_segments(written(".jpg", np.full((16, 16), 90, np.uint8)), *segments)
+
+
+def fff(
+    raw: NDArray[np.uint16],
+    *,
+    as_png: bool = False,
+    calibration: Mapping[int, float] = E40,
+    records: Sequence[int] = (32, 1),
+    claimed_size: tuple[int, int] | None = None,
+    time: tuple[int, int, int] = (0, 0, 0),
+    raw_range: tuple[int, int] = (0, 0),
+    median_and_extent: tuple[int, int] = (0, 0),
+    big_endian_png: bool = False,
+) -> bytes:
+    """A FLIR container with the raw values (H, W).
+
+    `time` is in Unix seconds, milliseconds, and minutes west of Greenwich; `raw_range` is the
+    camera's measuring range, `median_and_extent` what the record says of `raw`.
+    """
     info = bytearray(2476)
     info[:2] = b"\x02\0"
     for offset, value in calibration.items():
         struct.pack_into("<f", info, offset, value)
     struct.pack_into("<i", info, 776, PLANCK_O)
+    struct.pack_into("<IIh", info, 0x384, *time)
+    struct.pack_into("<HH", info, 784, *raw_range)
+    struct.pack_into("<ii", info, 824, *median_and_extent)
     height, width = claimed_size or raw.shape
-    content = written(".png", raw.byteswap()) if as_png else raw.astype("<u2").tobytes()
+    content = raw.astype("<u2").tobytes()
+    if as_png:
+        content = written(".png", raw if big_endian_png else raw.byteswap())
     contents = {
         1: struct.pack("<HHH26x", 2, width, height) + content,
         32: bytes(info),
@@ -125,13 +170,31 @@ def flir(
         )
         body += contents[kind]
     head = b"FFF\0" + bytes(16) + struct.pack(">III", 100, 64, 14) + bytes(32)
-    container = head + directory.ljust(32 * 14, b"\0") + body
-    pieces = [container[at : at + chunk_bytes] for at in range(0, len(container), chunk_bytes)]
-    segments = [
-        app_segment(1, b"FLIR\0\x01" + bytes([number, len(pieces) - 1]) + piece)
-        for number, piece in enumerate(pieces)
-    ]
-    return with_segments(written(".jpg", np.full((16, 16), 90, np.uint8)), *segments)
+    return head + directory.ljust(32 * 14, b"\0") + body
+
+
+def infiray(
+    raw: NDArray[np.uint16],
+    *,
+    claimed_width: int | None = None,
+    claimed_height: int | None = None,
+    claimed_bytes: int | None = None,
+    kept: int | None = None,
+    settings: tuple[float, ...] = (25.0, 2.0, 0.95, 0.45, 23.5),
+) -> bytes:
+    """An InfiRay IJPEG around temperatures (H, W) in 1/64 K; `kept` cuts them off."""
+    height, width = raw.shape
+    shape = width if claimed_width is None else claimed_width, claimed_height or height
+    size = raw.nbytes if claimed_bytes is None else claimed_bytes
+    header = bytearray(80)
+    header[:10] = b"\0\x02\0\x01IJPEG\0"
+    struct.pack_into("<QHHHB", header, 0x20, raw.nbytes, 0, *shape, 16)
+    struct.pack_into("<QHHHB", header, 0x30, size, 0, *shape, 16)
+    content = bytes(raw.nbytes) + raw.astype("<u2").tobytes()[:kept]
+    pieces = [content[at : at + 60_000] for at in range(0, len(content), 60_000)]
+    segments = [app_segment(2, bytes(header)), *(app_segment(3, piece) for piece in pieces)]
+    picture = written(".jpg", np.full((16, 16), 90, np.uint8))
+    return with_segments(picture, *segments, app_segment(5, struct.pack("<5f", *settings)))
 
 
 def app_segment(number: int, payload: bytes) -> bytes:
@@ -148,7 +211,7 @@ def exif(**texts: str) -> bytes:
     """An EXIF block (TIFF structure) with ASCII values by tag name."""
     block = Image.Exif()
     names = {"model": 272, "time": 306}
-    inner = {"original": 36867, "fraction": 37521, "zone": 36881}
+    inner = {"original": 36867, "fraction": 37521, "zone": 36881, "time_zone": 36880}
     for name, text in texts.items():
         if name in names:
             block[names[name]] = text
@@ -186,5 +249,7 @@ def samples() -> dict[str, bytes]:
         "float.tif": written(".tif", celsius, cv2.IMWRITE_TIFF_COMPRESSION, 1),
         "raw.flir.jpg": flir(counts),
         "png.flir.jpg": flir(counts, as_png=True, chunk_bytes=1000),
+        "one.fff": fff(counts),
+        "p2pro.infiray.jpg": infiray(counts % 2000 + 18_000),
         "comma.csv": csv(celsius),
     }

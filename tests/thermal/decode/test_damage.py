@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.thermal.decode.samples import UNCOMPRESSED, samples, written
-from thermal.decode import IMAGE_SUFFIXES, DecodeOptions, decode
+from thermal.decode import IMAGE_SUFFIXES, DecodeOptions, MatrixUnit, decode
 from thermal.errors import CorruptImage, DecodeError
 from thermal.frame import LinearScale
 
@@ -19,8 +21,8 @@ BINARY = [name for name in NAMES if not name.endswith(".csv")]
 OPTIONS = st.builds(
     DecodeOptions,
     max_pixels=st.sampled_from([100, 50_000_000]),
-    scale=st.sampled_from([None, LinearScale(0.04, -273.15)]),
-    matrix_unit=st.sampled_from(["celsius", "kelvin"]),
+    scale=st.sampled_from([None, LinearScale(0.04, -100)]),
+    matrix_unit=st.sampled_from([None, *get_args(MatrixUnit)]),
     radiometry=st.sampled_from(["auto", "ignore"]),
 )
 SUFFIXES = st.sampled_from(["", *sorted(IMAGE_SUFFIXES), ".txt"])
@@ -36,7 +38,7 @@ def decode_or_refuse(data: bytes, suffix: str, options: DecodeOptions) -> None:
         assert frame.values.ndim == 2
         assert 0 < frame.values.size <= options.max_pixels
         assert np.isfinite(frame.values).all()
-        assert (frame.unit == "celsius") == frame.radiometric
+        assert (frame.unit == "celsius") == (frame.temperature_source is not None)
 
 
 @given(st.binary(max_size=200), SUFFIXES, OPTIONS)

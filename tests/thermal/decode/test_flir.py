@@ -20,6 +20,7 @@ from tests.thermal.decode.samples import (
     PLANCK_O,
     app_segment,
     exif,
+    fff,
     flir,
     with_segments,
     written,
@@ -48,8 +49,8 @@ def planck_celsius(raw: int) -> float:
     ("camera", "shape", "lowest_c", "highest_c", "model", "captured_at"),
     [
         ("AX8", (60, 80), 24.36, 25.47, "FLIR AX8", None),  # its clock stood at 2000-01-01
-        ("E40", (120, 160), 17.88, 24.70, "FLIR E40", "2013-04-12T09:24:01"),
-        ("B60", (180, 180), -68.08, -0.23, "Flir b60", "2010-12-18T14:44:09"),
+        ("E40", (120, 160), 17.88, 24.70, "FLIR E40", "2013-04-12T09:24:01.131000-01:00"),
+        ("B60", (180, 180), -68.08, -0.23, "Flir b60", "2010-12-18T14:44:09.482000+00:00"),
     ],
 )
 def test_flir_cameras_give_the_temperatures_that_flyr_gives(
@@ -75,13 +76,15 @@ def test_flir_cameras_give_the_temperatures_that_flyr_gives(
 @pytest.mark.data
 def test_the_measurement_settings_of_a_flir_file_are_kept(shared_data: Path) -> None:
     frame = decode((shared_data / "radiometric/flir/FLIR_E40.jpg").read_bytes())
-    assert frame.metadata == {
-        "camera_model": "FLIR E40",
-        "emissivity": 0.95,
-        "object_distance_m": 2.0,
-        "reflected_apparent_temperature_c": pytest.approx(21, abs=0.02),
-        "atmospheric_temperature_c": pytest.approx(14, abs=0.02),
-        "relative_humidity": 0.49,
+    assert frame.metadata == {"camera_model": "FLIR E40"}
+    assert frame.parameters.known() == {
+        "emissivity": pytest.approx(0.95),
+        "reflected_c": pytest.approx(21, abs=0.02),
+        "distance_m": 2.0,
+        "humidity": pytest.approx(0.49),
+        "atmosphere_c": pytest.approx(14, abs=0.02),
+        "window_transmission": 0.98,
+        "window_c": pytest.approx(19, abs=0.02),
     }
 
 
@@ -90,7 +93,7 @@ def test_a_flir_file_is_a_plain_picture_where_radiometry_is_ignored(shared_data:
     data = (shared_data / "radiometric/flir/FLIR_AX8.jpg").read_bytes()
     frame = decode(data, options=IGNORE)
     assert (frame.shape, frame.unit, frame.bit_depth) == ((480, 640), "counts", 8)
-    assert frame.metadata == {"camera_model": "FLIR AX8"}
+    assert "emissivity" not in frame.metadata
 
 
 @pytest.mark.data
@@ -135,7 +138,47 @@ def test_humidity_in_percent_means_the_same_as_its_fraction() -> None:
     raw = np.full((3, 3), 18_000, np.uint16)
     percent = decode(flir(raw, calibration=E40 | {60: 49.0}))
     assert np.array_equal(percent.values, decode(flir(raw)).values)
-    assert percent.metadata["relative_humidity"] == 0.49
+    assert percent.parameters.humidity == 0.49
+
+
+@pytest.mark.parametrize(
+    ("unix_s", "milliseconds", "minutes_west", "expected", "source"),
+    [
+        (1_365_762_241, 131, 60, "2013-04-12T09:24:01.131000-01:00", "flir"),
+        (1_365_762_241, 131, -330, "2013-04-12T15:54:01.131000+05:30", "flir"),
+        (1_365_762_241, 0, 0, "2013-04-12T10:24:01+00:00", "flir"),
+        (1_365_762_241, 5000, 9999, "2013-04-12T10:24:01+00:00", "flir"),  # no such zone
+        (0, 0, 0, "2014-01-02T03:04:05", "exif"),  # no time
+        (946_706_066, 0, 0, "2014-01-02T03:04:05", "exif"),  # a clock that was never set: 2000
+        (2**32 - 1, 0, 0, "2014-01-02T03:04:05", "exif"),  # 2106
+    ],
+)
+def test_the_time_of_a_flir_record_comes_first_where_it_is_plausible(
+    unix_s: int, milliseconds: int, minutes_west: int, expected: str, source: str
+) -> None:
+    time = (unix_s, milliseconds, minutes_west)
+    data = flir(np.full((3, 3), 18_000, np.uint16), time=time)
+    block = exif(original="2014:01:02 03:04:05")
+    frame = decode(with_segments(data, app_segment(1, block)))
+    assert frame.captured_at is not None
+    assert frame.captured_at.isoformat() == expected
+    assert frame.captured_at_source == source
+
+
+def test_a_container_in_a_file_of_its_own_is_read_as_one_in_a_jpeg() -> None:
+    raw = np.random.default_rng(8).integers(17_000, 19_000, (6, 5), np.uint16)
+    time = (1_365_762_241, 131, 60)
+    alone, inside = decode(fff(raw, time=time)), decode(flir(raw, time=time))
+    assert np.array_equal(alone.values, inside.values)
+    assert alone.metadata == inside.metadata
+    assert (alone.captured_at, alone.captured_at_source) == (inside.captured_at, "flir")
+
+
+@pytest.mark.parametrize("frames", [2, 7])
+def test_a_sequence_is_refused_with_its_number_of_frames(frames: int) -> None:
+    data = fff(np.full((6, 5), 18_000, np.uint16)) * frames
+    with pytest.raises(UnsupportedImage, match=f"a FLIR sequence of {frames}"):
+        decode(data, suffix=".seq")
 
 
 def test_exif_and_calibration_go_together() -> None:
@@ -144,7 +187,7 @@ def test_exif_and_calibration_go_together() -> None:
     frame = decode(with_segments(data, app_segment(1, block)))
     assert frame.captured_at is not None
     assert frame.metadata["camera_model"] == "FLIR E40"
-    assert frame.metadata["emissivity"] == 0.95
+    assert frame.parameters.emissivity == 0.95
 
 
 PICTURE = flir(np.full((4, 4), 18_000, np.uint16), chunk_bytes=1000)
@@ -157,12 +200,16 @@ DIRECTORY = PICTURE.index(b"FFF\0")
         (flir(np.ones((4, 4), np.uint16), records=[32]), UnsupportedImage, "without raw thermal"),
         (flir(np.ones((4, 4), np.uint16), records=[1]), UnsupportedImage, "without raw thermal"),
         # all raw values below the offset of the calibration: no temperature
-        (flir(np.ones((4, 4), np.uint16)), CorruptImage, "16 of 16 pixels"),
-        (flir(np.ones((4, 4), np.uint16), calibration=E40 | {32: 0.0}), CorruptImage, "no sense"),
+        (flir(np.ones((4, 4), np.uint16)), CorruptImage, "most of FLIR's raw values"),
+        (
+            flir(np.ones((4, 4), np.uint16), calibration=E40 | {32: 0.0}),
+            UnsupportedImage,
+            "above 0",
+        ),
         (
             flir(np.ones((4, 4), np.uint16), calibration=E40 | {88: math.nan}),
             CorruptImage,
-            "pixels",
+            "most of FLIR's raw values",
         ),
         (flir(np.ones((4, 4), np.uint16), claimed_size=(4, 5)), UnsupportedImage, "compression"),
         (
@@ -209,7 +256,7 @@ def test_any_calibration_gives_a_frame_or_a_decode_error(wrong: dict[int, float]
     except DecodeError:
         return
     assert np.isfinite(frame.values).all()
-    assert all(math.isfinite(value) for value in frame.metadata.values() if value != "")  # type: ignore[arg-type]
+    assert all(map(math.isfinite, frame.parameters.known().values()))
 
 
 def test_big_endian_raw_values_are_read_as_such() -> None:

@@ -73,7 +73,7 @@ def test_a_hotter_fault_scores_higher_without_end(detector: Detector) -> None:
     for excess in (0, 30, 60, 120, 500, 5000):
         values = scene.copy()
         values[4:8, 4:8] += excess
-        rising.append(detector.score([Frame(values, "counts", False, 16)])[0].score)
+        rising.append(detector.score([Frame(values, "counts", 16)])[0].score)
     assert (np.diff(rising) > 0).all()
 
 
@@ -81,7 +81,7 @@ def test_the_map_is_signed_and_points_at_the_fault(detector: Detector) -> None:
     for excess, extreme in ((60, np.argmax), (-60, np.argmin)):
         values = plates(1, seed=35)[0].astype(np.float32)
         values[4:8, 2:6] += excess
-        found = detector.score([Frame(values, "counts", False, 8)])[0].anomaly_map
+        found = detector.score([Frame(values, "counts", 8)])[0].anomaly_map
         assert found.shape == (HEIGHT, WIDTH)
         assert found.dtype == np.float32
         y, x = np.unravel_index(extreme(found), found.shape)
@@ -113,9 +113,7 @@ def test_signals_are_named_and_positive(detector: Detector) -> None:
 def test_frames_of_any_size_are_scored_together(detector: Detector) -> None:
     image = np.kron(plates(1, seed=39)[0], np.ones((10, 10)))
     small, large = plates(1, seed=39)[0], image
-    found = detector.score(
-        [Frame(v.astype(np.float32), "counts", False, 8) for v in (small, large)]
-    )
+    found = detector.score([Frame(v.astype(np.float32), "counts", 8) for v in (small, large)])
     assert found[0].score == pytest.approx(found[1].score, rel=1e-3)
 
 
@@ -125,7 +123,7 @@ def test_no_frames_give_no_scores(detector: Detector) -> None:
 
 def test_a_frame_in_another_unit_is_refused(detector: Detector) -> None:
     with pytest.raises(UnitMismatch):
-        detector.score([Frame(np.zeros((HEIGHT, WIDTH), np.float32), "celsius", True, 16)])
+        detector.score([Frame(np.zeros((HEIGHT, WIDTH), np.float32), "celsius", 16)])
 
 
 def test_a_detector_is_loaded_from_its_folder(tmp_path: Path) -> None:

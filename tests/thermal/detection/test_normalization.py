@@ -11,7 +11,7 @@ from thermal.frame import Frame, Unit
 
 
 def frame_of(values: object, unit: Unit = "counts") -> Frame:
-    return Frame(np.asarray(values, np.float32), unit, unit == "celsius", 8)
+    return Frame(np.asarray(values, np.float32), unit, 8)
 
 
 def test_values_become_spans_from_the_level() -> None:

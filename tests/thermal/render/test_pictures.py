@@ -46,8 +46,9 @@ def pictures_of(
     *,
     display: DisplayRange = DISPLAY,
     caption: Caption = CAPTION,
+    saturated_px: int = 0,
 ) -> Pictures:
-    frame = Frame(values, display.unit, radiometric=display.unit == "celsius", bit_depth=16)
+    frame = Frame(values, display.unit, bit_depth=16, saturated_px=saturated_px)
     scored = Scored(
         score=caption.score,
         mse=0.1,
@@ -204,8 +205,18 @@ def test_threads_draw_the_same_picture() -> None:
     assert all(np.array_equal(sheet, sheets[0]) for sheet in sheets)
 
 
+def test_what_is_over_range_is_labelled_so_and_not_with_a_number() -> None:
+    # to see it fail: write the number, which differs
+    first, second = flat(20), flat(20)
+    first[3:5, 3:5], second[3:5, 3:5] = 382.2, 10_000
+    over = [pictures_of(values, saturated_px=4) for values in (first, second)]
+    for kind in ("original", "overlay", "sheet"):
+        assert np.array_equal(getattr(over[0], kind), getattr(over[1], kind))
+        assert not np.array_equal(getattr(over[0], kind), getattr(pictures_of(first), kind))
+
+
 def test_a_range_in_another_unit_than_the_frame_is_refused() -> None:
-    frame = Frame(flat(20), "counts", radiometric=False, bit_depth=8)
+    frame = Frame(flat(20), "counts", bit_depth=8)
     scored = Scored(1.0, 0.1, flat(0), flat(20), {})
     report = measure(frame, HotspotRule("absolute", 50.0))
     with pytest.raises(UnitMismatch):

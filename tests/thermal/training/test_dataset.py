@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
 from tests.thermal.plates import plates, write_images
 from thermal.decode import DecodeOptions
+from thermal.detection.frame_kind import FrameKind
 from thermal.errors import DatasetError, TrainingError
 from thermal.training.dataset import (
     list_images,
@@ -31,6 +34,20 @@ def test_a_folder_that_is_missing_or_without_images_is_refused(tmp_path: Path) -
     with pytest.raises(DatasetError, match="not a folder"):
         list_images(tmp_path / "absent")
     with pytest.raises(DatasetError, match="no images"):
+        list_images(tmp_path)
+
+
+def test_a_folder_that_cannot_be_listed_is_told(tmp_path: Path) -> None:
+    home = Path.cwd()
+    try:
+        os.chdir(tmp_path)
+        for _ in range(20):
+            Path("d" * 250).mkdir()
+            os.chdir("d" * 250)
+    finally:
+        os.chdir(home)
+    (tmp_path / "a.png").touch()
+    with pytest.raises(DatasetError, match="ddd cannot be listed: File name too long"):
         list_images(tmp_path)
 
 
@@ -110,3 +127,33 @@ def test_images_of_different_units_cannot_be_learned_together(tmp_path: Path) ->
     matrix.write_text("\n".join(",".join("21.5" for _ in range(16)) for _ in range(24)) + "\n")
     with pytest.raises(TrainingError, match="one model a unit"):
         read_training_images([*paths, matrix], (24, 16), DecodeOptions())
+
+
+def test_images_of_another_shape_or_depth_are_left_out_and_named(tmp_path: Path) -> None:
+    images = plates(40, seed=7)
+    write_images(tmp_path, images)
+    cv2.imwrite(str(tmp_path / "003.png"), images[3].T)
+    cv2.imwrite(str(tmp_path / "030.png"), images[30].astype(np.uint16) * 250)
+    dataset = read_training_images(list_images(tmp_path), None, DecodeOptions())
+    assert dataset.mismatched == ("003.png", "030.png")
+    assert len(dataset.images) == len(dataset.names) == 38
+    assert dataset.frames == FrameKind(24, 16, 8)
+
+
+def test_a_folder_of_two_shapes_is_refused(tmp_path: Path) -> None:
+    images = plates(20, seed=7)
+    write_images(tmp_path, images)
+    for number in range(5):
+        cv2.imwrite(str(tmp_path / f"{number:03}.png"), images[number].T)
+    with pytest.raises(TrainingError, match=r"5 of 20 images have another shape.*as 000.png"):
+        read_training_images(list_images(tmp_path), None, DecodeOptions())
+
+
+def test_pixels_out_of_range_do_not_outweigh_the_others(tmp_path: Path) -> None:
+    celsius = np.random.default_rng(0).normal(20, 1, (8, 24, 16)).astype(np.float32)
+    celsius[0, 0, 0], celsius[1, 0, 0] = np.inf, -np.inf
+    for number, values in enumerate(celsius):
+        cv2.imwrite(str(tmp_path / f"{number}.tif"), values)
+    images = read_training_images(list_images(tmp_path), None, DecodeOptions()).images
+    assert images[0, 0, 0] == images[0].max() < 10
+    assert images[1, 0, 0] == images[1].min() > -10

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.thermal.plates import frames, hot_cells, plates, train_on, trained_bundle, write_images
+from tests.thermal.plates import frames, hot_cells, plates, train_on, write_images
 from thermal.decode import DecodeOptions
 from thermal.detection.detector import Detector
 from thermal.errors import TrainingError
@@ -120,11 +120,15 @@ def test_neighbouring_images_are_held_out_together() -> None:
     assert changes <= 140  # some seventy runs of sixteen
 
 
-def test_few_new_normal_images_are_flagged() -> None:
-    bundle = trained_bundle()
-    found = Detector.from_bundle(bundle, "cpu").score(frames(plates(400, seed=51)))
-    flagged = np.mean([scored.score > bundle.threshold(0.005) for scored in found])
-    assert flagged < 0.1  # twenty-four held-out images cannot place the 99.5th percentile
+def test_few_new_normal_images_are_flagged(tmp_path: Path) -> None:
+    new = frames(plates(400, seed=51))
+    shares = []
+    for seed in (1, 2, 3):
+        bundle = train_on(write_images(tmp_path / str(seed), plates(120, seed=seed)))
+        found = Detector.from_bundle(bundle, "cpu").score(new)
+        shares.append(np.mean([scored.score > bundle.threshold(0.005) for scored in found]))
+    # twenty-four held-out images cannot place the 99.5th percentile: one model alone may flag more
+    assert np.mean(shares) < 0.1
 
 
 @pytest.mark.data

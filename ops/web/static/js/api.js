@@ -78,6 +78,7 @@ export async function getMatrix(url, signal) {
     buffer: await response.arrayBuffer(),
     width: Number(header("X-Width")),
     height: Number(header("X-Height")),
+    step: Number(header("X-Step")),
     unit: header("X-Unit"),
     source: header("X-Source"),
   };
@@ -86,14 +87,20 @@ export async function getMatrix(url, signal) {
 /**
  * @param {string} url
  * @param {object} [body]
+ * @param {"POST" | "PUT"} [method]
  */
-export async function post(url, body) {
+export async function post(url, body, method = "POST") {
   const headers = { Accept: "application/json", "X-CSRF-Token": TOKEN };
   if (body !== undefined) headers["Content-Type"] = "application/json";
   const response = await request(url, {
-    method: "POST",
+    method,
     headers,
     body: body === undefined ? undefined : JSON.stringify(body),
   });
   return response.status === 204 ? null : response.json();
+}
+
+/** Delete what is at this URL. */
+export async function remove(url) {
+  await request(url, { method: "DELETE", headers: { "X-CSRF-Token": TOKEN } });
 }

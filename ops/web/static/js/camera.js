@@ -1,16 +1,21 @@
 // Camera page: scores, threshold and temperatures over time, and the scores in the window.
 
+import { agoTime } from "./ages.js";
 import { address, get, post, query } from "./api.js";
+import { serverNow } from "./clock.js";
 import { histogram, isHeld, timeChart } from "./charts.js";
 import { at, empty, h } from "./dom.js";
-import { ago, localTime, number, percent, plural, sigma, temperature, unitName } from "./format.js";
+import { localTime, number, percent, plural, sigma, temperature, unitName } from "./format.js";
+import { withGaps } from "./gaps.js";
 import { onNews } from "./live.js";
 import { notify, trouble } from "./notice.js";
-import { showWaiting } from "./shell.js";
-import { stateName, verdictName } from "./words.js";
+import { may } from "./shell.js";
+import { stateChips } from "./tile.js";
+import { verdictName } from "./words.js";
 
 const POINTS = 800;
 const REFRESH_MS = 3000; // a day of a fast camera is expensive to query
+const POLL_MS = 30000;
 const name = at("camera").dataset.name;
 const removers = []; // functions that remove the charts
 /** @type {NodeListOf<HTMLElement>} */
@@ -24,15 +29,20 @@ let loads = 0; // number of loads started
 function wantedTimes() {
   if (range.since !== undefined) return range;
   if (range.hours === null) return {};
-  const now = Date.now() / 1000;
+  const now = serverNow();
   return { since: now - range.hours * 3600, until: now + 60 };
 }
 
 function lineText(point) {
+  if (point.gap) return `No frames from ${localTime(point.gap[0])} to ${localTime(point.gap[1])}`;
   return (
     `${localTime(point.at)}: score ${sigma(point.score)}, threshold ${sigma(point.threshold)}` +
     (point.frames > 1 ? ` (the highest of ${number(point.frames)} frames)` : "")
   );
+}
+
+function temperatureText(point, unit) {
+  return point.gap ? lineText(point) : `${localTime(point.at)}: ${temperature(point.max_temperature, unit)}`;
 }
 
 function drawCharts() {
@@ -48,14 +58,16 @@ function drawCharts() {
     at("scores-readout").textContent = "";
     return;
   }
-  at("scores-readout").textContent = "Point at the chart to read its values.";
+  at("scores-readout").textContent = "Point at the chart, or use its arrow keys, to read its values.";
   const wanted = wantedTimes();
   const least = Math.max(1, (points.at(-1).at - points[0].at) * 0.02);
+  const drawn = withGaps(points);
+  const values = (name) => drawn.map((point) => point[name] ?? null);
   const shared = {
     range: range.since === undefined && range.hours === null
       ? [points[0].at - least, points.at(-1).at + least]
       : [wanted.since, wanted.until],
-    times: points.map((point) => point.at),
+    times: drawn.map((point) => point.at),
     sync: "camera",
     onRange: (since, until) => show({ since, until }),
     onAll: () => show({ hours: null }),
@@ -71,32 +83,43 @@ function drawCharts() {
   removers.push(
     timeChart(at("scores"), {
       ...shared,
+      label: `Scores of ${name} against their threshold`,
       height: 260,
       lines: [
-        { label: "score", values: points.map((p) => p.score), colour: "--ok" },
-        { label: "threshold", values: points.map((p) => p.threshold), colour: "--quiet", dash: [6, 4] },
+        { label: "score", values: values("score"), colour: "--ok" },
+        { label: "threshold", values: values("threshold"), colour: "--quiet", dash: [6, 4] },
       ],
       flags: flags("score"),
       onHover: (index, flag) => {
         if (index === null) return;
         at("scores-readout").textContent = flag
           ? `${localTime(flag.at)}: flagged with ${sigma(flag.value)}. Click to open.`
-          : lineText(points[index]);
-        at("temperatures-readout").textContent =
-          `${localTime(points[index].at)}: ${temperature(points[index].max_temperature, unit)}`;
+          : lineText(drawn[index]);
+        at("temperatures-readout").textContent = temperatureText(drawn[index], unit);
       },
     }),
     timeChart(at("temperatures"), {
       ...shared,
+      label: `Highest temperatures of ${name}`,
       height: 180,
-      lines: [{ label: "highest", values: points.map((p) => p.max_temperature), colour: "--accent" }],
+      lines: [{ label: "highest", values: values("max_temperature"), colour: "--accent" }],
       flags: flags("max_temperature"),
-      onHover: () => {},
+      onHover: (index, flag) => {
+        if (index === null) return;
+        at("temperatures-readout").textContent = flag
+          ? `${localTime(flag.at)}: flagged at ${temperature(flag.value, unit)}. Click to open.`
+          : temperatureText(drawn[index], unit);
+      },
     }),
   );
 }
 
 function drawWindow() {
+  if (distribution.error) {
+    at("window").replaceChildren(h("p", { class: "quiet" }, distribution.error.message));
+    at("window-text").textContent = "";
+    return;
+  }
   const { counts, edges, threshold, body, baseline_body: usual } = distribution;
   if (counts.length === 0) {
     at("window").replaceChildren(h("p", { class: "quiet" }, "The window is empty until the camera's first frames are scored."));
@@ -138,12 +161,46 @@ function drawFlagged() {
   );
 }
 
-function drawHead(cameras) {
-  showWaiting(cameras.reduce((sum, camera) => sum + camera.unreviewed, 0));
-  const camera = cameras.find((one) => one.name === name);
-  if (!camera) throw new Error(`There is no camera named ${name}. See the wall for all cameras.`);
-  at("state").replaceChildren(h("span", { class: `chip ${camera.state}` }, stateName(camera.state)));
-  at("last").textContent = `last image ${ago(camera.last_frame_at)}`;
+/** What is open about this camera, and how it can be closed. */
+function drawFinding({ finding, unreviewed, confirmed }) {
+  const box = at("finding");
+  box.hidden = finding === null;
+  if (finding === null) return;
+  const link = h("a", { href: `/results/${finding.id}` }, `the latest of ${localTime(finding.arrived_at)}`);
+  if (unreviewed > 0) {
+    const standing = confirmed > 0 ? `, and ${plural(confirmed, "confirmed one")}` : "";
+    box.replaceChildren(
+      h("span", null, h("strong", null, `${plural(unreviewed, "anomaly", "anomalies")} without a verdict: `), link, `${standing}.`),
+      h("a", { class: "button", href: `/review${query({ camera: name })}` }, "Review"),
+    );
+    return;
+  }
+  const done = h("button", { class: "button", type: "button", onclick: () => resolveThrough(finding) }, "Resolved");
+  box.replaceChildren(
+    h("span", null, h("strong", null, `${plural(confirmed, "confirmed anomaly", "confirmed anomalies")}: `), link, ". Once it is repaired or over, call it resolved."),
+    ...(may("reviewer") ? [done] : []),
+  );
+}
+
+/** Only what the page has shown: what was confirmed meanwhile stays. */
+async function resolveThrough(finding) {
+  try {
+    const { resolved } = await post(address("cameras", name, "resolve"), { through: finding.id });
+    notify(`${plural(resolved.length, "confirmed anomaly is", "confirmed anomalies are")} resolved`);
+  } catch (error) {
+    notify(`Nothing was resolved. ${error.message}`, { error: true });
+  }
+  await refreshHead();
+}
+
+function drawHead(camera) {
+  at("state").replaceChildren(...stateChips(camera));
+  drawFinding(camera);
+  const result = camera.last ? ["latest result ", agoTime(camera.last.arrived_at)] : ["nothing scored yet"];
+  const isBehind = !camera.last || camera.last_frame_at > camera.last.arrived_at;
+  const upload = isBehind ? [", latest upload ", agoTime(camera.last_frame_at)] : [];
+  at("last").replaceChildren(...result, ...upload);
+  at("clock").textContent = camera.clock === null ? "" : `camera clock ${camera.clock}`;
 }
 
 function drawRange() {
@@ -161,16 +218,15 @@ async function load() {
   loads += 1;
   const mine = loads;
   try {
-    const [list, newSeries, newDistribution] = await Promise.all([
-      get(address("cameras")),
+    const [newSeries, newDistribution] = await Promise.all([
       get(address("cameras", name, "series") + query({ ...wantedTimes(), points: POINTS })),
-      get(address("cameras", name, "distribution")),
+      // without Redis or a model the rest of the page can still be shown
+      get(address("cameras", name, "distribution")).catch((error) => ({ error })),
     ]);
     trouble(null);
     // drop outdated responses; don't redraw during a drag, the next update will do it
     if (mine !== loads || isHeld()) return;
     [series, distribution] = [newSeries, newDistribution];
-    drawHead(list.cameras);
   } catch (error) {
     trouble(error, load);
     return;
@@ -219,16 +275,28 @@ if (at("accept")) {
   });
 }
 
+/** The head is about the present, whatever period the charts show. */
+async function refreshHead() {
+  try {
+    drawHead(await get(address("cameras", name)));
+  } catch (error) {
+    trouble(error, refreshHead);
+  }
+}
+
 /** First load: show everything if the camera is new or sent nothing in the last 24 hours. */
 async function first() {
-  const list = await get(address("cameras")).catch(() => ({ cameras: [] })); // `load` reports the error
-  const camera = list.cameras.find((one) => one.name === name);
-  if (camera && camera.first_seen_at > Date.now() / 1000 - 24 * 3600) range = { hours: null };
+  const camera = await get(address("cameras", name)).catch(() => null); // `load` reports the error
+  if (camera) drawHead(camera);
+  if (camera && camera.first_seen_at > serverNow() - 24 * 3600) range = { hours: null };
   await load();
   if (series?.points.length === 0 && range.hours !== null) show({ hours: null });
 }
 
 await first();
+onNews(refreshHead);
+// a camera that falls silent causes no event, so poll as well
+setInterval(refreshHead, POLL_MS);
 // don't refresh a period that the user chose
 onNews(async () => {
   if (range.since === undefined) await load();

@@ -1,6 +1,7 @@
 // Charts over time and the window's histogram, drawn by uPlot in the theme's colours.
 
 import uPlot from "../vendor/uplot/uPlot.esm.js";
+import { keepFocus, readByKeys } from "./chart_keys.js";
 import { followFingers } from "./fingers.js";
 
 const NEAR_PX = 14; // a click within this distance of a flagged frame opens it
@@ -54,6 +55,7 @@ function follow(chart, box, height) {
   observer.observe(box);
   return () => {
     observer.disconnect();
+    keepFocus(box);
     chart.destroy();
   };
 }
@@ -119,11 +121,11 @@ function drawFlags(chart, flags) {
 /**
  * Draw a chart over time; returns a function that removes it.
  *
- * `lines` are `{label, values, colour, dash, fill}` over `times`; `flags` are `{at, value, id,
+ * `label` names it for screen readers. `lines` are `{label, values, colour, dash, fill}` over `times`; `flags` are `{at, value, id,
  * hollow}`. Callbacks: `onRange(since, until)` on pan or zoom, `onHover(index, flag)` when the cursor
  * moves, `onFlag(id)` when a flagged frame is clicked, `onAll()` on a double click.
  */
-export function timeChart(box, { range, times, lines, flags, height, sync, onRange, onHover, onFlag, onAll }) {
+export function timeChart(box, { label, range, times, lines, flags, height, sync, onRange, onHover, onFlag, onAll }) {
   box.replaceChildren();
   const near = (chart) => flagNear(chart, flags, chart.cursor.left, chart.cursor.top);
   let pressedAt = null;
@@ -184,6 +186,7 @@ export function timeChart(box, { range, times, lines, flags, height, sync, onRan
   );
   chart.setScale("x", { min: range[0], max: range[1] });
   followFingers(chart, onRange);
+  readByKeys(chart, box, { label, values: lines[0].values, flags, onHover, onFlag });
   chart.over.addEventListener("mousedown", (event) => {
     pressedAt = event.clientX;
   });

@@ -1,7 +1,7 @@
 // A result's decision and its reasons, in words.
 
 import { facts, h } from "./dom.js";
-import { localTime, number, sigma, temperature, utcTime } from "./format.js";
+import { highest, localTime, number, percent, sigma, temperature, timesDiffer, utcTime } from "./format.js";
 import { reason, verdictName } from "./words.js";
 
 /** A bar with score and threshold. */
@@ -31,24 +31,32 @@ export function chips(result) {
     h("span", { class: anomaly ? "chip anomaly" : "chip ok" }, result.prediction),
     result.learning ? h("span", { class: "chip learning" }, "Learning") : null,
     anomaly || result.review ? h("span", { class: "chip" }, verdictName(result.review)) : null,
+    result.resolved_at !== null ? h("span", { class: "chip", title: localTime(result.resolved_at) }, "Resolved") : null,
   ].filter(Boolean);
 }
 
-export function reasonList(result) {
-  return h(
-    "ul",
-    { class: "reasons" },
-    result.reasons.map((word) => {
-      const [title, text] = reason(word);
-      return h("li", null, h("b", null, title), h("span", { class: "quiet" }, text));
-    }),
-  );
+function reasonItem(word, sign) {
+  const [title, text] = reason(word, sign);
+  return h("li", { dataset: { word } }, h("b", null, title), h("span", { class: "quiet" }, text));
+}
+
+function reasonList(result) {
+  return h("ul", { class: "reasons" }, result.reasons.map((word) => reasonItem(word, "")));
+}
+
+/** Say of a list of reasons in `box` whether the spot is hot or cold, once its map has told. */
+export function nameSign(box, sign) {
+  for (const item of box.querySelectorAll(".reasons li")) {
+    item.replaceWith(reasonItem(item.dataset.word, sign));
+  }
 }
 
 /** How rarely a normal frame scores this high, in words. */
-function rarity(pValue) {
-  if (!(pValue > 0)) return number(pValue, 4);
-  return pValue < 0.5 ? `1 normal frame in ${number(Math.round(1 / pValue))}` : "a common score";
+function rarity(result) {
+  // none of the window does: how rare it really is, so few frames cannot tell
+  if (result.exceeding === 0) return `rarer than 1 normal frame in ${number(result.window_n)}`;
+  if (result.p_value >= 0.5) return "a common score";
+  return `about 1 normal frame in ${number(Math.round(1 / result.p_value))}`;
 }
 
 /** Contents of the panel beside a result's pictures. */
@@ -60,9 +68,12 @@ export function explained(result) {
     reasonList(result),
     facts([
       ["Camera", h("a", { href: `/cameras/${encodeURIComponent(result.camera)}` }, result.camera)],
-      ["Captured", h("time", { title: utcTime(result.captured_at) }, localTime(result.captured_at))],
-      ["Rarity", rarity(result.p_value)],
-      ["Highest", temperature(result.max_temperature, unit)],
+      ["Arrived", h("time", { title: utcTime(result.arrived_at) }, localTime(result.arrived_at))],
+      ...(timesDiffer(result)
+        ? [["Captured", h("time", { title: utcTime(result.captured_at) }, localTime(result.captured_at))]]
+        : []),
+      ["Rarity", rarity(result)],
+      ["Highest", highest(result)],
       ["Mean", temperature(result.mean_temperature, unit)],
       [
         "Hotspots",
@@ -70,6 +81,15 @@ export function explained(result) {
           ? `${result.hotspot_count}, ${number(result.hotspot_area)} px above ${temperature(result.hotspot_threshold, unit)}`
           : "none",
       ],
+      ...(result.saturated_px > 0
+        ? [["Over range", `${number(result.saturated_px)} px, hotter than the camera can measure`]]
+        : []),
+      ...(result.under_range_px > 0
+        ? [["Under range", `${number(result.under_range_px)} px, colder than the camera can measure`]]
+        : []),
+      ...(result.unusable_px > 0
+        ? [["Unusable", `${number(result.unusable_px)} px, ${percent(result.unusable_share, 2)}`]]
+        : []),
       ["File", h("span", { class: "mono" }, result.image_path)],
     ]),
   ];

@@ -1,5 +1,7 @@
 // Numbers, temperatures and times as text. Unknown values are a dash, never 0.
 
+import { serverNow } from "./clock.js";
+
 const UNKNOWN = "–";
 
 /** A number with `decimals` decimal places and a typographic minus sign. */
@@ -20,6 +22,20 @@ export function unitName(unit) {
 export function temperature(value, unit) {
   if (value === null || value === undefined) return UNKNOWN;
   return `${number(value, unit === "celsius" ? 1 : 0)} ${unitName(unit)}`;
+}
+
+/** A result's highest value. Where pixels are over range, that is all that is known of it. */
+export function highest(result) {
+  return result.saturated_px > 0
+    ? "over range"
+    : temperature(result.max_temperature, result.temperature_unit);
+}
+
+/** A result's lowest value, likewise. */
+export function lowest(result) {
+  return result.under_range_px > 0
+    ? "under range"
+    : temperature(result.min_temperature, result.temperature_unit);
 }
 
 export function sigma(value, decimals = 2) {
@@ -72,21 +88,39 @@ export function localTime(value) {
   return `${day} ${pad(date.getHours())}:${pad(date.getMinutes())}:${pad(date.getSeconds())}`;
 }
 
+/** The text of a `datetime-local` field, which is local, as UTC for a link: 2026-07-01T08:00Z. */
+export function linkTime(text) {
+  const date = instant(text);
+  return date === null ? "" : date.toISOString().replace(/(:00)?\.000Z$/, "Z");
+}
+
+/** The time of a link as the text of a `datetime-local` field; links made before are local already. */
+export function fieldTime(text) {
+  const date = instant(text);
+  if (date === null) return "";
+  return localTime(date.getTime() / 1000).replace(" ", "T").replace(/:00$/, "");
+}
+
 /** UTC time for a tooltip. */
 export function utcTime(value) {
   const date = instant(value);
   return date === null ? "" : `${date.toISOString().slice(0, 19)}Z`;
 }
 
-/** Seconds since an instant. */
+/** Seconds since an instant, by the server's clock. */
 export function ageOf(value) {
   const date = instant(value);
-  return date === null ? null : (Date.now() - date.getTime()) / 1000;
+  return date === null ? null : serverNow() - date.getTime() / 1000;
 }
 
 export function ago(value) {
   const age = ageOf(value);
   return age === null ? UNKNOWN : `${duration(age)} ago`;
+}
+
+/** Whether a result's times of capture and arrival differ so much that both are shown. */
+export function timesDiffer(result) {
+  return Math.abs(result.captured_at - result.arrived_at) > 60;
 }
 
 export function plural(count, one, many = `${one}s`) {

@@ -2,14 +2,15 @@
 
 import { address, get, query } from "./api.js";
 import { at, empty, h } from "./dom.js";
-import { localTime, plural, sigma, temperature, utcTime } from "./format.js";
+import { fieldTime, highest, linkTime, localTime, plural, sigma, timesDiffer, utcTime } from "./format.js";
 import { bindKeys } from "./keys.js";
+import { onNews } from "./live.js";
 import { trouble } from "./notice.js";
-import { followNews } from "./waiting.js";
 import { verdictName } from "./words.js";
 
 const PAGE = 50;
-const NAMES = ["camera", "since", "until", "prediction", "min_score", "review"];
+const TIMES = ["since", "until", "captured_since", "captured_until"];
+const NAMES = ["camera", ...TIMES, "prediction", "min_score", "review"];
 const form = at("filters");
 let nextCursor = null;
 /** @type {AbortController | null} */
@@ -24,14 +25,15 @@ function fromForm() {
 /** The filter for the API; times are Unix seconds. */
 function forApi(filter) {
   const seconds = (text) => (text ? new Date(text).getTime() / 1000 : "");
-  return { ...filter, since: seconds(filter.since), until: seconds(filter.until) };
+  return { ...filter, ...Object.fromEntries(TIMES.map((name) => [name, seconds(filter[name])])) };
 }
 
 function fromAddress() {
   const params = new URLSearchParams(location.search);
   for (const name of NAMES) {
     const field = form.elements[name];
-    const value = params.get(name) ?? "";
+    const linked = params.get(name) ?? "";
+    const value = TIMES.includes(name) ? fieldTime(linked) : linked;
     // the list of cameras may not have arrived yet
     if (name === "camera" && value && ![...field.options].some((option) => option.value === value)) {
       field.append(h("option", { value }, value));
@@ -54,15 +56,22 @@ function rowOf(result) {
       },
     },
     cell(
-      "Captured",
-      h("a", { class: "row-link", href: link, title: utcTime(result.captured_at) }, localTime(result.captured_at)),
-      "captured",
+      "Arrived",
+      h(
+        "span",
+        null,
+        h("a", { class: "row-link", href: link, title: utcTime(result.arrived_at) }, localTime(result.arrived_at)),
+        timesDiffer(result)
+          ? h("small", { class: "quiet", title: utcTime(result.captured_at) }, h("br"), `captured ${localTime(result.captured_at)}`)
+          : null,
+      ),
+      "arrived",
     ),
     cell("Camera", h("span", null, result.camera), "wide"),
     cell("Prediction", h("span", { class: anomaly ? "chip anomaly" : "chip" }, result.prediction), "prediction"),
     cell("Score", sigma(result.score), "number"),
     cell("Threshold", sigma(result.threshold), "number"),
-    cell("Highest", temperature(result.max_temperature, result.temperature_unit), "number"),
+    cell("Highest", highest(result), "number"),
     cell("Review", anomaly || result.review ? verdictName(result.review) : "–"),
     cell("Image", h("span", { class: "mono", title: result.image_path }, result.image_path), "image wide"),
   );
@@ -116,8 +125,10 @@ async function load() {
       : "";
 }
 
+/** Show what the filter says. Its times are UTC in the address, so that a link means the same everywhere. */
 function go(values) {
-  history.pushState(null, "", `/history${query(values)}`);
+  const times = TIMES.filter((name) => values[name]).map((name) => [name, linkTime(values[name])]);
+  history.pushState(null, "", `/history${query({ ...values, ...Object.fromEntries(times) })}`);
   load();
 }
 
@@ -126,7 +137,7 @@ function clear() {
 }
 
 async function drawCameras() {
-  const list = await get(address("cameras"));
+  const list = await get(address("cameras") + query({ recent: false }));
   const known = new Set([...at("camera").options].map((option) => option.value));
   at("camera").append(
     ...list.cameras
@@ -153,7 +164,7 @@ bindKeys({ ArrowRight: older, ArrowLeft: newer });
 load();
 drawCameras().catch((error) => trouble(error));
 // refresh only the newest page, and not while the user edits the filter
-followNews(async () => {
+onNews(async () => {
   if (!new URLSearchParams(location.search).has("cursor") && !form.contains(document.activeElement)) {
     await load();
   }

@@ -4,13 +4,30 @@ import { at } from "./dom.js";
 
 const LEAST_GAP_MS = 400;
 const RETRY_MS = 10000;
-const STATES = { live: "Live", away: "Reconnecting…" };
+const STATES = { live: "Live", away: "Reconnecting…", troubled: "Not live" };
 
-function show(state) {
+/** @type {Set<() => void>} */
+const listeners = new Set(); // called when data changed
+let connected = null; // whether events come; null: not known yet
+let troubled = false;
+
+function show() {
+  if (connected === null && !troubled) return;
   const box = at("live");
-  if (!box) return;
-  box.dataset.state = state;
-  box.textContent = STATES[state];
+  box.dataset.state = troubled ? "troubled" : connected ? "live" : "away";
+  box.textContent = STATES[box.dataset.state];
+}
+
+/** Whether something is wrong: then a connection alone does not make the page live. */
+export function showTrouble(isTroubled) {
+  troubled = isTroubled;
+  show();
+}
+
+/** Call `listener` when data changed, and after a reconnection. */
+export function onUpdate(listener) {
+  listeners.add(listener);
+  if (listeners.size === 1) connect();
 }
 
 /**
@@ -43,24 +60,30 @@ export function onNews(refresh, gapMs = LEAST_GAP_MS) {
   }
 
   document.addEventListener("visibilitychange", run);
-  connect(ask);
+  onUpdate(ask);
   return ask;
 }
 
-function connect(ask, again = false) {
+function tellAll() {
+  for (const listener of listeners) listener();
+}
+
+function connect(again = false) {
   const source = new EventSource("/api/v1/events");
   let lost = again;
   source.addEventListener("open", () => {
-    show("live");
-    if (lost) ask();
+    connected = true;
+    show();
+    if (lost) tellAll();
     lost = false;
   });
   source.addEventListener("error", () => {
-    show("away");
+    connected = false;
+    show();
     lost = true;
     // the browser reconnects a lost stream by itself, but not a refused one
-    if (source.readyState === EventSource.CLOSED) setTimeout(() => connect(ask, true), RETRY_MS);
+    if (source.readyState === EventSource.CLOSED) setTimeout(() => connect(true), RETRY_MS);
   });
-  source.addEventListener("update", ask);
+  source.addEventListener("update", tellAll);
   window.addEventListener("pagehide", () => source.close());
 }

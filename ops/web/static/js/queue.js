@@ -10,6 +10,7 @@ export class Queue {
     this.items = [];
     this.next = null;
     this.current = null; // the result shown
+    this.place = 0; // its place in the list, or where it was until it was reviewed elsewhere
     this.selected = new Set(); // ids
   }
 
@@ -18,17 +19,20 @@ export class Queue {
     return address("results") + query({ ...filter, cursor, limit });
   }
 
-  /** Fetch the head of the queue again; keep showing the current item while it is unreviewed. */
+  /**
+   * Fetch the head of the queue again. The item shown stays, also if somebody else has reviewed it:
+   * a page that moves on by itself would give the next verdict to another frame.
+   */
   async refresh() {
     const limit = Math.min(200, Math.max(PAGE, this.items.length));
     const page = await get(this.#url(null, limit));
-    const place = this.index();
+    this.place = Math.max(this.index(), this.isElsewhere() ? this.place : 0);
     this.items = page.results;
     this.next = page.next;
     const ids = new Set(this.items.map((item) => item.id));
     for (const id of this.selected) if (!ids.has(id)) this.selected.delete(id);
-    if (this.current && ids.has(this.current.id)) return;
-    this.current = this.items[Math.min(Math.max(0, place), this.items.length - 1)] ?? null;
+    // the new row of the item shown, with its present version
+    this.current = this.items[this.index()] ?? this.current ?? this.items[0] ?? null;
   }
 
   async loadMore() {
@@ -43,11 +47,24 @@ export class Queue {
     return this.current ? this.items.findIndex((item) => item.id === this.current.id) : -1;
   }
 
+  /** Whether the item shown is no longer in the queue. */
+  isElsewhere() {
+    return this.current !== null && this.index() < 0;
+  }
+
+  /** Show an item of the queue, or nothing. */
+  show(item) {
+    this.current = item;
+    this.place = Math.max(0, this.index());
+  }
+
   /** Show the item `by` places further on; returns whether there is one. */
   step(by) {
-    const item = this.items[this.index() + by];
-    if (!item) return false;
-    this.current = item;
+    // the next of an item that is gone stands at its place
+    const from = this.isElsewhere() ? this.place - (by > 0 ? 1 : 0) : this.index();
+    const item = this.items[from + by];
+    if (!item && !this.isElsewhere()) return false;
+    this.show(item ?? this.items.at(by > 0 ? -1 : 0) ?? null);
     return true;
   }
 
@@ -69,7 +86,7 @@ export class Queue {
     this.items = this.items.filter((item) => !gone.has(item.id));
     for (const id of gone) this.selected.delete(id);
     if (!this.current || gone.has(this.current.id)) {
-      this.current = after ?? this.items[this.items.length - 1] ?? null;
+      this.show(after ?? this.items[this.items.length - 1] ?? null);
     }
   }
 }

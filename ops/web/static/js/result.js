@@ -2,19 +2,25 @@
 
 import { address, get } from "./api.js";
 import { at, facts, h } from "./dom.js";
-import { chips, explained } from "./explained.js";
-import { duration, localTime, number, sigma } from "./format.js";
+import { chips, explained, nameSign } from "./explained.js";
+import { duration, localTime, number, percent, sigma, temperature } from "./format.js";
 import { bindKeys } from "./keys.js";
+import { onNews } from "./live.js";
 import { notify, trouble } from "./notice.js";
 import { may } from "./shell.js";
-import { postVerdict } from "./verdicts.js";
+import { SETTLE_MS, conflictText, postVerdict } from "./verdicts.js";
 import { Viewer } from "./viewer.js";
-import { followNews } from "./waiting.js";
-import { verdictName } from "./words.js";
+import { captureOrigin, temperatureOrigin, verdictName } from "./words.js";
 
 const id = Number(at("title").dataset.id);
-const viewer = new Viewer(at("viewer"));
-let shown = false;
+let sign = ""; // hot or cold, once it is known
+const viewer = new Viewer(at("viewer"), (found) => {
+  sign = found;
+  nameSign(at("facts"), sign);
+});
+let shown = null; // the result as it is on the page
+let settledAt = 0; // from when a verdict is about what is shown (performance.now())
+let busy = false;
 
 function reviewRows(reviews) {
   return reviews.map((review) =>
@@ -28,6 +34,11 @@ function reviewRows(reviews) {
   );
 }
 
+/** The value as text; null, which is not shown, if it is not known. */
+function known(value, text) {
+  return value === null ? null : text(value);
+}
+
 function decisionFacts(result) {
   return facts([
     ["Previous threshold", sigma(result.previous_threshold)],
@@ -38,6 +49,16 @@ function decisionFacts(result) {
     ["Position in stream", number(result.seq)],
     ["Stream held", result.held ? "yes: too many recent frames are flagged" : "no"],
     ["Image", `${result.width} × ${result.height} px, ${result.bit_depth} bits`],
+    ["Temperatures from", temperatureOrigin(result.temperature_source)],
+    ["Emissivity", known(result.emissivity, (value) => number(value, 3))],
+    ["Emissivity set in the camera", known(result.camera_emissivity, (value) => number(value, 3))],
+    ["Reflected temperature", known(result.reflected_c, (value) => temperature(value, "celsius"))],
+    ["Distance", known(result.distance_m, (value) => `${number(value, 1)} m`)],
+    ["Air", known(result.atmosphere_c, (value) => temperature(value, "celsius"))],
+    ["Humidity", known(result.humidity, (value) => percent(value))],
+    ["Window transmission", known(result.window_transmission, (value) => number(value, 3))],
+    ["Window", known(result.window_c, (value) => temperature(value, "celsius"))],
+    ["Time of capture from", captureOrigin(result.captured_at_source)],
     ["Scored", localTime(result.scored_at)],
     ["Time from file to result", duration(result.latency_s)],
     ["Worker", result.worker],
@@ -57,19 +78,23 @@ async function refresh() {
   }
   trouble(null);
   at("result").hidden = false;
+  sayChange(shown, result);
+  const isFirst = shown === null;
+  shown = result;
   if (may("reviewer")) {
+    at("withdraw").hidden = result.review === null;
     // a missed anomaly can be confirmed too
     const flagged = result.prediction === "Anomaly";
     at("confirm").firstElementChild.textContent = flagged ? "Confirm" : "It is an anomaly";
     at("false-alarm").hidden = !flagged && result.review !== "confirmed";
   }
-  at("title").textContent = `${result.camera}, ${localTime(result.captured_at)}`;
+  at("title").textContent = `${result.camera}, ${localTime(result.arrived_at)}`;
   at("chips").replaceChildren(...chips(result));
   at("facts").replaceChildren(...explained(result).slice(1));
+  nameSign(at("facts"), sign);
   at("reviews").hidden = result.reviews.length === 0;
   at("reviews").replaceChildren(h("h2", null, "Reviews"), ...reviewRows(result.reviews));
-  if (shown) return;
-  shown = true;
+  if (!isFirst) return;
   at("more-facts").append(decisionFacts(result));
   at("links").replaceChildren(
     ...(result.pictures.sheet
@@ -79,22 +104,38 @@ async function refresh() {
   viewer.show(result);
 }
 
+/** Somebody else's verdict must not be overruled by one that was meant for the state before. */
+function sayChange(before, now) {
+  if (before === null || before.version === now.version || busy) return;
+  const [review] = now.reviews;
+  notify(`${review.reviewer} has reviewed this result: ${verdictName(review.verdict)}`);
+  settledAt = performance.now() + SETTLE_MS;
+}
+
 async function decide(verdict) {
+  if (shown === null || busy || performance.now() < settledAt) return;
+  busy = true;
   try {
-    await postVerdict([id], verdict, at("note").value.trim());
-    at("note").value = "";
-    notify(verdictName(verdict));
+    const { done, conflicts } = await postVerdict([shown], verdict, at("note").value.trim());
+    if (done.length > 0) {
+      at("note").value = "";
+      notify(verdict === "unreviewed" ? "Verdict withdrawn" : verdictName(verdict));
+    }
+    const refused = conflictText(conflicts);
+    if (refused) notify(refused, { error: true });
+    await refresh();
   } catch (error) {
     notify(`The verdict was not stored. ${error.message}`, { error: true });
-    return;
+  } finally {
+    busy = false;
   }
-  await refresh();
 }
 
 const keys = { b: () => viewer.toggleMode() };
 if (may("reviewer")) {
   at("confirm").addEventListener("click", () => decide("confirmed"));
   at("false-alarm").addEventListener("click", () => decide("false_alarm"));
+  at("withdraw").addEventListener("click", () => decide("unreviewed"));
   Object.assign(keys, {
     c: () => decide("confirmed"),
     f: () => decide("false_alarm"),
@@ -102,4 +143,5 @@ if (may("reviewer")) {
   });
 }
 bindKeys(keys);
-followNews(refresh);
+refresh();
+onNews(refresh);

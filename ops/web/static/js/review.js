@@ -1,24 +1,28 @@
 // Review page: step through unreviewed anomalies and give verdicts.
 
+import { agoTime } from "./ages.js";
 import { address, get, query } from "./api.js";
 import { at, empty, h } from "./dom.js";
-import { explained } from "./explained.js";
-import { ago, localTime, plural, sigma } from "./format.js";
+import { Drafts } from "./drafts.js";
+import { explained, nameSign } from "./explained.js";
+import { localTime, plural, sigma } from "./format.js";
 import { bindKeys } from "./keys.js";
 import { notify, trouble } from "./notice.js";
 import { Queue } from "./queue.js";
-import { may, showWaiting } from "./shell.js";
-import { postVerdict } from "./verdicts.js";
+import { may } from "./shell.js";
+import { SETTLE_MS, conflictText, postVerdict } from "./verdicts.js";
 import { Viewer } from "./viewer.js";
 import { onNews } from "./live.js";
 import { reason, verdictName } from "./words.js";
 
 const params = new URLSearchParams(location.search);
 const queue = new Queue(params.get("camera") ?? "");
-const viewer = new Viewer(at("viewer"));
+const viewer = new Viewer(at("viewer"), (sign) => nameSign(at("facts"), sign));
 const decides = may("reviewer");
-const decided = []; // result ids of each verdict, latest last, for undo
+const drafts = decides ? new Drafts(at("note")) : null;
+const decided = []; // results of each verdict with their versions since, latest last, for undo
 let shownId = null;
+let settledAt = Infinity; // from when a verdict is about the frame shown (performance.now())
 let busy = false;
 let waiting = 0;
 
@@ -48,9 +52,9 @@ function itemOf(result) {
       "button",
       {
         type: "button",
-        title: `${result.image_path}, ${localTime(result.captured_at)}`,
+        title: `${result.image_path}, ${localTime(result.arrived_at)}`,
         onclick: () => {
-          queue.current = result;
+          queue.show(result);
           draw();
         },
       },
@@ -59,7 +63,7 @@ function itemOf(result) {
         "span",
         null,
         h("b", null, result.camera),
-        h("small", null, `${sigma(result.score, 1)} · ${ago(result.captured_at)}`),
+        h("small", null, `${sigma(result.score, 1)} · `, agoTime(result.arrived_at)),
         h("small", null, words),
       ),
     ),
@@ -94,6 +98,43 @@ function drawSelection() {
     count > 0 ? `${count} false alarm${count > 1 ? "s" : ""}` : "False alarm";
 }
 
+/** What a note belongs to: the selected frames together, or the one shown. */
+function noteKey() {
+  return queue.selected.size > 0 ? "selected" : queue.current?.id;
+}
+
+/** For a moment after another frame appears, verdicts would be about the one before. */
+function settle() {
+  settledAt = performance.now() + SETTLE_MS;
+  drawDecide();
+  setTimeout(drawDecide, SETTLE_MS + 20);
+}
+
+function canDecide() {
+  if (busy || performance.now() < settledAt) return false;
+  return queue.selected.size > 0 || !queue.isElsewhere();
+}
+
+function drawDecide() {
+  if (!decides) return;
+  for (const id of ["confirm", "false-alarm"]) at(id).setAttribute("aria-disabled", String(!canDecide()));
+}
+
+/** Say who has reviewed the frame shown, if it has left the queue. */
+async function drawElsewhere() {
+  const box = at("elsewhere");
+  const { current } = queue;
+  box.hidden = !queue.isElsewhere();
+  if (box.hidden || box.dataset.id === String(current.id)) return;
+  box.dataset.id = String(current.id);
+  box.textContent = "This frame is no longer in the queue.";
+  const result = await get(address("results", current.id)).catch(() => null);
+  if (queue.current !== current) return;
+  const [review] = result?.reviews ?? [];
+  const text = review ? `${review.reviewer} has reviewed this frame: ${verdictName(review.verdict)}.` : "This frame has been deleted.";
+  box.replaceChildren(text, " Go on with ", h("b", null, "Next"), ".");
+}
+
 function drawNothing() {
   at("nothing").replaceChildren(
     empty(
@@ -122,13 +163,18 @@ function draw() {
   }
   const place = queue.index();
   const total = Math.max(waiting, queue.items.length);
-  at("position").textContent = `${place + 1} of ${total} unreviewed`;
-  at("previous").disabled = place <= 0;
-  at("next").disabled = place >= queue.items.length - 1;
+  const elsewhere = queue.isElsewhere();
+  at("position").textContent = elsewhere ? `${total} unreviewed` : `${place + 1} of ${total} unreviewed`;
+  at("previous").disabled = !elsewhere && place <= 0;
+  at("next").disabled = !elsewhere && place >= queue.items.length - 1;
   drawQueue();
   drawSelection();
+  drawElsewhere();
+  drafts?.show(noteKey());
+  drawDecide();
   if (shownId === current.id) return;
   shownId = current.id;
+  settle();
   viewer.show(current);
   at("facts").replaceChildren(
     ...explained(current),
@@ -139,10 +185,9 @@ function draw() {
 
 async function refresh() {
   try {
-    const [list] = await Promise.all([get(address("cameras")), queue.refresh()]);
+    const [list] = await Promise.all([get(address("cameras") + query({ recent: false })), queue.refresh()]);
     trouble(null);
     const all = list.cameras.reduce((sum, camera) => sum + camera.unreviewed, 0);
-    showWaiting(all);
     const one = list.cameras.find((camera) => camera.name === queue.camera);
     waiting = queue.camera ? (one?.unreviewed ?? 0) : all;
     drawCameras(list.cameras);
@@ -179,44 +224,54 @@ function step(by) {
 
 /** Post a verdict on the selected results, else on the one shown, and show the next. */
 async function decide(verdict) {
-  if (!decides || busy) return;
+  if (!decides || !drafts || !canDecide()) return;
   const targets = queue.targets();
   if (targets.length === 0) return;
   busy = true;
-  const note = at("note").value.trim();
+  drawDecide();
+  const key = noteKey();
   try {
-    const ids = await postVerdict(targets.map((item) => item.id), verdict, note);
-    decided.push(ids);
-    queue.remove(ids);
-    waiting = Math.max(0, waiting - ids.length);
-    at("note").value = "";
-    draw();
-    const what = ids.length === 1 ? targets[0].camera : plural(ids.length, "frame");
-    notify(`${verdictName(verdict)}: ${what}`, { action: ["Undo", undo] });
+    const { done, conflicts } = await postVerdict(targets, verdict, drafts.of(key));
+    if (done.length > 0) drafts.forget(key);
+    queue.remove([...done.map(({ id }) => id), ...conflicts.map((conflict) => conflict.result_id)]);
+    waiting = Math.max(0, waiting - done.length);
+    if (done.length > 0) {
+      decided.push(done);
+      const what = done.length === 1 ? targets.find(({ id }) => id === done[0].id).camera : plural(done.length, "frame");
+      notify(`${verdictName(verdict)}: ${what}`, { action: ["Undo", () => undo(done)] });
+    }
+    const refused = conflictText(conflicts);
+    if (refused) notify(refused, { error: true });
   } catch (error) {
     notify(`The verdict was not stored. ${error.message}`, { error: true });
   } finally {
     busy = false;
+    draw();
   }
 }
 
-/** Undo the last verdict with another review, `unreviewed`, which puts the result back in the queue. */
-async function undo() {
-  const ids = decided.at(-1);
-  if (!ids || busy) return;
+/**
+ * Undo one verdict, by default the last, with another review, `unreviewed`, which puts the result back in
+ * the queue. What somebody else has said since then stays.
+ */
+async function undo(given = decided.at(-1)) {
+  const index = decided.indexOf(given);
+  if (index < 0 || busy) return;
   busy = true;
   try {
-    await postVerdict(ids, "unreviewed");
-    decided.pop();
+    const { done, conflicts } = await postVerdict(given, "unreviewed");
+    decided.splice(index, 1);
     await queue.refresh();
-    queue.current = queue.items.find((item) => item.id === ids[0]) ?? queue.current;
-    waiting += ids.length;
-    draw();
-    notify(ids.length === 1 ? "Verdict undone" : `${ids.length} verdicts undone`);
+    const back = queue.items.find((item) => item.id === done[0]?.id);
+    if (back) queue.show(back);
+    waiting += done.length;
+    if (done.length > 0) notify(done.length === 1 ? "Verdict undone" : `${done.length} verdicts undone`);
+    if (conflicts.length > 0) notify(`Not undone: ${conflicts[0].detail}.`, { error: true });
   } catch (error) {
     notify(`The verdict was not undone. ${error.message}`, { error: true });
   } finally {
     busy = false;
+    draw();
   }
 }
 
@@ -241,7 +296,7 @@ if (decides) {
     ["f", "false alarm", ["f"], () => decide("false_alarm")],
     ["n", "write a note; Esc leaves the field", ["n"], () => at("note").focus()],
     ["x", "select this frame, for one verdict on many", ["x"], toggleSelected],
-    ["u", "undo the last verdict", ["u"], undo],
+    ["u", "undo the last verdict", ["u"], () => undo()],
   );
   at("confirm").addEventListener("click", () => decide("confirmed"));
   at("false-alarm").addEventListener("click", () => decide("false_alarm"));
@@ -250,7 +305,8 @@ if (decides) {
     draw();
   });
 }
-bindKeys(Object.fromEntries(KEYS.flatMap(([, , keys, run]) => keys.map((key) => [key, run]))));
+const STEPS = ["j", "k", "ArrowRight", "ArrowLeft"];
+bindKeys(Object.fromEntries(KEYS.flatMap(([, , keys, run]) => keys.map((key) => [key, run]))), STEPS);
 at("key-list").append(
   ...KEYS.flatMap(([keys, text]) => [
     h("dt", null, ...keys.split(" ").flatMap((key) => [h("kbd", null, key), " "])),
@@ -258,7 +314,7 @@ at("key-list").append(
   ]),
 );
 at("help").addEventListener("click", () => at("keys").showModal());
-at("undo").addEventListener("click", undo);
+at("undo").addEventListener("click", () => undo());
 at("previous").addEventListener("click", () => step(-1));
 at("next").addEventListener("click", () => step(1));
 at("more").addEventListener("click", loadMore);

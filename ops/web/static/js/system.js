@@ -3,9 +3,9 @@
 import { address, get, post, query } from "./api.js";
 import { at, empty, facts, h } from "./dom.js";
 import { ago, bytes, duration, localTime, number, percent, plural, sigma } from "./format.js";
+import { onNews } from "./live.js";
 import { notify, trouble } from "./notice.js";
 import { may } from "./shell.js";
-import { followNews } from "./waiting.js";
 import { quarantineReason } from "./words.js";
 
 const LATE_S = 60; // warn if the oldest pending frame is older: the workers don't keep up
@@ -72,7 +72,9 @@ function drawProcesses(status) {
               [root.mode, ""],
               root.root,
               `${plural(root.frames, "frame")} queued, ${root.settling} settling, scanned ` +
-                (root.scanned_at ? ago(root.scanned_at) : "not yet"),
+                (root.scanned_at ? ago(root.scanned_at) : "not yet") +
+                (root.ignored ? `; ignored: ${root.ignored}` : "") +
+                (root.refused ? `; ${root.refused} unreadable` : ""),
             ),
           ),
         )
@@ -102,6 +104,7 @@ function drawLedgerCounts({ counts, disk, version }) {
     ["Frames seen", number(counts.seen)],
     ["Scored", number(counts.scored)],
     ["Superseded", number(counts.superseded)],
+    ["Duplicates", number(counts.duplicate)],
     ["Version", version],
   ];
   const parts = [];
@@ -255,5 +258,6 @@ async function refresh() {
 }
 
 at("more").addEventListener("click", loadMore);
-followNews(refresh);
+refresh();
+onNews(refresh);
 setInterval(refresh, 10000);

@@ -1,10 +1,14 @@
 // A result's pictures, side by side or blended, with the temperature under the cursor.
 
+import { address, get } from "./api.js";
+import { deviationText, extreme, hotspotText } from "./deviation.js";
 import { h } from "./dom.js";
-import { number, plural, sigma, temperature } from "./format.js";
+import { highest, lowest, number, plural, sigma, temperature } from "./format.js";
 import { paint } from "./paint.js";
 import { cropped, regions } from "./picture.js";
+import { colourScale } from "./scale.js";
 import { fetchAnomalyMap, fetchTemperatures } from "./values.js";
+import { temperatureOrigin } from "./words.js";
 
 const BLEND_START = 50;
 
@@ -21,7 +25,7 @@ function paneTexts(result) {
   return {
     original: [
       "Original",
-      `${temperature(result.min_temperature, unit)} to ${temperature(result.max_temperature, unit)}`,
+      `${lowest(result)} to ${highest(result)}`,
     ],
     reconstruction: ["Reconstruction", "what the model expects"],
     heatmap: ["Heatmap", "residual in σ, outlined above 5 σ"],
@@ -31,8 +35,13 @@ function paneTexts(result) {
 
 /** Shows one result at a time in `container`. */
 export class Viewer {
-  constructor(container) {
+  /**
+   * @param {HTMLElement} container
+   * @param {(sign: string) => void} onSign called with `hot` or `cold` when it is known what a frame shows
+   */
+  constructor(container, onSign) {
     this.container = container;
+    this.onSign = onSign;
     this.mode = "side";
     this.blend = BLEND_START;
     this.result = null;
@@ -46,6 +55,10 @@ export class Viewer {
     this.failed = null;
     /** @type {HTMLElement[]} */
     this.crosses = [];
+    /** @type {HTMLElement[]} */
+    this.rings = []; // around what deviates
+    /** @type {ReturnType<typeof extreme>} */
+    this.extreme = null;
     this.readout = h("div", { class: "readout-line", role: "status", id: "readout" });
     this.panes = h("div", { class: "panes" });
     this.modeButtons = ["side", "blend"].map((mode) =>
@@ -67,6 +80,7 @@ export class Viewer {
         this.applyBlend();
       },
     });
+    this.found = h("p", { class: "found", id: "found" }); // what deviates
     this.blendBar = h("div", { class: "blend-bar" }, "Original", this.slider, "Heatmap");
     container.replaceChildren(
       h(
@@ -75,6 +89,7 @@ export class Viewer {
         h("div", { class: "modes", role: "group", "aria-label": "Layout" }, this.modeButtons),
         this.readout,
       ),
+      this.found,
       this.blendBar,
       this.panes,
     );
@@ -94,19 +109,35 @@ export class Viewer {
     this.loading?.abort();
     this.loading = new AbortController();
     const { signal } = this.loading;
-    Object.assign(this, { result, spot: null, temperatures: null, map: null, failed: null });
+    Object.assign(this, { result, spot: null, temperatures: null, map: null, failed: null, extreme: null });
+    this.found.textContent = "";
     this.draw();
     // either may fail alone: the anomaly map may be gone and the temperatures still there
-    const [temperatures, map] = await Promise.allSettled([
+    const [temperatures, map, hotspots] = await Promise.allSettled([
       fetchTemperatures(result.id, signal),
       fetchAnomalyMap(result, signal),
+      result.hotspots ?? get(address("results", result.id), signal).then((detail) => detail.hotspots),
     ]);
     if (signal.aborted) return;
     this.temperatures = temperatures.status === "fulfilled" ? temperatures.value : null;
     this.map = map.status === "fulfilled" ? map.value : null;
     this.failed = temperatures.status === "rejected" ? temperatures.reason : null;
     if (!result.pictures.original) this.draw();
+    this.drawFound(hotspots.status === "fulfilled" ? hotspots.value : []);
     this.drawReadout();
+  }
+
+  /** Say and mark what deviates; say which hotspots do not. */
+  drawFound(hotspots) {
+    const { width, height } = this.result;
+    this.extreme = extreme(this.map);
+    const texts = [
+      deviationText(this.extreme, this.temperatures),
+      hotspotText(hotspots, width, height, this.map),
+    ].filter(Boolean);
+    this.found.textContent = texts.map((text) => `${text}.`).join(" ");
+    this.drawCross();
+    if (this.extreme) this.onSign(this.extreme.sigma < 0 ? "cold" : "hot");
   }
 
   draw() {
@@ -119,8 +150,10 @@ export class Viewer {
     const blends = hasPictures && this.mode === "blend";
     this.blendBar.hidden = !blends;
     this.panes.className = `panes ${blends ? "blend" : hasPictures ? "side" : "blend single"}`;
+    this.panes.classList.toggle("tall", this.result.height > this.result.width * 1.2);
     this.panes.style.setProperty("--ratio", this.result.width / this.result.height);
     this.crosses = [];
+    this.rings = [];
     if (!hasPictures) this.panes.replaceChildren(...this.withoutPictures());
     else if (blends) this.panes.replaceChildren(this.blendPane());
     else {
@@ -133,10 +166,10 @@ export class Viewer {
 
   withoutPictures() {
     if (this.temperatures) {
-      const { min_temperature: low, max_temperature: high, temperature_unit: unit } = this.result;
-      const note = `drawn from its values: dark is ${temperature(low, unit)}, bright ${temperature(high, unit)}`;
+      const note = `drawn from its values: ${lowest(this.result)} to ${highest(this.result)}`;
       const label = `Temperatures of ${this.result.image_path}`;
-      return [this.frame("Original", note, this.touch(paint(this.temperatures, label)))];
+      const picture = paint(this.temperatures, label, this.result.display);
+      return [this.frame("Original", note, this.touch(picture), this.scale("original"))];
     }
     const text = this.failed
       ? `No pictures of this frame are stored, and its values cannot be read: ${this.failed.message}`
@@ -149,8 +182,11 @@ export class Viewer {
     return cropped(this.result.pictures[kind], page, which === "scale" ? scale : image, alt);
   }
 
+  /** The scale of a picture; if it is not known, the one that is stored with the picture. */
   scale(kind) {
-    return h("div", { class: "scale" }, this.part(kind, "scale", ""));
+    const known = colourScale(kind, this.result);
+    if (known || !this.result.pictures[kind]) return known;
+    return h("div", { class: "scale stored" }, this.part(kind, "scale", ""));
   }
 
   frame(title, note, ...framed) {
@@ -158,7 +194,7 @@ export class Viewer {
       "figure",
       { class: "pane" },
       h("figcaption", null, h("b", null, title), h("span", { title: note }, note)),
-      h("div", { class: "framed" }, framed),
+      h("div", { class: "framed" }, framed.filter(Boolean)),
     );
   }
 
@@ -187,6 +223,7 @@ export class Viewer {
   /** An image with a crosshair. Pointer and arrow keys move the crosshairs of all images together. */
   touch(...layers) {
     const cross = h("div", { class: "cross", hidden: true });
+    const ring = h("div", { class: "ring", hidden: true });
     const move = (event) => {
       const box = element.getBoundingClientRect();
       const inside = (share) => Math.min(0.999999, Math.max(0, share));
@@ -207,9 +244,11 @@ export class Viewer {
         onkeydown: (event) => this.nudge(event),
       },
       layers,
+      ring,
       cross,
     );
     this.crosses.push(cross);
+    this.rings.push(ring);
     return element;
   }
 
@@ -235,6 +274,17 @@ export class Viewer {
   }
 
   drawCross() {
+    for (const ring of this.rings) {
+      ring.hidden = this.extreme === null;
+      if (this.extreme) {
+        const { left, top, width, height } = this.extreme.region;
+        // of the whole picture, and never so small that it hides what it marks
+        ring.style.left = `${left * 100}%`;
+        ring.style.top = `${top * 100}%`;
+        ring.style.width = `${width * 100}%`;
+        ring.style.height = `${height * 100}%`;
+      }
+    }
     for (const cross of this.crosses) {
       cross.hidden = this.spot === null;
       if (this.spot) {
@@ -270,6 +320,7 @@ export class Viewer {
 
   unitWords() {
     if (this.temperatures?.unit !== "celsius") return "counts (no scale declared)";
-    return this.result.radiometric ? "temperature (radiometric file)" : "temperature (declared scale)";
+    const origin = temperatureOrigin(this.result.temperature_source);
+    return origin ? `temperature (${origin})` : "temperature";
   }
 }

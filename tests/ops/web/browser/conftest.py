@@ -10,10 +10,11 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Error, sync_playwright
+from playwright.sync_api import Browser, Error, expect, sync_playwright
 
 from tests.faults.site import RedisProcess, Site
 from tests.ops.web.browser.site import Theme, Visitor, WebSite
+from tests.waiting import PATIENCE_S
 from thermal.detection.bundle import Bundle
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
@@ -37,7 +38,7 @@ def browser() -> Iterator[Browser]:
     with ExitStack() as stack:
         try:
             if path is None:
-                raise RuntimeError("there is no Chromium on the PATH; `make browser` installs one")
+                raise RuntimeError("there is no Chromium on the PATH; `make services` installs one")
             playwright = stack.enter_context(sync_playwright())
             arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
             chromium = playwright.chromium.launch(executable_path=path, args=arguments)
@@ -46,6 +47,7 @@ def browser() -> Iterator[Browser]:
             if os.environ.get("CI") == "true":
                 pytest.fail(reason)
             pytest.skip(reason)
+        expect.set_options(timeout=PATIENCE_S * 1000)
         yield chromium
         chromium.close()
 
@@ -77,9 +79,16 @@ def visit(browser: Browser, web: WebSite) -> Iterator[Visit]:
     visitors: list[Visitor] = []
 
     def open_window(
-        width: int = 1280, height: int = 900, theme: Theme = "dark", *, touch: bool = False
+        width: int = 1280,
+        height: int = 900,
+        theme: Theme = "dark",
+        *,
+        touch: bool = False,
+        time_zone: str = "UTC",
     ) -> Visitor:
-        visitor = Visitor(browser, web, width=width, height=height, theme=theme, touch=touch)
+        visitor = Visitor(
+            browser, web, width=width, height=height, theme=theme, touch=touch, time_zone=time_zone
+        )
         visitors.append(visitor)
         return visitor
 

@@ -82,6 +82,7 @@ class Visitor:
         height: int,
         theme: Theme,
         touch: bool,
+        time_zone: str,
     ) -> None:
         self.web = web
         self.complaints: list[str] = []
@@ -93,6 +94,7 @@ class Visitor:
             reduced_motion="reduce",
             accept_downloads=True,
             has_touch=touch,
+            timezone_id=time_zone,
         )
         self.page: Page = self.context.new_page()
         self.page.on("console", self._note_console)

@@ -81,7 +81,7 @@ def test_an_admin_can_requeue_a_quarantined_frame(visit: Visit, web: WebSite) ->
     row.get_by_role("button", name="again").click()
 
     expect(page.get_by_role("status").filter(has_text="is pending again")).to_be_visible()
-    expect(row).to_be_visible(timeout=15_000)  # quarantined again, as it is still broken
+    expect(row).to_be_visible()  # quarantined again, as it is still broken
 
 
 def test_accepting_a_new_baseline_asks_for_confirmation(visit: Visit, web: WebSite) -> None:

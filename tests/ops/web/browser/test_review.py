@@ -39,9 +39,10 @@ def shown(page: Page) -> int:
 
 
 def expect_shown(page: Page, result_id: int) -> None:
-    """Wait until the page shows a result."""
+    """Wait until the page shows a result and, of a reviewer, takes a verdict on it."""
     link = page.get_by_role("link", name="Open this result")
     expect(link).to_have_attribute("href", f"/results/{result_id}")
+    expect(page.locator("#confirm[aria-disabled=true]")).to_have_count(0)
 
 
 def test_the_queue_can_be_reviewed_by_keyboard(visit: Visit, web: WebSite) -> None:

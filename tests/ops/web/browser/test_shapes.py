@@ -15,6 +15,8 @@ PAGES = {
     "/review": "#facts .meter",
     "/history": "#rows tr",
     "/system": "#drift tr",
+    "/account": "#sessions tr",
+    "/audit": "#rows tr",
 }
 
 #: Finds controls without an accessible name and images without `alt`.

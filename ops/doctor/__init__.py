@@ -1,0 +1,1 @@
+"""`doctor`: checks of everything that the system depends on."""

@@ -1,0 +1,1 @@
+"""Text as thermography programs write it: lines, cells, and which of them are the image."""
