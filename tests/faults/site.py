@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import cast
 
 from redis import Redis, RedisError
+from rq.job import Job
 from sqlalchemy import Engine, func, select
 
 from ops.config.redis_client import make_client
@@ -202,6 +203,16 @@ class Site:
         with reading(self.engine) as connection:
             rows = connection.execute(query.order_by(frames.c.arrival)).all()
         return [row.reason or row.state for row in rows]
+
+    def has_job(self, path: str) -> bool:
+        """Whether Redis has a job for the last version of a file alone."""
+        query = select(frames.c.id).where(frames.c.path == path)
+        with reading(self.engine) as connection:
+            frame_id = connection.scalar(query.order_by(frames.c.arrival.desc()).limit(1))
+        with self.redis.client() as redis:
+            jobs = redis.scan_iter(f"{Job.redis_job_namespace_prefix}*")
+            about = [cast(bytes, redis.hget(job, "description") or b"") for job in jobs]
+        return any(text.decode().endswith(f"1 frames from {frame_id}") for text in about)
 
     def workers(self) -> dict[str, str]:
         """State of every worker known to Redis, by the name it was started with."""
