@@ -11,7 +11,7 @@ from pathlib import Path
 
 from sqlalchemy import insert
 
-from ops.web.security.access import hash_password
+from ops.web.security.hashing import hash_password
 from storage.accounts import add_account
 from storage.audit_log import PROGRAM
 from storage.db.database import migrate, writing

@@ -232,9 +232,12 @@ def test_a_copy_and_the_same_image_of_another_camera_are_scored(site: Site) -> N
 
 
 def test_what_replaced_an_unread_file_is_registered_with_its_outcome(site: Site) -> None:
-    # to see it fail: don't register successors
+    # to see it fail: don't register successors, or leave ctime out of the hint
+    name = "replaced/latest.bmp"
+    site.uploaded.append(name)
+    (site.watch / "replaced").mkdir()
     with stopped(site, "worker-1"):
-        name = site.put("replaced/latest.bmp", image(200))
+        replace_whole(site.watch / name, image(200))
         wait_until(lambda: site.has_job(name), RECOVERY_S, "its job")
         site.kill("producer")
         overwrite(site.watch / name, image(201, hot=True))

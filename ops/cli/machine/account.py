@@ -59,7 +59,7 @@ def add(name: str, role: str, data: Path | None, config: Path | None) -> None:
     """Add an account. Asks for its password, or reads it from standard input."""
     settings = settings_from(config, data=data)
     from ops.config.wiring import open_database
-    from ops.web.security.access import hash_password
+    from ops.web.security.hashing import hash_password
     from storage import accounts
 
     if not name.isprintable() or not name.strip() or len(name) > 100 or ":" in name:
@@ -111,7 +111,7 @@ def password(name: str, data: Path | None, config: Path | None) -> None:
     """Change a password. This ends all sessions and API tokens of the account."""
     settings = settings_from(config, data=data)
     from ops.config.wiring import open_existing_database
-    from ops.web.security.access import hash_password
+    from ops.web.security.hashing import hash_password
     from storage.accounts import change_password
 
     with open_existing_database(settings) as engine:

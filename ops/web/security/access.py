@@ -8,15 +8,13 @@ import time
 from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cache
 from typing import Final
 
 from anyio import to_thread
-from argon2 import PasswordHasher
-from argon2.exceptions import InvalidHashError, VerifyMismatchError
 from sqlalchemy import Engine
 
 from ops.web.security import one_time_codes
+from ops.web.security.hashing import hash_password, verify_password
 from ops.web.security.oidc import Identity
 from ops.web.security.passwords import check_password
 from storage import accounts, sessions, tokens
@@ -57,27 +55,6 @@ class User:
 
 #: The user of all requests to a loopback server while there are no accounts.
 LOCAL: Final = User("local", "admin", "local")
-
-_hasher = PasswordHasher()  # argon2id with RFC 9106's second recommended parameters
-
-
-def hash_password(password: str) -> str:
-    """Hash a password for storage (argon2id)."""
-    return _hasher.hash(password)
-
-
-@cache
-def _nobodys_hash() -> str:
-    """Hash to verify against if the account does not exist, so that it takes the same time."""
-    return _hasher.hash(secrets.token_urlsafe(16))
-
-
-def verify_password(stored: str | None, password: str) -> bool:
-    """Whether the password matches. Takes the same time without a `stored` hash."""
-    try:
-        return _hasher.verify(stored or _nobodys_hash(), password) and stored is not None
-    except (VerifyMismatchError, InvalidHashError):
-        return False
 
 
 def cookie_name(scheme: str) -> str:

@@ -5,6 +5,7 @@ In memory, because there is one server process. Everything runs on its event loo
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -66,12 +67,16 @@ class Quota:
 
 
 class Lane:
-    """Runs slow calls in threads of their own, so that they leave others to all other requests."""
+    """Runs slow calls in threads of their own, so that they leave others to all other requests.
 
-    def __init__(self, what: str, *, at_once: int, waiting: int) -> None:
+    While calls wait, a thread rests for `rest_s` seconds after each.
+    """
+
+    def __init__(self, what: str, *, at_once: int, waiting: int, rest_s: float = 0.0) -> None:
         self._what = what
         self._at_once = at_once
         self._waiting = waiting
+        self._rest_s = rest_s
         self._limiter: CapacityLimiter | None = None  # made on the event loop
         self._entered = 0
 
@@ -104,9 +109,16 @@ class Lane:
             self._limiter = CapacityLimiter(self._at_once)
         self._entered += 1
         try:
-            return await to_thread.run_sync(call, *args, limiter=self._limiter)
+            return await to_thread.run_sync(self._call, call, *args, limiter=self._limiter)
         finally:
             self._entered -= 1
+
+    def _call(self, call: Callable[..., T], *args: object) -> T:
+        try:
+            return call(*args)
+        finally:
+            if self._entered > self._at_once:
+                time.sleep(self._rest_s)
 
 
 @dataclass(frozen=True)
@@ -130,8 +142,8 @@ class Quotas:
 class Lanes:
     """The slow calls of one server."""
 
-    #: Each hash takes 64 MiB and a core for about 0.1 s.
-    logins: Lane = field(default_factory=lambda: Lane("logins", at_once=2, waiting=30))
+    #: Each hash takes 64 MiB and a core for about 0.2 s; a crowd of logins must not take it all.
+    logins: Lane = field(default_factory=lambda: Lane("logins", at_once=1, waiting=23, rest_s=0.2))
     #: An image of `limits.max_pixels` takes several hundred MB while it is decoded.
     images: Lane = field(
         default_factory=lambda: Lane("images", at_once=IMAGES_AT_ONCE, waiting=400)

@@ -7,6 +7,22 @@ _CONNECTIONS = "tests/ops/web/test_connections.py::"
 
 REMOVALS = (
     Removal(
+        "password-hashing-rests",
+        (f"{_QUOTAS}test_a_lane_rests_only_while_calls_wait",),
+        (
+            Edit(
+                "ops/web/security/quotas.py",
+                "            if self._entered > self._at_once:\n",
+                "            if not self._at_once:\n",
+            ),
+        ),
+    ),
+    Removal(
+        "password-hashing-is-nice",
+        (f"{_QUOTAS}test_the_thread_that_hashes_passwords_lets_others_go_first",),
+        (Edit("ops/web/security/hashing.py", ", initializer=_be_nice", ""),),
+    ),
+    Removal(
         "an-account-has-quotas",
         (
             f"{_QUOTAS}test_a_third_export_of_an_account_must_wait",

@@ -74,9 +74,9 @@ REMOVALS = (
         (f"{_ACCESS}test_an_unknown_account_is_checked_like_an_existing_one",),
         (
             Edit(
-                "ops/web/security/access.py",
-                "return _hasher.verify(stored or _nobodys_hash(), password) and stored is not None",
-                "return stored is not None and _hasher.verify(stored, password)",
+                "ops/web/security/hashing.py",
+                "    hashed = stored or _nobodys_hash()\n",
+                "    if stored is None:\n        return False\n    hashed = stored\n",
             ),
         ),
     ),

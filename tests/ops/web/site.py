@@ -15,7 +15,8 @@ from sqlalchemy import Engine
 
 from ops.config.settings import ServerSettings, Settings
 from ops.web.app import create_app
-from ops.web.security.access import COOKIE, hash_password
+from ops.web.security.access import COOKIE
+from ops.web.security.hashing import hash_password
 from ops.web.services import Services, make_services
 from storage.accounts import Role, add_account
 from storage.audit_log import PROGRAM, Entry, EntryQuery, list_entries

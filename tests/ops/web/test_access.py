@@ -14,7 +14,8 @@ from click.testing import CliRunner
 
 from ops.cli.main import cli
 from ops.web.app import create_app
-from ops.web.security.access import COOKIE, hash_password, verify_password
+from ops.web.security.access import COOKIE
+from ops.web.security.hashing import hash_password, verify_password
 from ops.web.security.throttle import FAILURES_OF_PAIR, WINDOW_S, LoginThrottle
 from storage.accounts import list_accounts, remove_account
 from storage.db.database import connect

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import httpx2
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request
 
-from ops.web.security.access import hash_password
+from ops.web.security.hashing import hash_password
 from storage.accounts import Role, add_account
 from storage.db.result_fields import ResultRow
 from storage.results.queries import ResultQuery, iterate_results

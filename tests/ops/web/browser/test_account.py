@@ -8,7 +8,7 @@ import pyotp
 import pytest
 from playwright.sync_api import expect
 
-from ops.web.security.access import hash_password
+from ops.web.security.hashing import hash_password
 from storage.accounts import Role, add_account
 from tests.ops.web.browser.conftest import Visit
 from tests.ops.web.browser.site import PASSWORD, WebSite
