@@ -1,6 +1,10 @@
 # thermalwatch: one image for every role; the command picks it (`docker run thermalwatch work …`).
 
-FROM python:3.11-slim AS build
+# The digest decides; the tag is for readers. `docker buildx imagetools inspect IMAGE:TAG` tells that of a
+# newer image.
+ARG PYTHON_IMAGE=python:3.11.16-slim-trixie@sha256:9c900dea9e8fb7e16277c179b555cc72d29a352dbc33cff48ad5a0412fd5bfc7
+
+FROM $PYTHON_IMAGE AS build
 # As in the Makefile. `--build-arg TORCH=torch` installs the newest build of the package index (CUDA
 # on Linux); pip options may follow the name, such as `--index-url` with a CPU-only index.
 ARG TORCH=torch==2.13.0
@@ -18,7 +22,7 @@ COPY worker worker
 COPY ops ops
 RUN pip install --no-deps --no-build-isolation .
 
-FROM python:3.11-slim
+FROM $PYTHON_IMAGE
 RUN useradd --uid 10001 --user-group --no-create-home --home-dir /data thermalwatch \
     && install -d -o thermalwatch -g thermalwatch /data /data/incoming /data/state
 COPY --from=build /opt/thermalwatch /opt/thermalwatch

@@ -261,6 +261,15 @@ def test_compose_redis_keeps_its_data_and_asks_for_a_password(compose: dict[str,
     assert "redis:/data" in redis["volumes"]
 
 
+def test_every_image_of_others_is_pinned_by_its_digest(compose: dict[str, Any]) -> None:
+    images = [one["image"] for one in compose["services"].values() if "build" not in one]
+    images += [line.partition("=")[2] for line in dockerfile() if line.startswith("ARG PYTHON_")]
+    assert len(images) == 3
+    assert all(re.fullmatch(r"[a-z]+:[\w.-]+@sha256:[0-9a-f]{64}", image) for image in images)
+    bases = {line.split()[1] for line in dockerfile() if line.startswith("FROM ")}
+    assert bases == {"$PYTHON_IMAGE"}
+
+
 def test_compose_has_no_password_of_its_own(compose: dict[str, Any]) -> None:
     text = (ROOT / "docker-compose.yml").read_text()
     uses = re.findall(r"\$\{(?:REDIS|POSTGRES)_PASSWORD[^}]*\}", text)
