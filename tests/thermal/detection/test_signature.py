@@ -60,6 +60,14 @@ def test_a_signed_bundle_that_was_altered_is_refused(folder: Path, name: str) ->
         load_bundle(folder, [KEY])
 
 
+def test_a_signed_bundle_with_another_number_is_refused(folder: Path) -> None:
+    content = (folder / METADATA_FILE).read_text()
+    assert content.count('"offset": ') == 1
+    (folder / METADATA_FILE).write_text(content.replace('"offset": ', '"offset": 1'))
+    with pytest.raises(BundleError):
+        load_bundle(folder, [KEY])
+
+
 @pytest.mark.parametrize("text", ["", "x", "\n" * 9, "\0", "a\nRWQ=\nb\nc", "=" * 4000])
 def test_what_is_no_signature_is_refused(folder: Path, text: str) -> None:
     (folder / SIGNATURE_FILE).write_text(text)
