@@ -18,11 +18,6 @@ REMOVALS = (
         ),
     ),
     Removal(
-        "password-hashing-is-nice",
-        (f"{_QUOTAS}test_the_thread_that_hashes_passwords_lets_others_go_first",),
-        (Edit("ops/web/security/hashing.py", ", initializer=_be_nice", ""),),
-    ),
-    Removal(
         "an-account-has-quotas",
         (
             f"{_QUOTAS}test_a_third_export_of_an_account_must_wait",
@@ -64,8 +59,8 @@ REMOVALS = (
         (
             Edit(
                 "ops/web/security/quotas.py",
-                "run_sync(call, *args, limiter=self._limiter)",
-                "run_sync(call, *args)",
+                "run_sync(self._call, call, *args, limiter=self._limiter)",
+                "run_sync(self._call, call, *args)",
             ),
         ),
     ),

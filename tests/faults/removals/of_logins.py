@@ -75,8 +75,8 @@ REMOVALS = (
         (
             Edit(
                 "ops/web/security/hashing.py",
-                "    hashed = stored or _nobodys_hash()\n",
-                "    if stored is None:\n        return False\n    hashed = stored\n",
+                "return _hasher.verify(stored or _nobodys_hash(), password) and stored is not None",
+                "return stored is not None and _hasher.verify(stored, password)",
             ),
         ),
     ),
