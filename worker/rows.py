@@ -54,6 +54,7 @@ def make_row(
     statistics = item.report.statistics
     height, width = frame.shape
     pictures = stored.pictures
+    deviation = item.scored.deviation
     return ResultRow(
         frame_id=entry.id,
         camera=entry.camera,
@@ -94,4 +95,7 @@ def make_row(
         unusable_px=frame.unusable_px,
         **vars(frame.parameters),
         captured_at_source=item.capture.source,
+        deviation=deviation.difference if deviation else None,
+        deviation_x=deviation.x if deviation else None,
+        deviation_y=deviation.y if deviation else None,
     )

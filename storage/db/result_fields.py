@@ -280,6 +280,19 @@ class ResultRow:
             unit=UNIX_S,
         ),
     ] = None
+    deviation: Annotated[
+        float | None,
+        Field(
+            "How much hotter (colder: negative) than expected the image is where it deviates most; "
+            "empty if it deviates nowhere, or by an unknown amount",
+            EVERYWHERE,
+            unit="K or counts",
+        ),
+    ] = None
+    deviation_x: Annotated[
+        int | None, Field("Column of the strongest pixel there, from 0", EVERYWHERE, unit="px")
+    ] = None
+    deviation_y: Annotated[int | None, Field("Its row, from 0", EVERYWHERE, unit="px")] = None
     anomaly: Annotated[bool, Field("Whether the frame is flagged", frozenset())]
 
     def __post_init__(self) -> None:

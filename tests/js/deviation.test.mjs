@@ -13,10 +13,31 @@ function matrix(values, unit = "sigma") {
   return new Matrix({ buffer: data.buffer, width: 8, height: 6, step: 1, unit, source: "stored" });
 }
 
+/** A result of 16 × 12 px with this deviation. */
+function result(deviation, unit = "celsius") {
+  const [x, y] = deviation === null ? [null, null] : [5, 3];
+  return { width: 16, height: 12, temperature_unit: unit, deviation, deviation_x: x, deviation_y: y };
+}
+
+test("a spot is said to be hotter or colder by how much, at its pixel of the image", () => {
+  const spot = extreme(matrix([[2, 1, -12]]));
+  const values = new Matrix({ buffer: new Float32Array(192).buffer, width: 16, height: 12, step: 1, unit: "celsius" });
+  values.data[3 * 16 + 5] = 4.2;
+  assert.equal(
+    deviationText(result(-12.34), spot, values),
+    "12.3 K colder than expected at x 5, y 3: 4.2 °C there, residual \u221212.0 σ",
+  );
+  assert.match(deviationText(result(40, "counts"), spot, values), /^40 counts hotter than expected at x 5, y 3: /);
+});
+
+test("without stored values and map it is still said by how much", () => {
+  assert.equal(deviationText(result(8), null, null), "8.0 K hotter than expected at x 5, y 3");
+});
+
 test("a cold spot is called colder, at its place", () => {
   const spot = extreme(matrix([[2, 1, -12], [3, 1, -8], [6, 4, 7]]));
   assert.deepEqual(spot.region, { left: 2 / 8, top: 1 / 6, width: 2 / 8, height: 1 / 6 });
-  const text = deviationText(spot, matrix([[2, 1, 4.2]], "celsius"));
+  const text = deviationText(result(null), spot, matrix([[2, 1, 4.2]], "celsius"));
   assert.equal(text, "Colder than expected at x 2, y 1: 4.2 °C there, residual \u221212.0 σ");
 });
 
@@ -26,7 +47,7 @@ test("a region ends where the sign changes", () => {
 
 test("noise is no spot", () => {
   assert.equal(extreme(matrix([[2, 1, 4.9]])), null);
-  assert.equal(deviationText(null, null), null);
+  assert.equal(deviationText(result(null), null, null), null);
 });
 
 test("hotspots that normal frames have too are told apart from what deviates", () => {

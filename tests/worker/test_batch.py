@@ -100,6 +100,21 @@ def test_the_picture_policy_decides_what_is_kept(
     assert sum(row.frame_arrays is not None for row in rows(deployment)) == kept
 
 
+def test_a_row_tells_how_much_hotter_than_expected_a_spot_is_and_where(
+    deployment: Deployment,
+) -> None:
+    # to see it fail: leave the deviation out of the row
+    ids = [
+        deployment.upload("cam-a/1.png", picture(100)),
+        deployment.upload("cam-a/2.png", picture(102, hot=True)),
+    ]
+    deployment.scorer()(batch_of(ids))
+    normal, hot = rows(deployment)
+    assert (normal.deviation, normal.deviation_x, normal.deviation_y) == (None, None, None)
+    assert hot.deviation == pytest.approx(110, rel=0.15)
+    assert hot.deviation_x in (12, 13, 14) and hot.deviation_y in (10, 11, 12)
+
+
 def test_one_bad_frame_in_a_batch_is_quarantined_alone(deployment: Deployment) -> None:
     # to see it fail: let thermal.inspect raise DecodeError
     ids = [
@@ -171,6 +186,7 @@ def test_a_row_tells_which_pixels_are_out_of_range_or_unusable(
     first, second, third, fourth = rows(deployment)
     assert (first.prediction, first.max_temperature) == ("Anomaly", 10_000)
     assert {"saturated", "under_range"} <= set(first.reasons)
+    assert first.deviation is None  # how far over the range is not known
     assert (first.saturated_px, first.under_range_px, first.unusable_px) == (4, 1, 0)
     assert "unusable_pixels" in second.reasons
     assert (second.unusable_px, second.unusable_share) == (16, 16 / 768)

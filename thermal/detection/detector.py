@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from thermal.detection.bundle import Bundle, load_bundle
+from thermal.detection.deviation import Deviation, strongest_deviation
 from thermal.detection.normalization import prepare
 from thermal.detection.signature import PublicKey
 from thermal.errors import BundleError
@@ -35,6 +36,7 @@ class Scored:
     reconstruction: NDArray[np.float32]  #: (h, w) reconstruction, in the frame's unit
     signals: Mapping[str, float]  #: each of `SIGNALS` by name, σ, > 0
     drivers: tuple[str, ...] = ()  #: signals that gave about a third or more, strongest first
+    deviation: Deviation | None = None  #: the spot at the map's extreme, if it can be measured
 
 
 class Detector:
@@ -75,6 +77,7 @@ class Detector:
         self.scorer = scorer.to(self.device)
         pass_px = _PASS_PX_CPU if self.device == "cpu" else _PASS_PX_GPU
         size_px = bundle.architecture.height * bundle.architecture.width
+        self._usual_residual = bundle.weights["residual_mean"] * bundle.normalization.span
         #: images in one forward pass; more are scored in several
         self.images_a_pass = max(1, pass_px // size_px)
 
@@ -120,6 +123,7 @@ class Detector:
         reconstructed = (
             seen.reconstruction.cpu().numpy() * normalization.span + normalization.offset
         )
+        expected = reconstructed + self._usual_residual
         return [
             Scored(
                 score=scores[i],
@@ -128,6 +132,7 @@ class Detector:
                 reconstruction=reconstructed[i].astype(np.float32, copy=False),
                 signals=dict(zip(SIGNALS, sigmas[i], strict=True)),
                 drivers=named,
+                deviation=strongest_deviation(frames[i], maps[i], expected[i]),
             )
             for i, named in enumerate(drivers(batch.evidence, self.bundle.scoring.driving_share))
         ]

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 
 from thermal.detection.detector import Scored
+from thermal.detection.deviation import MAP_MARK, Deviation
 from thermal.detection.normalization import Normalization
 from thermal.errors import UnitMismatch
 from thermal.frame import Frame, Unit
@@ -31,8 +32,6 @@ _UNIT_NAMES: dict[Unit, str] = {"celsius": "°C", "counts": "counts"}
 
 #: Ends of the anomaly map's scale, σ.
 _MAP_REACH = 10.0
-#: σ beyond which pixels of the anomaly map are outlined; noise does not reach it.
-MAP_MARK = 5.0
 
 
 @dataclass(frozen=True)
@@ -134,9 +133,13 @@ def _heatmap(frame: Frame, scored: Scored) -> View:
     """
     anomaly_map = scored.anomaly_map
     peak = float(anomaly_map.flat[np.abs(anomaly_map).argmax()])
+    found = scored.deviation
+    peak_text = f"peak {number(peak, 1)} σ"
+    if found:
+        peak_text = f"{_difference(found, frame.unit)} at {found.x}, {found.y} ({peak_text})"
     return View(
         title="Anomaly map",
-        note=f"peak {number(peak, 1)} σ, outlined over {number(MAP_MARK, 0)}",
+        note=f"{peak_text}, outlined over {number(MAP_MARK, 0)}",
         values=anomaly_map,
         scale=Scale(-_MAP_REACH, _MAP_REACH, "σ", COLD_TO_HOT, marks=(-MAP_MARK, MAP_MARK)),
         outlined=np.abs(anomaly_map) > MAP_MARK,
@@ -172,6 +175,12 @@ def _scale(display: DisplayRange, palette: Palette, marks: tuple[float, ...] = (
 
 def _number(value: float, unit: Unit) -> str:
     return f"{number(value, 1)} °C" if unit == "celsius" else number(value, 0)
+
+
+def _difference(found: Deviation, unit: Unit) -> str:
+    size = abs(found.difference)
+    text = f"{number(size, 1)} K" if unit == "celsius" else number(size, 0)
+    return f"{text} {'colder' if found.difference < 0 else 'hotter'}"
 
 
 def _highest(value: float, frame: Frame, report: HotspotReport) -> str:

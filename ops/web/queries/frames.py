@@ -111,7 +111,7 @@ class FrameSource:
 
     def marked(self, row: ResultRow, display: Display | None) -> bytes:
         """The same with a ring around its most anomalous spot, from the stored anomaly map."""
-        from thermal.render.pictures import MAP_MARK
+        from thermal.detection.deviation import MAP_MARK
         from thermal.render.thumbnail import draw_marked
 
         def draw() -> RGB:

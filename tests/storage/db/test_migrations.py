@@ -23,6 +23,7 @@ from storage.db.database import connect, migrate, reading, writing
 from storage.db.migrations.sqlite_tables import change_table_text
 from storage.db.schema import api_tokens, frames, metadata, results, reviews
 from storage.errors import DatabaseUnavailable, RefusedByDatabase, SchemaError
+from storage.results.queries import ResultQuery, list_results
 from storage.results.reviews import list_reviews
 from storage.sessions import find_session
 from storage.tokens import find_token
@@ -196,6 +197,22 @@ def test_what_an_older_release_confirmed_counts_as_resolved(old: Engine) -> None
     with reading(old) as connection:
         found = connection.scalars(select(results.c.resolved_at).order_by(results.c.seq)).all()
     assert found == [5.0, None, None]
+
+
+def test_of_older_results_no_deviation_is_known(old: Engine) -> None:
+    # to see it fail: give the columns a default of 0
+    migrate_to(old, "0009")
+    columns = result_columns(old)
+    with writing(old) as connection:
+        for seq in (1, 2):
+            row = old_row(columns, f"{seq:032x}", seq, anomaly=True, review="confirmed")
+            connection.execute(insert(frames).values(finished_frame(str(row["frame_id"]))))
+            connection.execute(insert(results).values(row))
+    migrate(old)
+    page = list_results(old, ResultQuery(), limit=10)
+    assert [row.score for row in page.rows] == [2.2, 1.1]
+    found = {(row.deviation, row.deviation_x, row.deviation_y) for row in page.rows}
+    assert found == {(None, None, None)}
 
 
 def insert_old_token(connection: Connection, secret: str, role: str) -> None:

@@ -22,7 +22,15 @@ from thermal.threshold import Decision
 #: Computed by the API from other fields.
 MADE_BY_API = {"pictures", "has_values", "reviews", "version", "display"}
 #: Scripts of the pages that show one result.
-PAGE_SCRIPTS = ("result.js", "explained.js", "viewer.js", "values.js", "picture.js", "format.js")
+PAGE_SCRIPTS = (
+    "result.js",
+    "explained.js",
+    "viewer.js",
+    "values.js",
+    "picture.js",
+    "format.js",
+    "deviation.js",
+)
 
 
 def test_every_attribute_of_a_row_is_declared_with_a_meaning() -> None:

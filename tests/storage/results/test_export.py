@@ -160,7 +160,7 @@ def test_a_csv_holds_the_header_and_the_results_earliest_first(
     with target.open(newline="", encoding="utf-8") as file:
         header, *rows = csv.reader(file)
     assert header == NAMES
-    assert header[-1] == "resolved_at"
+    assert header[-1] == "deviation_y"
     assert [row[7] for row in rows] == ["2", "3", "1"]
     assert rows[2][0] == 'a,"\\n🌡.png'
     open_file = io.BytesIO()

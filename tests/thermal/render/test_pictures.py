@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from thermal.detection.detector import Scored
+from thermal.detection.deviation import Deviation
 from thermal.detection.normalization import Normalization
 from thermal.errors import UnitMismatch
 from thermal.frame import Frame, Unit
@@ -213,6 +214,21 @@ def test_what_is_over_range_is_labelled_so_and_not_with_a_number() -> None:
     for kind in ("original", "overlay", "sheet"):
         assert np.array_equal(getattr(over[0], kind), getattr(over[1], kind))
         assert not np.array_equal(getattr(over[0], kind), getattr(pictures_of(first), kind))
+
+
+def test_the_heatmap_says_by_how_much_a_frame_deviates_and_where() -> None:
+    # to see it fail: leave the deviation out of the heatmap's note
+    frame = Frame(flat(20), "celsius", bit_depth=16)
+    report = measure(frame, HotspotRule("absolute", 50.0))
+    drawn = []
+    for deviation in (None, Deviation(12.3, 4, 5), Deviation(-12.3, 4, 5)):
+        scored = Scored(1.0, 0.1, flat(0), flat(20), {}, deviation=deviation)
+        drawn.append(draw(frame, scored, report, display=DISPLAY, caption=CAPTION).heatmap)
+    without, hotter, colder = drawn
+    note = slice(30, 55)  # rows of the picture
+    assert not np.array_equal(without[note], hotter[note])
+    assert not np.array_equal(hotter[note], colder[note])
+    assert np.array_equal(without[55:], hotter[55:])
 
 
 def test_a_range_in_another_unit_than_the_frame_is_refused() -> None:

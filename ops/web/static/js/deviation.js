@@ -1,6 +1,6 @@
 // What deviates in a frame, and which hotspots are as hot as on normal frames, from its anomaly map.
 
-import { plural, sigma, temperature } from "./format.js";
+import { difference, plural, sigma, temperature } from "./format.js";
 import { MAP_MARK } from "./scale.js";
 
 /** Bounds of the connected region beyond `MAP_MARK`, of the same sign, that holds the pixel `start`. */
@@ -43,11 +43,24 @@ export function extreme(map) {
   return { x, y, sigma: map.data[at], region: regionOf(map, at) };
 }
 
-/** "Colder than expected at x 20, y 5: 5 counts there, residual −10.5 σ"; null without an extreme. */
-export function deviationText(spot, values) {
+/**
+ * "12.0 K colder than expected at x 20, y 5: 18.1 °C there, residual −10.5 σ"; null if nothing deviates.
+ * "Colder than expected at …" if it was not measured by how much.
+ * @param {ReturnType<typeof extreme>} spot
+ * @param {import("./values.js").Matrix | null} values
+ */
+export function deviationText(result, spot, values) {
+  const residual = spot && `residual ${sigma(spot.sigma, 1)}`;
+  if (result.deviation !== null) {
+    const [x, y] = [result.deviation_x, result.deviation_y];
+    const there = values?.at((x + 0.5) / result.width, (y + 0.5) / result.height).value;
+    const facts = [values && `${temperature(there, values.unit)} there`, residual].filter(Boolean);
+    const size = difference(result.deviation, result.temperature_unit);
+    const text = `${size} ${result.deviation < 0 ? "colder" : "hotter"} than expected at x ${x}, y ${y}`;
+    return facts.length > 0 ? `${text}: ${facts.join(", ")}` : text;
+  }
   if (spot === null) return null;
   const word = spot.sigma < 0 ? "Colder" : "Hotter";
-  const residual = `residual ${sigma(spot.sigma, 1)}`;
   if (!values) return `${word} than expected: ${residual}`;
   const { value, column, row } = values.at(spot.x, spot.y);
   return `${word} than expected at x ${column}, y ${row}: ${temperature(value, values.unit)} there, ${residual}`;

@@ -24,6 +24,11 @@ export function temperature(value, unit) {
   return `${number(value, unit === "celsius" ? 1 : 0)} ${unitName(unit)}`;
 }
 
+/** A difference of temperatures without its sign. */
+export function difference(value, unit) {
+  return `${number(Math.abs(value), unit === "celsius" ? 1 : 0)} ${unit === "celsius" ? "K" : "counts"}`;
+}
+
 /** A result's highest value. Where pixels are over range, that is all that is known of it. */
 export function highest(result) {
   return result.saturated_px > 0

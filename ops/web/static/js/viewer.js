@@ -132,12 +132,13 @@ export class Viewer {
     const { width, height } = this.result;
     this.extreme = extreme(this.map);
     const texts = [
-      deviationText(this.extreme, this.temperatures),
+      deviationText(this.result, this.extreme, this.temperatures),
       hotspotText(hotspots, width, height, this.map),
     ].filter(Boolean);
     this.found.textContent = texts.map((text) => `${text}.`).join(" ");
     this.drawCross();
-    if (this.extreme) this.onSign(this.extreme.sigma < 0 ? "cold" : "hot");
+    const strongest = this.extreme ? this.extreme.sigma : this.result.deviation;
+    if (strongest !== null) this.onSign(strongest < 0 ? "cold" : "hot");
   }
 
   draw() {

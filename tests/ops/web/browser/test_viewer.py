@@ -69,9 +69,13 @@ def test_a_cold_spot_is_named_cold_and_marked(visit: Visit, web: WebSite) -> Non
 
     expect(page.locator("#found")).to_have_text(
         re.compile(
-            r"^Colder than expected at x 2[01], y [45]: \d+ counts there, residual −\d+.\d σ\.$"
+            r"^\d+ counts colder than expected at x 2[01], y [45]: 5 counts there, "
+            r"residual −\d+.\d σ\.$"
         )
     )
+    assert row.deviation is not None
+    assert row.deviation == pytest.approx(5 - 80, rel=0.15)
+    assert str(page.locator("#found").text_content()).startswith(f"{-row.deviation:.0f} counts ")
     expect(page.locator("#facts")).to_contain_text("Local cold")
     expect(page.locator("#facts")).not_to_contain_text("Local heat")
     ring = page.locator(".touch[data-kind=original] .ring").bounding_box()
