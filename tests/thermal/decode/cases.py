@@ -65,13 +65,14 @@ class Refused:
 
 @dataclass(frozen=True)
 class Elsewhere:
-    """Not a matter of one file: the tests that have these inputs."""
+    """Not a matter of one file: what is right, and the test that has these inputs."""
 
-    tests: str
+    result: str
+    test: str
     options: DecodeOptions = field(default_factory=DecodeOptions)
 
     def __str__(self) -> str:
-        return f"see {self.tests}"
+        return f"{self.result}: `{self.test}`"
 
 
 Expected = Truth | Range | Refused | Elsewhere
@@ -82,6 +83,7 @@ _KELVIN_10: Final = DecodeOptions(matrix_unit="counts", scale=LinearScale(0.1, -
 _KELVIN_100: Final = DecodeOptions(matrix_unit="counts", scale=LinearScale(0.01, -273.15))
 _LEPTON: Final = DecodeOptions(scale=LinearScale(0.01, -273.15))
 _SEVERAL: Final = Refused("several frames")
+_KINDS: Final = "tests/thermal/detection/test_frame_kind.py"
 _NO_SCENE: Final = "which no scene has: say with `matrix_unit`"
 
 FOLDERS: Final[Mapping[str, Expected]] = {
@@ -89,12 +91,20 @@ FOLDERS: Final[Mapping[str, Expected]] = {
     "csv-odd-cells": Truth(),
     "csv-pandas-header": Truth(),
     "csv-space": Truth(),
-    "depth-mix": Elsewhere("tests/thermal/detection/test_frame_kind.py"),
+    "depth-mix": Elsewhere(
+        "under a model of 16 bits 000.png is scored, 010.png is `unit_mismatch`", _KINDS
+    ),
     "dji-new": Refused("a DJI R-JPEG"),
-    "first-frame-flat": Elsewhere("the tests of the threshold"),
+    "first-frame-flat": Elsewhere(
+        "an anomaly; the threshold is back within 20 frames", "tests/thermal/test_first_frame.py"
+    ),
     "over-range": Range("celsius", (120, 160), -2.09, 160),
     "png-odd": Truth("K × 100"),
-    "shape-change": Elsewhere("tests/thermal/detection/test_frame_kind.py"),
+    "shape-change": Elsewhere(
+        "under a model of 160×120 px those turned by 90°, cropped and thin are "
+        "`shape_mismatch`, the others are scored",
+        _KINDS,
+    ),
     "tiff-variants": Truth(),
     "unit-uti-csv": Truth(),
 }
