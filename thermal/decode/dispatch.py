@@ -15,10 +15,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 
 from thermal.decode import bmp, fff, jpeg, matrix, png, tiff_image
 from thermal.decode.format import DecodeOptions, Format
-from thermal.errors import CorruptImage, ImageTooLarge, UnsupportedImage
+from thermal.errors import CorruptImage, ImageTooLarge, ScaleCannotApply, UnsupportedImage
 from thermal.frame import Frame
 
 #: Formats that are recognized by their first bytes.
@@ -79,11 +80,19 @@ def decode(data: bytes, *, suffix: str = "", options: DecodeOptions = _DEFAULTS)
     Raises `UnsupportedImage`, `ImageTooLarge`, `ImpossibleUnit` or `CorruptImage` (all
     `DecodeError`), whatever the bytes.
     """
+    try:
+        return _read(data, suffix.lower(), options)
+    except ScaleCannotApply:
+        if options.scale_must_apply:
+            raise
+        return _read(data, suffix.lower(), replace(options, scale=None))
+
+
+def _read(data: bytes, suffix: str, options: DecodeOptions) -> Frame:
     if not data:
         raise CorruptImage("the file is empty")
     if len(data) > options.max_bytes:
         raise ImageTooLarge(f"{len(data):,} bytes are over the limit of {options.max_bytes:,}")
-    suffix = suffix.lower()
     for candidate in IMAGES:
         if any(_begins(data, signature, suffix) for signature in candidate.signatures):
             return candidate.read(data, options)
