@@ -180,7 +180,7 @@ FILES: Final[Mapping[str, Expected]] = {
     "png-odd/rgba.png": Range("counts", (60, 80), 16, 226),
     "png-odd/rotated.png": Range("counts", (80, 60), 28_981, 31_440),
     "png-odd/u12in16.png": Truth("K × 10"),
-    "png-odd/u16_flir_swapped.png": Range("counts", (60, 80), 114, 65_396),
+    "png-odd/u16_flir_swapped.png": Refused("the two bytes of its values are exchanged"),
     "png-odd/zeros.png": Range("counts", (60, 80), 0, 0),
     "scale-impossible/dead.png": Truth(missing=2, options=_LEPTON),
     "scale-impossible/i16_nodata.tif": Truth(
