@@ -36,6 +36,15 @@ def with_outliers() -> NDArray[np.uint16]:
     return counts
 
 
+def with_hot_pixels() -> NDArray[np.uint16]:
+    """A scene in the low byte; what is hot differs from it in the high byte only."""
+    counts: NDArray[np.uint16] = (SCENE * 4).astype(np.uint16)
+    at = np.random.default_rng(3).choice(counts.size, 48, replace=False)
+    counts.flat[at] += 256 * 5
+    counts[20:23, 20:23] += 256 * 9
+    return counts
+
+
 @pytest.mark.parametrize(
     "counts",
     [
@@ -49,10 +58,11 @@ def with_outliers() -> NDArray[np.uint16]:
         np.where(_X < 40, 255, 256).astype(np.uint16),
         np.full((60, 80), 29_500, np.uint16),
         with_outliers(),
+        with_hot_pixels(),
     ],
     ids=[
         "noise", "flat scene", "around a carry", "8 bits", "8 bits on top", "8 bits twice",
-        "12 bits on top", "two levels", "constant", "dead and saturated",
+        "12 bits on top", "two levels", "constant", "dead and saturated", "hot pixels",
     ],
 )  # fmt: skip
 def test_other_values_are_read_as_they_are(counts: NDArray[np.uint16]) -> None:
