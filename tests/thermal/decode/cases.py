@@ -140,8 +140,8 @@ FILES: Final[Mapping[str, Expected]] = {
         f"flir-parameters/E40_{name}.jpg": Refused("an impossible parameter")
         for name in ("ATzero", "E0", "E1.2", "OD-1", "RT298C", "RTnan")
     },
-    "flir-parameters/E40_E005.jpg": Refused("give no temperature"),
-    "flir-parameters/E40_E03_RT60.jpg": Refused("give no temperature"),
+    "flir-parameters/E40_E005.jpg": Refused("give no temperature with an emissivity of"),
+    "flir-parameters/E40_E03_RT60.jpg": Refused("give no temperature with an emissivity of"),
     "flir-captured-at/FLIR_E40.jpg": Range(
         "celsius", (120, 160), 17.88, 24.70, captured_at="2013-04-12T10:24:01.131Z"
     ),
