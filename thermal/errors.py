@@ -5,6 +5,7 @@
     ThermalError
     ├── DecodeError          the bytes are not a thermal image that can be used
     │   ├── UnsupportedImage   a format or variant that is not read (by design)
+    │   │   └── ScaleCannotApply  a scale is declared for something else than counts
     │   ├── ImageTooLarge      over the limit on bytes or pixels; nothing was decoded
     │   ├── ImpossibleUnit     values that no scene has in the unit that is declared
     │   ├── CorruptImage       cut off or damaged; an upload in progress looks like this
@@ -27,6 +28,10 @@ class DecodeError(ThermalError):
 
 class UnsupportedImage(DecodeError):
     """A format, or a variant of one, that is not read by design."""
+
+
+class ScaleCannotApply(UnsupportedImage):
+    """A scale is declared for counts, and the file holds something else."""
 
 
 class ImageTooLarge(DecodeError):

@@ -178,7 +178,8 @@ class CameraSettings(Section):
     include: tuple[str, ...] = ()
     #: Patterns of files that are no images of this camera, such as visual pictures beside thermal.
     exclude: tuple[str, ...] = ()
-    #: Converts counts to °C: `celsius = gain * counts + offset`.
+    #: Converts counts to °C: `celsius = gain * counts + offset`. Files that it cannot apply to are
+    #: quarantined; under `*` they are read without it.
     scale: LinearScale | None = DecodeOptions.scale
     #: Unit of the values in float TIFF and CSV files; default: the one that the file names, else
     #: `celsius`. With `counts`, `scale` applies to them; needed where a scale is declared.

@@ -263,6 +263,7 @@ def camera_config(settings: Settings, name: str) -> CameraConfig:
         max_bytes=settings.limits.max_bytes,
         max_pixels=settings.limits.max_pixels,
         scale=camera.scale,
+        scale_must_apply=name in settings.cameras and name != "*",
         matrix_unit=camera.matrix_unit,
         parameters=camera.parameters(),
         max_unusable_share=camera.max_unusable_share,

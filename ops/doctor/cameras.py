@@ -52,7 +52,9 @@ def scans(redis: Redis) -> Iterator[Check]:
 
 
 #: Endings of thermal files that are not read, lower case.
-_THERMAL: Final = (".csq", ".ats", ".is2", ".is3", ".bmt", ".irg", ".iri", ".irb")
+_THERMAL: Final = (
+    ".csq", ".ats", ".is2", ".is3", ".bmt", ".irg", ".iri", ".irb", ".fpf", ".ravi",
+)  # fmt: skip
 
 
 def _unread(root: str, endings: Mapping[str, int]) -> Check:

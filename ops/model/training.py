@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,8 +39,9 @@ def decode_options(settings: Settings, cameras: Sequence[str]) -> DecodeOptions:
         SettingsError: the settings of these cameras differ in how images are decoded.
     """
     options = {camera: camera_config(settings, camera).decode for camera in cameras or ("*",)}
-    first = next(iter(options.values()))
-    for camera, other in options.items():
+    strict = all(each.scale_must_apply for each in options.values())
+    first, *_ = alike = [replace(each, scale_must_apply=strict) for each in options.values()]
+    for camera, other in zip(options, alike, strict=True):
         if other != first:
             raise SettingsError(
                 f"cameras {cameras[0]} and {camera} have different settings for decoding images: "

@@ -15,10 +15,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 
 from thermal.decode import bmp, fff, jpeg, matrix, png, tiff_image
 from thermal.decode.format import DecodeOptions, Format
-from thermal.errors import CorruptImage, ImageTooLarge, UnsupportedImage
+from thermal.errors import CorruptImage, ImageTooLarge, ScaleCannotApply, UnsupportedImage
 from thermal.frame import Frame
 
 #: Formats that are recognized by their first bytes.
@@ -33,15 +34,25 @@ IMAGE_SUFFIXES = frozenset(suffix for format in FORMATS for suffix in format.suf
 #: Signatures of formats that are not read but that people try, for an error that helps.
 _UNREAD: tuple[tuple[bytes, str], ...] = (
     (b"GIF8", "GIF"),
-    (b"RIFF", "WebP or AVI"),
     (b"\0\0\0\x0cjP", "JPEG 2000"),
     (b"%PDF", "PDF"),
-    (b"PK\x03\x04", "ZIP, Excel or Fluke (.is2)"),
+    (b"PK\x03\x04", "ZIP or Excel"),
+    (b"RIFF", "WebP or other RIFF"),
     (b"\xd0\xcf\x11\xe0", "Excel 97"),
     (b"\x1f\x8b", "gzip"),
     (b"\x89HDF", "HDF5"),
     (b"\x93NUMPY", "NumPy"),
 )
+
+#: The same for thermal files of makers who publish no layout, or one that hardly anybody writes.
+_THERMAL: tuple[tuple[bytes, str], ...] = (
+    (b"\xffIRB", "InfraTec (.irb)"),
+    (b"\xca\xac", "InfiRay (.irg)"),
+    (b"FLIR Public Image Format", "FLIR (.fpf)"),
+)
+
+#: A file in the ZIP archives of Fluke.
+_FLUKE = b".gpbenc"
 
 #: The same for boxes of the ISO base media file format (ISO/IEC 14496-12), by their brand.
 _BOXES: Mapping[bytes, str] = {
@@ -79,11 +90,19 @@ def decode(data: bytes, *, suffix: str = "", options: DecodeOptions = _DEFAULTS)
     Raises `UnsupportedImage`, `ImageTooLarge`, `ImpossibleUnit` or `CorruptImage` (all
     `DecodeError`), whatever the bytes.
     """
+    try:
+        return _read(data, suffix.lower(), options)
+    except ScaleCannotApply:
+        if options.scale_must_apply:
+            raise
+        return _read(data, suffix.lower(), replace(options, scale=None))
+
+
+def _read(data: bytes, suffix: str, options: DecodeOptions) -> Frame:
     if not data:
         raise CorruptImage("the file is empty")
     if len(data) > options.max_bytes:
         raise ImageTooLarge(f"{len(data):,} bytes are over the limit of {options.max_bytes:,}")
-    suffix = suffix.lower()
     for candidate in IMAGES:
         if any(_begins(data, signature, suffix) for signature in candidate.signatures):
             return candidate.read(data, options)
@@ -106,12 +125,7 @@ def _refuse_unless_text(data: bytes, suffix: str) -> None:
         raise CorruptImage(f"cut off: only {len(data)} bytes of an image")
     if data.count(0) == len(data):
         raise CorruptImage("nothing but zero bytes: space was reserved, the content never came")
-    for start, name in _UNREAD:
-        if data.startswith(start):
-            raise UnsupportedImage(f"{name} files are not read")
-    if data[4:8] == b"ftyp":
-        brand = _BOXES.get(data[8:12], "MP4 or other film")
-        raise UnsupportedImage(f"{brand} files are not read")
+    _refuse_by_name(data)
     for signature in signatures:
         at = data.find(signature, 1, _MOST_FOREIGN_BYTES + len(signature))
         if at > 0 and not signature.isascii():
@@ -123,3 +137,22 @@ def _refuse_unless_text(data: bytes, suffix: str) -> None:
         raise UnsupportedImage("the content is text, not an image; a matrix must be named .csv")
     *names, last = (image.name for image in IMAGES)
     raise UnsupportedImage(f"not a {', '.join(names)} or {last} image, nor a CSV matrix")
+
+
+def _refuse_by_name(data: bytes) -> None:
+    """Raise for formats that are known and not read."""
+    thermal = next((name for start, name in _THERMAL if data.startswith(start)), None)
+    if data.startswith(b"PK\x03\x04") and _FLUKE in data:
+        thermal = "Fluke (.is2, .is3)"
+    if data.startswith(b"RIFF") and data[8:12] == b"AVI ":
+        thermal = "AVI (Optris .ravi and other films)"
+    if thermal is not None:
+        raise UnsupportedImage(
+            f"{thermal} files are not read: export a radiometric TIFF or CSV with the maker's "
+            "software"
+        )
+    other = next((name for start, name in _UNREAD if data.startswith(start)), None)
+    if data[4:8] == b"ftyp":
+        other = _BOXES.get(data[8:12], "MP4 or other film")
+    if other is not None:
+        raise UnsupportedImage(f"{other} files are not read")

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from io import BytesIO
-from typing import Final
+from typing import Final, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -220,26 +220,53 @@ def _captured_at(container: bytes, extent: tuple[int, int]) -> datetime | None:
 
 
 def _celsius(raw: NDArray[np.uint16], calibration: dict[str, float]) -> NDArray[np.float64]:
-    from flyr import FlyrThermogram
-
     # A temperature depends on its raw value alone: compute each value that occurs once.
     lowest, highest = int(raw.min()), int(raw.max())
     levels = np.arange(lowest, highest + 1, dtype=np.uint16)
-    try:
-        with np.errstate(all="ignore"):
-            table: NDArray[np.float64] = FlyrThermogram(levels, calibration).celsius
-    except (ArithmeticError, ValueError, TypeError) as error:
-        raise CorruptImage("damaged: FLIR's calibration data make no sense") from error
-    answered = np.isfinite(table) & (table > -ZERO_C_IN_K)
+    table = _temperatures(levels, calibration)
+    answered = _is_temperature(table)
     measured = np.flatnonzero(answered)
     if 2 * np.count_nonzero(answered[raw - np.uint16(lowest)]) < raw.size:
-        raise CorruptImage(
-            "damaged: most of FLIR's raw values give no temperature with these calibration data "
-            "and parameters"
-        )
+        _refuse_without_temperature(raw, calibration)
     table[: measured[0]] = -np.inf
     table[measured[-1] + 1 :] = np.inf
     low, median, high = (calibration[f"raw_value_{name}"] for name in _RANGE)
     if low < median < high:  # as in all files that state a range
         table[levels >= high] = np.inf
     return np.take(table, raw - np.uint16(lowest))
+
+
+def _temperatures(levels: NDArray[np.uint16], calibration: dict[str, float]) -> NDArray[np.float64]:
+    """°C of raw values; not finite where they have none."""
+    from flyr import FlyrThermogram
+
+    try:
+        with np.errstate(all="ignore"):
+            table: NDArray[np.float64] = FlyrThermogram(levels, calibration).celsius
+    except (ArithmeticError, ValueError, TypeError) as error:
+        raise CorruptImage("damaged: FLIR's calibration data make no sense") from error
+    return table
+
+
+def _is_temperature(celsius: NDArray[np.float64]) -> NDArray[np.bool_]:
+    return np.isfinite(celsius) & (celsius > -ZERO_C_IN_K)
+
+
+def _refuse_without_temperature(raw: NDArray[np.uint16], calibration: dict[str, float]) -> NoReturn:
+    """Raise for raw values most of which give no temperature, by what is to blame for it.
+
+    Raises `UnsupportedImage` if it is the emissivity, and `CorruptImage`.
+    """
+    black = _temperatures(raw, {**calibration, "emissivity": 1.0})
+    if 2 * np.count_nonzero(_is_temperature(black)) >= raw.size:
+        reflected_c = calibration["reflected_apparent_temperature"] - ZERO_C_IN_K
+        raise UnsupportedImage(
+            "most of FLIR's raw values give no temperature with an emissivity of "
+            f"{calibration['emissivity']:g} and a reflected temperature of {reflected_c:g} °C: the "
+            "reflection alone would be more than the camera saw. Declare the right ones for this "
+            "camera, or set them in the camera"
+        )
+    raise CorruptImage(
+        "damaged: most of FLIR's raw values give no temperature with these calibration data and "
+        "parameters"
+    )

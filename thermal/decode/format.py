@@ -23,6 +23,8 @@ class DecodeOptions:
     max_pixels: int = 50_000_000
     #: Makes degrees of counts: ``celsius = gain * counts + offset``.
     scale: LinearScale | None = None
+    #: Files that `scale` cannot apply to are refused; if false, they are read without it.
+    scale_must_apply: bool = True
     #: What float TIFF and CSV files hold; None: the unit that the file names, else °C.
     matrix_unit: MatrixUnit | None = None
     #: Replace those in a file; correct °C for another emissivity where a file has none.

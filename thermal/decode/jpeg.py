@@ -212,7 +212,7 @@ def _own_thermogram(
         stated = infiray.infiray_parameters(vendor.segments.get(5, b""))
         return _corrected(celsius, stated, options)
     if unread := vendor.unread_thermogram():
-        raise refuse(unread)
+        raise refuse(unread, decodable=True)
     return None
 
 

@@ -7,7 +7,8 @@ become NaN and infinite. Passed over are settings before and totals below the ma
 first column of labels or row numbers, and an empty last column. At least two rows and two columns.
 No thousands marks.
 
-A file that was cut off exactly between two rows cannot be told from a smaller matrix.
+A file that was cut off exactly between two rows is told from a smaller matrix only by settings that
+state the size of the image, or the place of a pixel in it.
 """
 
 from __future__ import annotations
@@ -32,6 +33,8 @@ from thermal.decode.table.heading_unit import named_unit
 from thermal.decode.table.layout import Table, find_table
 from thermal.decode.table.lines import read_text
 from thermal.decode.table.row_numbers import row_number_columns
+from thermal.decode.table.stacked import refuse_stacked
+from thermal.decode.table.stated_size import refuse_other_size
 from thermal.decode.to_frame import temperature_frame
 from thermal.errors import UnsupportedImage
 from thermal.frame import Frame
@@ -65,6 +68,8 @@ def read_matrix(data: bytes, max_pixels: int) -> Matrix:
     refuse_lists(values, table)
     values = values[:, row_number_columns(table) :]
     refuse_frame_lines(values, table)
+    refuse_other_size(values, table)
+    refuse_stacked(values, table)
     headings = ("\n".join(cells) for cells in table.headings)
     return Matrix(values, unit or named_unit([*table.around, *headings]), unit is not None)
 

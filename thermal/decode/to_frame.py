@@ -21,7 +21,7 @@ from thermal.decode.correction import corrected, refuse_for_counts
 from thermal.decode.exif import About
 from thermal.decode.format import DecodeOptions, MatrixUnit
 from thermal.decode.raster import to_grey
-from thermal.errors import CorruptImage, ImpossibleUnit, UnsupportedImage
+from thermal.errors import CorruptImage, ImpossibleUnit, ScaleCannotApply
 from thermal.frame import Frame, TemperatureSource, Unit, Values
 from thermal.measurement import UNKNOWN, ZERO_C_IN_K, MeasurementParameters
 
@@ -69,7 +69,7 @@ def counts_frame(pixels: NDArray[Any], options: DecodeOptions, facts: About = _N
 
     `pixels` is (H, W) or (H, W, 3) BGR, of an integer type.
 
-    Raises `UnsupportedImage` for a colour picture with a scale, `ImpossibleUnit` if no scene has
+    Raises `ScaleCannotApply` for a colour picture with a scale, `ImpossibleUnit` if no scene has
     the temperatures that the scale gives, and `CorruptImage` if too few pixels hold a possible one.
     """
     bit_depth = 8 * pixels.dtype.itemsize
@@ -80,7 +80,7 @@ def counts_frame(pixels: NDArray[Any], options: DecodeOptions, facts: About = _N
         ends = _ends_of(grey) if bit_depth > 8 else _NO_ENDS  # 8 bits were stretched to be seen
         return _frame(grey.astype(np.float32), "counts", None, facts, bit_depth, ends)
     if pixels.ndim == 3 and (pixels != pixels[..., :1]).any():
-        raise UnsupportedImage(
+        raise ScaleCannotApply(
             "a colour picture: its colours are no measurement, and the `scale` that is declared "
             "for this camera cannot make them one. Export the thermogram, or remove the scale"
         )
@@ -101,8 +101,8 @@ def temperature_frame(
 
     Their unit is `options.matrix_unit`, else `named_unit`, which the file names, else °C.
 
-    Raises `ImpossibleUnit` if no scene has these values, `UnsupportedImage` if a declared scale
-    cannot apply, and `CorruptImage` if too few pixels hold a possible value.
+    Raises `ImpossibleUnit` if no scene has these values, `ScaleCannotApply` if nothing says whether
+    a declared scale is for them, and `CorruptImage` if too few pixels hold a possible value.
     """
     unit = options.matrix_unit or named_unit or "celsius"
     scale = options.scale
@@ -113,7 +113,7 @@ def temperature_frame(
         scaled = values.astype(np.float64) * scale.gain + scale.offset
         return _celsius_frame(scaled, "scale", options, facts, bit_depth)
     if scale is not None and options.matrix_unit is None:
-        raise UnsupportedImage(
+        raise ScaleCannotApply(
             "the camera's `scale` is for counts, and nothing says whether the numbers in this file "
             'are counts: set matrix_unit = "counts", or the unit that they are in'
         )
@@ -134,11 +134,11 @@ def radiometric_frame(
 ) -> Frame:
     """Make a frame of the (H, W) °C that a file's own calibration gives with `parameters`.
 
-    Raises `UnsupportedImage` if the options declare a scale, `ImpossibleUnit` if no scene has
+    Raises `ScaleCannotApply` if the options declare a scale, `ImpossibleUnit` if no scene has
     these temperatures, and `CorruptImage` if too few pixels hold a possible one.
     """
     if options.scale is not None:
-        raise UnsupportedImage(
+        raise ScaleCannotApply(
             "a radiometric file: its own calibration gives °C, so the camera's `scale` cannot "
             "apply. Remove it, or give this camera a section of its own without it"
         )

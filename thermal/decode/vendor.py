@@ -1,4 +1,4 @@
-"""What camera makers put into a JPEG beside the picture, recognized by its structure.
+"""What camera makers put into a JPEG or BMP beside the picture, recognized by its structure.
 
 Sources: exiftool's tables for APP3 to APP6 (DJI, Parrot), https://exiftool.org/TagNames/JPEG.html;
 for HIKMICRO the block `HDRI` that its files have behind the picture.
@@ -35,16 +35,14 @@ _COMMON: Final = (
 #: Name of such data in a frame's metadata.
 UNREAD_DATA: Final = "unread_data"
 
-_ADVICE: Final = (
-    "Convert it with the maker's software to a float TIFF or CSV, name a program that measures it "
-    'as `decoder` of this camera, or set radiometry = "ignore" to take it as a plain picture '
-    "without degrees"
-)
+_CONVERT: Final = "Convert it with the maker's software to a float TIFF or CSV"
+_DECODE: Final = ", name a program that measures it as `decoder` of this camera"
+_IGNORE: Final = ', or set radiometry = "ignore" to take it as a plain picture without degrees'
 
 
 @dataclass(frozen=True)
 class Vendor:
-    """The parts of a JPEG that only some software knows."""
+    """The parts of a JPEG or BMP that only some software knows."""
 
     width: int  #: of the picture in px
     height: int
@@ -65,8 +63,8 @@ class Vendor:
                 header_bytes = size - value_bytes * self.width * self.height
                 if 0 <= header_bytes <= _MOST_HEADER_BYTES and size >= _LARGE:
                     return (
-                        f"a JPEG with {size:,} bytes {where}, as many {8 * value_bytes}-bit values "
-                        "as it has pixels: raw thermal data of an unknown maker"
+                        f"a picture with {size:,} bytes {where}, as many {8 * value_bytes}-bit "
+                        "values as it has pixels: raw thermal data of an unknown maker"
                     )
         return None
 
@@ -93,6 +91,6 @@ def is_common(content: bytes) -> bool:
     return content.startswith(_COMMON)
 
 
-def refuse(what: str) -> UnsupportedImage:
-    """The error for thermal data that are not read."""
-    return UnsupportedImage(f"{what}. {_ADVICE}")
+def refuse(what: str, *, decodable: bool) -> UnsupportedImage:
+    """The error for thermal data that are not read; `decodable` if a `decoder` may read them."""
+    return UnsupportedImage(f"{what}. {_CONVERT}{_DECODE if decodable else ''}{_IGNORE}")

@@ -19,6 +19,8 @@ Reason = Literal["unit_mismatch", "shape_mismatch"]
 
 #: Frames may be smaller than those of the training by this factor, and larger by any.
 _SMALLER = 4
+#: Rows in which cameras state their settings, above or below the picture.
+_MOST_TELEMETRY_ROWS = 4
 #: The highest count of 8 bits.
 _HIGHEST_OF_8_BITS = 255
 
@@ -101,6 +103,11 @@ def _has_shape_of(frame: Frame, kind: FrameKind) -> bool:
 
 def _difference(frame: Frame, kind: FrameKind) -> str:
     height, width = frame.shape
+    more = height - kind.height
+    if width == kind.width and more > 0 and height % kind.height == 0:
+        return f"it is as tall as {height // kind.height} frames below one another"
+    if width == kind.width and 0 < more <= _MOST_TELEMETRY_ROWS:
+        return f"it has {more} more rows, as with a camera's telemetry"
     if (height < width) != (kind.height < kind.width) and height != width:
         return "the camera or its picture was turned"
     if _SMALLER * height < kind.height or _SMALLER * width < kind.width:

@@ -15,7 +15,8 @@ from thermal.decode import DecodeOptions, decode
 from thermal.detection.detector import Detector
 from thermal.errors import DatasetError
 from thermal.evaluation.pixel_metrics import aupro, auroc, bootstrap_auroc, pixel_auroc
-from thermal.training.dataset import GOOD, mask_of, read_test_set
+from thermal.frame import Frame
+from thermal.training.dataset import GOOD, MOST_MISMATCHED, mask_of, read_test_set
 
 #: False alarms that are accepted where nothing else is asked for, as a share of normal images.
 TARGET_FAR = 0.005
@@ -41,6 +42,7 @@ class TestScores:
     scores: NDArray[np.float64]  #: (n,) one a path
     groups: Mapping[str, slice]  #: ``good`` and the defect classes, as slices of both
     images_per_s: float  #: decoding and scoring, images of a batch together
+    mismatched: tuple[str, ...] = ()  #: names of images of another unit, depth or shape
     pixel_auroc: float | None = None  #: None: the dataset has no masks
     aupro: float | None = None  #: area under the per-region-overlap curve up to FPR 0.3
 
@@ -71,6 +73,7 @@ class Evaluation:
     n_normal: int
     n_anomalous: int
     images_per_s: float  #: decoding and scoring, images of a batch together
+    mismatched: tuple[str, ...] = ()  #: names of images of another unit, depth or shape
     pixel_auroc: float | None = None  #: None: the dataset has no masks
     aupro: float | None = None  #: area under the per-region-overlap curve up to FPR 0.3
 
@@ -87,27 +90,47 @@ def score_test_set(
     Pixel metrics need ``ground_truth/<defect>/<name>_mask.png``; anomalous images without a mask
     are left out of them, normal ones count as all normal.
 
-    Raises `DatasetError` for another layout and `DecodeError` for a damaged test image: a
-    measurement with gaps would not be comparable.
+    Images of another unit, depth or shape than the model's are left out and named, as workers
+    quarantine them.
+
+    Raises `DatasetError` for another layout, if many images or all of a kind are left out, and
+    `DecodeError` for a damaged test image: a measurement with gaps would not be comparable.
     """
     tests = read_test_set(dataset)
-    groups: dict[str, slice] = {}
-    paths: list[Path] = []
-    for name, images in {GOOD: tests.normal, **tests.defects}.items():
-        groups[name] = slice(len(paths), len(paths) + len(images))
-        paths += images
+    classes = {GOOD: tests.normal, **tests.defects}
+    paths = [path for images in classes.values() for path in images]
     masks = {path: mask for path in paths if (mask := mask_of(dataset, path)) is not None}
     truth = _Truth(masks, normal=frozenset(tests.normal) if masks else frozenset())
     started = time.monotonic()
-    scores = _score(detector, paths, options, progress, truth)
+    scores, mismatched = _score(detector, paths, options, progress, truth)
+    elapsed_s = time.monotonic() - started
+    kept = {
+        name: left
+        for name, images in classes.items()
+        if (left := [path for path in images if path in scores])
+    }
+    _refuse_mismatched(mismatched, len(paths), complete=GOOD in kept and len(kept) > 1)
+    groups: dict[str, slice] = {}
+    for name, images in kept.items():
+        first = max((group.stop for group in groups.values()), default=0)
+        groups[name] = slice(first, first + len(images))
     return TestScores(
-        paths=tuple(paths),
-        scores=scores,
+        paths=tuple(scores),
+        scores=np.array(list(scores.values())),
         groups=groups,
-        images_per_s=len(paths) / (time.monotonic() - started),
+        images_per_s=len(paths) / elapsed_s,
+        mismatched=tuple(path.relative_to(dataset).as_posix() for path in mismatched),
         pixel_auroc=pixel_auroc(truth.maps, truth.anomalous) if masks else None,
         aupro=aupro(truth.maps, truth.anomalous) if masks else None,
     )
+
+
+def _refuse_mismatched(mismatched: Mapping[Path, str], images: int, *, complete: bool) -> None:
+    if mismatched and (len(mismatched) > MOST_MISMATCHED * images or not complete):
+        path, detail = next(iter(mismatched.items()))
+        raise DatasetError(
+            f"{len(mismatched)} of {images} images do not fit the model, as {path}: {detail}"
+        )
 
 
 def summarise(found: TestScores, *, threshold: float, target_far: float) -> Evaluation:
@@ -134,6 +157,7 @@ def summarise(found: TestScores, *, threshold: float, target_far: float) -> Eval
         n_normal=len(normal),
         n_anomalous=len(anomalous),
         images_per_s=found.images_per_s,
+        mismatched=found.mismatched,
         pixel_auroc=found.pixel_auroc,
         aupro=found.aupro,
     )
@@ -171,13 +195,21 @@ def _score(
     options: DecodeOptions,
     progress: Callable[[EvaluationProgress], None],
     truth: _Truth,
-) -> NDArray[np.float64]:
-    scores: list[float] = []
+) -> tuple[dict[Path, float], dict[Path, str]]:
+    """Scores in the order of `paths`, and why the images without one do not fit the model."""
+    scores: dict[Path, float] = {}
+    mismatched: dict[Path, str] = {}
     for first in range(0, len(paths), _BATCH):
         batch = paths[first : first + _BATCH]
-        frames = [decode(p.read_bytes(), suffix=p.suffix, options=options) for p in batch]
-        for path, scored in zip(batch, detector.score(frames), strict=True):
-            scores.append(scored.score)
+        frames: dict[Path, Frame] = {}
+        for path in batch:
+            frame = decode(path.read_bytes(), suffix=path.suffix, options=options)
+            if other := detector.bundle.mismatch(frame):
+                mismatched[path] = other.detail
+            else:
+                frames[path] = frame
+        for path, scored in zip(frames, detector.score(list(frames.values())), strict=True):
+            scores[path] = scored.score
             truth.take(path, scored.anomaly_map)
-        progress(EvaluationProgress(done=len(scores), total=len(paths)))
-    return np.array(scores)
+        progress(EvaluationProgress(done=first + len(batch), total=len(paths)))
+    return scores, mismatched

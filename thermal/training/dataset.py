@@ -26,7 +26,7 @@ GOOD = "good"
 #: Frames whose shapes and depths are sampled to choose the network's and the model's.
 _KIND_SAMPLE = 32
 #: Share of images of another shape or depth above which a folder is not of one camera.
-_MOST_MISMATCHED = 0.1
+MOST_MISMATCHED = 0.1
 
 
 @dataclass(frozen=True)
@@ -156,7 +156,7 @@ def read_training_images(
         )
     if unit is None:
         raise TrainingError(f"none of the {len(paths)} files in {root} can be read as an image")
-    if len(mismatched) > _MOST_MISMATCHED * len(paths):
+    if len(mismatched) > MOST_MISMATCHED * len(paths):
         raise TrainingError(
             f"{len(mismatched)} of {len(paths)} images have another shape or depth than "
             f"{kind.width}×{kind.height} px of {kind.bit_depth} bits, as {mismatched[0]}: "

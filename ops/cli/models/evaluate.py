@@ -57,7 +57,8 @@ def evaluate(
 ) -> None:
     """Measure a model on DATASET, a folder with test/good and test/<defect> (MVTec AD layout).
 
-    Pixel metrics need masks in ground_truth/<defect>/<name>_mask.png.
+    Pixel metrics need masks in ground_truth/<defect>/<name>_mask.png. Images of another unit,
+    depth or shape than the model's are left out and named.
     """
     settings = settings_from(config, device=device)
     from ops.model.training import decode_options, progress_bar
@@ -98,6 +99,11 @@ def _print_evaluation(evaluation: Evaluation) -> None:
     if evaluation.pixel_auroc is not None:
         rows["pixel AUROC"] = f"{evaluation.pixel_auroc:.4f}"
         rows["AUPRO, FPR to 0.3"] = f"{evaluation.aupro:.4f}"
+    if evaluation.mismatched:
+        rows["left out"] = (
+            f"{len(evaluation.mismatched)} of another unit, depth or shape than the model's: "
+            f"{', '.join(evaluation.mismatched[:3])}"
+        )
     for name, value in rows.items():
         click.echo(f"{name:<18} {value}")
     click.echo("image AUROC by defect")

@@ -6,6 +6,9 @@ import csv
 import json
 from pathlib import Path
 
+import cv2
+import numpy as np
+
 from tests.ops.cli.dataset import write_dataset
 from tests.ops.cli.process import run
 
@@ -23,7 +26,12 @@ def test_train_evaluate_and_score(tmp_path: Path) -> None:
     figures = json.loads(measured.stdout)
     assert figures["n_normal"] == 5
     assert figures["image_auroc"] == 1.0
-    assert "image AUROC        1.0000" in run("evaluate", dataset, "--model", bundle).output
+    (dataset / "test" / "hot" / "2000.png").write_bytes(
+        cv2.imencode(".png", np.full((32, 24), 90, np.uint8))[1].tobytes()
+    )
+    shown = run("evaluate", dataset, "--model", bundle).output
+    assert "image AUROC        1.0000" in shown
+    assert "left out           1 of another" in shown and "test/hot/2000.png" in shown
 
 
 def test_score_writes_results_quarantine_and_pictures(

@@ -14,6 +14,7 @@ from ops.config.loading import load_settings, variable_names
 from ops.config.settings import CameraSettings, LimitSettings, Settings
 from ops.config.wiring import camera_config
 from ops.errors import SettingsError
+from ops.model.training import decode_options
 from producer.config import WatchOptions
 from storage.redaction import redact, redact_urls
 from storage.retention.policy import RetentionPolicy
@@ -90,6 +91,29 @@ def test_camera_sections_are_read(tmp_path: Path) -> None:
     cameras = load(tmp_path, toml).cameras
     assert cameras["east"].scale is not None and cameras["east"].scale.offset == -100
     assert cameras["west"].hotspot is not None and cameras["west"].hotspot.value is None
+
+
+def test_a_scale_for_all_cameras_need_not_apply_to_each_file_and_one_of_a_camera_must(
+    tmp_path: Path,
+) -> None:
+    # to see it fail: in `camera_config`, let it apply always or never
+    toml = """
+    [cameras."*"]
+    scale = { gain = 0.01, offset = -273.15 }
+    [cameras.east]
+    scale = { gain = 0.01, offset = -273.15 }
+    [cameras.west]
+    """
+    settings = load(tmp_path, toml)
+    found = {name: camera_config(settings, name).decode for name in ("*", "north", "east", "west")}
+    assert {name: options.scale is not None for name, options in found.items()} == {
+        "*": True, "north": True, "east": True, "west": False,
+    }  # fmt: skip
+    assert not found["*"].scale_must_apply and not found["north"].scale_must_apply
+    assert found["east"].scale_must_apply
+    together = decode_options(settings, ("east", "north"))
+    assert together.scale is not None and not together.scale_must_apply
+    assert decode_options(settings, ("east",)).scale_must_apply
 
 
 def test_parameters_of_the_measurement_reach_the_decoder(tmp_path: Path) -> None:

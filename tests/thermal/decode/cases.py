@@ -65,13 +65,14 @@ class Refused:
 
 @dataclass(frozen=True)
 class Elsewhere:
-    """Not a matter of one file: the tests that have these inputs."""
+    """Not a matter of one file: what is right, and the test that has these inputs."""
 
-    tests: str
+    result: str
+    test: str
     options: DecodeOptions = field(default_factory=DecodeOptions)
 
     def __str__(self) -> str:
-        return f"see {self.tests}"
+        return f"{self.result}: `{self.test}`"
 
 
 Expected = Truth | Range | Refused | Elsewhere
@@ -82,6 +83,7 @@ _KELVIN_10: Final = DecodeOptions(matrix_unit="counts", scale=LinearScale(0.1, -
 _KELVIN_100: Final = DecodeOptions(matrix_unit="counts", scale=LinearScale(0.01, -273.15))
 _LEPTON: Final = DecodeOptions(scale=LinearScale(0.01, -273.15))
 _SEVERAL: Final = Refused("several frames")
+_KINDS: Final = "tests/thermal/detection/test_frame_kind.py"
 _NO_SCENE: Final = "which no scene has: say with `matrix_unit`"
 
 FOLDERS: Final[Mapping[str, Expected]] = {
@@ -89,12 +91,20 @@ FOLDERS: Final[Mapping[str, Expected]] = {
     "csv-odd-cells": Truth(),
     "csv-pandas-header": Truth(),
     "csv-space": Truth(),
-    "depth-mix": Elsewhere("tests/thermal/detection/test_frame_kind.py"),
+    "depth-mix": Elsewhere(
+        "under a model of 16 bits 000.png is scored, 010.png is `unit_mismatch`", _KINDS
+    ),
     "dji-new": Refused("a DJI R-JPEG"),
-    "first-frame-flat": Elsewhere("the tests of the threshold"),
+    "first-frame-flat": Elsewhere(
+        "an anomaly; the threshold is back within 20 frames", "tests/thermal/test_first_frame.py"
+    ),
     "over-range": Range("celsius", (120, 160), -2.09, 160),
     "png-odd": Truth("K × 100"),
-    "shape-change": Elsewhere("tests/thermal/detection/test_frame_kind.py"),
+    "shape-change": Elsewhere(
+        "under a model of 160×120 px those turned by 90°, cropped and thin are "
+        "`shape_mismatch`, the others are scored",
+        _KINDS,
+    ),
     "tiff-variants": Truth(),
     "unit-uti-csv": Truth(),
 }
@@ -130,8 +140,8 @@ FILES: Final[Mapping[str, Expected]] = {
         f"flir-parameters/E40_{name}.jpg": Refused("an impossible parameter")
         for name in ("ATzero", "E0", "E1.2", "OD-1", "RT298C", "RTnan")
     },
-    "flir-parameters/E40_E005.jpg": Refused("give no temperature"),
-    "flir-parameters/E40_E03_RT60.jpg": Refused("give no temperature"),
+    "flir-parameters/E40_E005.jpg": Refused("give no temperature with an emissivity of"),
+    "flir-parameters/E40_E03_RT60.jpg": Refused("give no temperature with an emissivity of"),
     "flir-captured-at/FLIR_E40.jpg": Range(
         "celsius", (120, 160), 17.88, 24.70, captured_at="2013-04-12T10:24:01.131Z"
     ),
@@ -170,7 +180,7 @@ FILES: Final[Mapping[str, Expected]] = {
     "png-odd/rgba.png": Range("counts", (60, 80), 16, 226),
     "png-odd/rotated.png": Range("counts", (80, 60), 28_981, 31_440),
     "png-odd/u12in16.png": Truth("K × 10"),
-    "png-odd/u16_flir_swapped.png": Range("counts", (60, 80), 114, 65_396),
+    "png-odd/u16_flir_swapped.png": Refused("the two bytes of its values are exchanged"),
     "png-odd/zeros.png": Range("counts", (60, 80), 0, 0),
     "scale-impossible/dead.png": Truth(missing=2, options=_LEPTON),
     "scale-impossible/i16_nodata.tif": Truth(
@@ -221,7 +231,7 @@ FILES: Final[Mapping[str, Expected]] = {
     "unit-of-matrix/kelvin10_float.tif": Truth(options=_KELVIN_10),
     "unit-of-matrix/kelvin_float.tif": Truth(options=DecodeOptions(matrix_unit="kelvin")),
     "unit-of-matrix/kelvin_header.csv": Truth(),
-    "unit-uti-csv/en_10cols.csv": Range("celsius", (8, 10), 23.50, 25.76),
+    "unit-uti-csv/en_10cols.csv": Refused("state a pixel of 41.2 at x = 30, y = 20"),
 }  # fmt: skip
 
 

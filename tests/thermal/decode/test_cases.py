@@ -53,6 +53,16 @@ def test_the_table_of_cases_is_up_to_date() -> None:
     assert cases.PAGE.read_text(encoding="utf-8") == cases.page()
 
 
+def test_the_tests_that_the_table_names_have_the_inputs() -> None:
+    elsewhere = {
+        path.partition("/")[0]: expected.test
+        for path in INPUTS
+        if isinstance(expected := cases.expected_of(path), Elsewhere)
+    }
+    for folder, test in elsewhere.items():
+        assert f'"{folder}"' in (cases.PAGE.parents[1] / test).read_text(encoding="utf-8")
+
+
 @pytest.mark.data
 @pytest.mark.parametrize("path", DECODED)
 def test_an_input_gives_its_result(path: str, truth: NDArray[np.float64]) -> None:

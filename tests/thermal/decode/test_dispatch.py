@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
@@ -26,7 +27,7 @@ from tests.thermal.decode.samples import (
 )
 from thermal.decode import FORMATS, IMAGE_SUFFIXES, DecodeOptions, decode
 from thermal.decode.format import Format
-from thermal.errors import CorruptImage, UnsupportedImage
+from thermal.errors import CorruptImage, ImpossibleUnit, UnsupportedImage
 from thermal.frame import LinearScale
 
 GREY = np.random.default_rng(0).integers(0, 256, (9, 7), np.uint8)
@@ -139,6 +140,26 @@ def test_a_declared_scale_that_cannot_apply_is_never_ignored(name: str) -> None:
 def test_a_declared_scale_makes_no_degrees_of_colours(name: str) -> None:
     with pytest.raises(UnsupportedImage, match="a colour picture"):
         decode(SAMPLES[name], options=DecodeOptions(scale=LinearScale(0.04, -273.15)))
+
+
+@pytest.mark.parametrize("name", sorted(SAMPLES))
+def test_a_scale_for_all_cameras_leaves_files_alone_that_it_cannot_apply_to(name: str) -> None:
+    # to see it fail: in `decode`, raise whatever `scale_must_apply` says
+    for_all = DecodeOptions(scale=LinearScale(0.04, -100), scale_must_apply=False)
+    plain, frame = decode(SAMPLES[name]), decode(SAMPLES[name], options=for_all)
+    assert (frame.temperature_source == "scale") == (name not in COLOURED | THERMAL)
+    if name in COLOURED | THERMAL:
+        assert (frame.unit, frame.temperature_source) == (plain.unit, plain.temperature_source)
+        assert np.array_equal(frame.values, plain.values)
+
+
+def test_a_scale_for_all_cameras_is_for_matrices_that_are_declared_as_counts() -> None:
+    data = b"29315;29415\n29515;29615\n"
+    for_all = DecodeOptions(scale=LinearScale(0.01, -273.15), scale_must_apply=False)
+    counts = decode(data, options=replace(for_all, matrix_unit="counts"))
+    assert counts.values == pytest.approx(np.array([[20.0, 21.0], [22.0, 23.0]]), abs=1e-3)
+    with pytest.raises(ImpossibleUnit):  # as if there were no scale
+        decode(data, options=for_all)
 
 
 def test_a_scale_that_is_no_number_is_refused_at_once() -> None:

@@ -106,8 +106,100 @@ TWO = np.vstack([IMAGE, IMAGE + 1])
     ],
 )  # fmt: skip
 def test_several_frames_in_one_file_are_refused_as_such(text: str) -> None:
-    with pytest.raises(UnsupportedImage, match="several frames"):
+    with pytest.raises(UnsupportedImage, match=r"several frames: .*[259]"):
         read_matrix(text.encode(), 100_000)
+
+
+def noisy(frames: int, change: float = 0.0) -> NDArray[np.float64]:
+    """Frames of one scene below one another, each warmer by `change` °C."""
+    noise = np.random.default_rng(5).normal(0, 0.1, (frames, 24, 32))
+    scenes = IMAGE + noise + change * np.arange(frames)[:, None, None]
+    return np.asarray(scenes.reshape(-1, 32).round(2))
+
+
+@pytest.mark.parametrize("frames", [2, 3, 5, 10])
+@pytest.mark.parametrize("change", [0.0, 0.3])
+def test_frames_of_one_scene_directly_below_one_another_are_counted(
+    frames: int, change: float
+) -> None:
+    # to see it fail: in `read_matrix`, don't call `refuse_stacked`
+    tilted = noisy(frames, change) + np.tile(0.1 * _Y, (frames, 1))
+    with pytest.raises(UnsupportedImage, match=rf"several frames: {frames} of 32×24 px.* line 25 "):
+        read_matrix(csv(tilted), 100_000)
+
+
+def test_a_changed_object_does_not_hide_that_there_are_two_frames() -> None:
+    stacked = noisy(2) + np.tile(0.1 * _Y, (2, 1))
+    stacked[30:36, 4:12] += 60
+    stacked[3, 3] = np.nan
+    with pytest.raises(UnsupportedImage, match="several frames: 2 of 32×24 px"):
+        read_matrix(csv(stacked), 100_000)
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        np.vstack([IMAGE - 20, IMAGE - 0.2 * _Y + 20]),  # sky and ground
+        np.vstack([IMAGE + 0.1 * _Y, (IMAGE + 0.1 * _Y)[::-1]]),  # mirrored in water
+        np.full((48, 32), 20.0),
+        20 + np.random.default_rng(2).normal(0, 0.1, (48, 32)).round(2),
+        np.where(np.arange(48)[:, None] % 24 < 2, 24.0, 30.0) + noisy(2) - 20,  # two modules
+        20 + np.tile(np.arange(12) % 6, (48, 4))[:, :32] + 0.01 * np.arange(48)[:, None],
+    ],
+    ids=["horizon", "mirror", "constant", "noise", "two modules", "columns"],
+)
+def test_one_image_whose_halves_are_alike_is_read(image: NDArray[np.float64]) -> None:
+    assert read_matrix(csv(image), 100_000).values.shape == image.shape
+
+
+SIZES = [
+    "Width,32\nHeight,{rows}\n",
+    "Width: 32 px\nHeight: {rows} px\n",
+    "Image Width,Image Height,Emissivity\n32,{rows},0.95\n",
+    "Columns,32,Rows,{rows}\n",
+    "# Resolution: 32 x {rows}\n",
+    "IR image size: 32×{rows} px; visual resolution: 640×480\n",
+]
+
+
+@pytest.mark.parametrize("settings", SIZES)
+def test_the_size_that_the_settings_state_tells_how_many_frames_there_are(settings: str) -> None:
+    # to see it fail: in `read_matrix`, don't call `refuse_other_size`
+    other = csv(IMAGE[::-1] + 5).decode()
+    with pytest.raises(UnsupportedImage, match=r"several frames: 2 of 32×24 px"):
+        read_matrix((settings.format(rows=24) + ROWS + other).encode(), 100_000)
+    with pytest.raises(CorruptImage, match=r"cut off: 24 of 30 rows"):
+        read_matrix((settings.format(rows=30) + ROWS).encode(), 100_000)
+    assert read_matrix((settings.format(rows=24) + ROWS).encode(), 10_000).values.shape == (24, 32)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        "Width,640\nHeight,480\n",  # of the visual picture
+        "Width: 24\nHeight: 32\n",  # of the camera, held upright
+        "Distance,32\nHeight,12\n",
+        "Max,Max X,Max Y\n27.5,12,9\n",
+        "Max,Max X,Max Y\n26,300,200\n",  # in the pixels of the screen
+    ],
+)
+def test_settings_about_something_else_do_not_matter(settings: str) -> None:
+    assert read_matrix((settings + ROWS).encode(), 10_000).values.shape == (24, 32)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        "Temp min,Temp max,Temp max X,Temp max Y\n17.2,141.2,30,90\n",
+        "Max: 141.2\nMax X: 300\nMax Y: 200\n",
+        "Min,Min X,Min Y\n-41.2,1,40\n",
+    ],
+)
+def test_a_matrix_without_the_hottest_or_coldest_pixel_that_is_stated_was_cut_off(
+    settings: str,
+) -> None:
+    with pytest.raises(CorruptImage, match=r"cut off: the settings state a pixel of -?1?41.2"):
+        read_matrix((settings + ROWS).encode(), 10_000)
 
 
 @pytest.mark.parametrize("decimals", [1, 2, 3])

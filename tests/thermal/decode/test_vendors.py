@@ -1,4 +1,4 @@
-"""Thermal data that camera makers hide in a JPEG: read, or refused by name, never a picture."""
+"""Thermal data that camera makers hide in pictures: read, or refused by name, never a picture."""
 
 from __future__ import annotations
 
@@ -129,6 +129,68 @@ def test_thermal_data_of_other_makers_are_refused_by_name(data: bytes, maker: st
     with pytest.raises(UnsupportedImage, match=maker):
         decode(data)
     assert decode(data, options=IGNORE).unit == "counts"
+
+
+BITMAP = written(".bmp", np.random.default_rng(2).integers(0, 256, (48, 64, 3), np.uint8))
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (BITMAP + bytes(86) + BITMAP, r"Testo's files \(\.bmt\)"),
+        (BITMAP + b"XYZ1" + RAW.tobytes(), "unknown maker"),
+        (BITMAP + CELSIUS.astype("<f4").tobytes(), "unknown maker"),
+    ],
+    ids=["two pictures", "16 bits", "32 bits"],
+)
+def test_thermal_data_behind_a_bitmap_are_refused_with_what_to_do(data: bytes, words: str) -> None:
+    # to see it fail: read BMP files as `radiometry = "ignore"` does
+    with pytest.raises(UnsupportedImage, match=rf"{words}.* float TIFF or CSV, or set radiometry"):
+        decode(data)
+    plain = decode(data, options=IGNORE)
+    assert np.array_equal(plain.values, decode(BITMAP).values)
+
+
+def test_stretched_8_bit_values_behind_a_bitmap_are_told() -> None:
+    # as UNI-T's cameras write: a grey picture, its palette of 512 bytes and 26 of settings
+    grey = np.random.default_rng(4).integers(0, 255, (120, 160), np.uint8)
+    data = written(".bmp", np.stack([grey] * 3, axis=-1)) + grey.tobytes() + bytes(537) + b"\1"
+    frame = decode(data)
+    assert frame.unit == "counts"
+    assert frame.metadata["unread_data"] == "19,738 bytes behind the picture"
+    assert decode(BITMAP + bytes(9000)).metadata == {}  # padding
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"PK\x03\x04" + bytes(26) + b"CalibrationData.gpbenc" + bytes(99), r"Fluke \(\.is2"),
+        (b"\xffIRB\0VARIOCAM" + bytes(99), r"InfraTec \(\.irb\)"),
+        (b"\xca\xac\x80\0" + bytes(99), r"InfiRay \(\.irg\)"),
+        (b"FLIR Public Image Format" + bytes(99), r"FLIR \(\.fpf\)"),
+        (b"RIFF\x10\0\0\0AVI LIST" + bytes(99), r"AVI \(Optris \.ravi"),
+    ],
+    ids=["Fluke", "InfraTec", "InfiRay", "FLIR", "Optris"],
+)
+@pytest.mark.parametrize("suffix", ["", ".png", ".csv"])
+def test_thermal_files_of_other_formats_are_refused_with_what_to_do(
+    data: bytes, words: str, suffix: str
+) -> None:
+    with pytest.raises(UnsupportedImage, match=rf"{words}.*not read: export a radiometric TIFF"):
+        decode(data, suffix=suffix)
+
+
+@pytest.mark.parametrize(
+    ("data", "name"),
+    [
+        (b"PK\x03\x04" + bytes(26) + b"[Content_Types].xml" + bytes(99), "ZIP or Excel"),
+        (b"RIFF\x10\0\0\0WEBPVP8 " + bytes(99), "WebP or other RIFF"),
+        (b"RIFF\x10\0\0\0WAVEfmt " + bytes(99), "WebP or other RIFF"),
+    ],
+)
+def test_archives_and_others_are_refused_by_name(data: bytes, name: str) -> None:
+    with pytest.raises(UnsupportedImage, match=rf"^{name} files are not read"):
+        decode(data)
 
 
 @pytest.mark.parametrize(

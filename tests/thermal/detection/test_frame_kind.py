@@ -87,6 +87,21 @@ def test_the_unit_comes_first_and_the_detail_names_what_differs() -> None:
     assert "turned" in turned.detail
 
 
+@pytest.mark.parametrize(
+    ("shape", "words"),
+    [
+        ((960, 640), "as tall as 2 frames below one another"),
+        ((2400, 640), "as tall as 5 frames"),
+        ((482, 640), "2 more rows, as with a camera's telemetry"),
+        ((512, 640), "resolution was changed to other proportions"),
+        ((240, 640), "it was cropped"),
+    ],
+)
+def test_the_message_says_what_became_of_the_frame(shape: tuple[int, int], words: str) -> None:
+    found = mismatch(Frame(np.zeros(shape, np.float32), "counts", 16), "counts", VGA)
+    assert found is not None and found.reason == "shape_mismatch" and words in found.detail
+
+
 def test_the_commonest_kind_is_the_models() -> None:
     assert commonest([QQVGA, VGA, QQVGA]) == QQVGA
 

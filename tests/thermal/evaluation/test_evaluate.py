@@ -7,11 +7,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from tests.thermal.plates import hot_cells, plates, trained_bundle, write_images
 from thermal.decode import DecodeOptions
 from thermal.detection.detector import Detector
-from thermal.errors import CorruptImage
+from thermal.errors import CorruptImage, DatasetError
 from thermal.evaluation.evaluate import (
     TARGET_FAR,
     Evaluation,
@@ -83,6 +84,46 @@ def test_a_damaged_test_image_stops_the_measurement(tmp_path: Path) -> None:
     bad, *_ = write_images(tmp_path / "test" / "cell", hot_cells(2, seed=23))
     bad.write_bytes(bad.read_bytes()[:60])
     with pytest.raises(CorruptImage):
+        evaluate(tmp_path)
+
+
+def of_another_kind(image: NDArray[np.uint8]) -> list[NDArray[np.uint8] | NDArray[np.uint16]]:
+    """The image turned, cropped and at another depth."""
+    return [np.rot90(image).copy(), image[:10, :10].copy(), image.astype(np.uint16) * 200]
+
+
+def test_images_of_another_kind_than_the_models_are_left_out_and_named(tmp_path: Path) -> None:
+    # to see it fail: in `_score`, don't ask the bundle for a mismatch
+    normal, hot = plates(40, seed=20), hot_cells(20, seed=21)
+    write_images(tmp_path / "test" / "good", normal)
+    paths = write_images(tmp_path / "test" / "cell", hot)
+    complete = evaluate(tmp_path)
+    assert complete.mismatched == ()
+    for path, foreign in zip(paths, of_another_kind(hot[0]), strict=False):
+        cv2.imwrite(str(path), foreign)
+    result = evaluate(tmp_path)
+    assert result.mismatched == ("test/cell/000.png", "test/cell/001.png", "test/cell/002.png")
+    assert (result.n_normal, result.n_anomalous) == (40, 17)
+    assert result.false_alarm_rate == complete.false_alarm_rate
+
+
+def test_a_dataset_that_does_not_fit_the_model_is_refused_with_the_reason(tmp_path: Path) -> None:
+    write_images(tmp_path / "test" / "good", plates(30, seed=20))
+    write_images(tmp_path / "test" / "cell", hot_cells(2, seed=21)[:, :10])  # 2 of 32 images
+    with pytest.raises(DatasetError, match=r"2 of 32 images .*cell/000\.png: .*16×10 px.*16×24"):
+        evaluate(tmp_path)
+    write_images(tmp_path / "test" / "cell", hot_cells(30, seed=21))
+    write_images(tmp_path / "test" / "good", plates(12, seed=20)[:, :, :10])
+    with pytest.raises(DatasetError, match=r"12 of 60 images .*good/000\.png: .*10×24 px"):
+        evaluate(tmp_path)
+
+
+def test_images_in_degrees_are_not_measured_under_a_model_of_counts(tmp_path: Path) -> None:
+    write_images(tmp_path / "test" / "good", plates(2, seed=20))
+    folder = tmp_path / "test" / "cell"
+    folder.mkdir()
+    (folder / "a.csv").write_bytes(b"20.5,21.0\n20.7,21.2\n")
+    with pytest.raises(DatasetError, match="in celsius, the model was trained in counts"):
         evaluate(tmp_path)
 
 

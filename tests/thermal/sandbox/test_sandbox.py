@@ -8,6 +8,7 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -66,7 +67,7 @@ def one(decoder: ProcessDecoder, data: bytes, suffix: str = "") -> Frame:
     return found
 
 
-@pytest.mark.parametrize("options", [OPTIONS, SCALED])
+@pytest.mark.parametrize("options", [OPTIONS, SCALED, replace(SCALED, scale_must_apply=False)])
 def test_frames_and_refusals_are_those_of_decoding_here(
     decoder: ProcessDecoder, options: DecodeOptions
 ) -> None:

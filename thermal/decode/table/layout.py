@@ -206,12 +206,13 @@ def _refuse_gaps(rows: tuple[Line, ...]) -> None:
 
 def _refuse_repeated(headings: tuple[Line, ...], rows: tuple[Line, ...]) -> None:
     """Raise if a heading comes again between the rows."""
-    texts = {heading.text for heading in headings}
-    again = [row.number for row in rows if row.text in texts]
-    if again:
+    again = [[row.number for row in rows if row.text == heading.text] for heading in headings]
+    frames = 1 + max(map(len, again), default=0)
+    if frames > 1:
+        line = min(number for numbers in again for number in numbers)
         raise UnsupportedImage(
-            f"several frames: the headings come again in line {again[0]}; one file must hold one "
-            "frame"
+            f"several frames: {frames} of them have the headings, the second from line {line} on; "
+            "one file must hold one frame"
         )
 
 
