@@ -39,6 +39,7 @@ class RecentResult:
     held: bool
     max_temperature: float  #: in `temperature_unit`
     temperature_unit: str
+    saturated_px: int | None  #: pixels over range; None for rows of releases that did not count
     review: str | None  #: current verdict
     model_id: str
     body: float  #: σ; of the window at the decision

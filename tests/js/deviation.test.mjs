@@ -16,7 +16,8 @@ function matrix(values, unit = "sigma") {
 test("a cold spot is called colder, at its place", () => {
   const spot = extreme(matrix([[2, 1, -12], [3, 1, -8], [6, 4, 7]]));
   assert.deepEqual(spot.region, { left: 2 / 8, top: 1 / 6, width: 2 / 8, height: 1 / 6 });
-  const text = deviationText(spot, matrix([[2, 1, 4.2]], "celsius"));
+  const result = { min_temperature: -30, max_temperature: 90, temperature_unit: "celsius" };
+  const text = deviationText(spot, matrix([[2, 1, 4.2]], "celsius"), result);
   assert.equal(text, "Colder than expected at x 2, y 1: 4.2 °C there, residual \u221212.0 σ");
 });
 
@@ -26,7 +27,7 @@ test("a region ends where the sign changes", () => {
 
 test("noise is no spot", () => {
   assert.equal(extreme(matrix([[2, 1, 4.9]])), null);
-  assert.equal(deviationText(null, null), null);
+  assert.equal(deviationText(null, null, {}), null);
 });
 
 test("hotspots that normal frames have too are told apart from what deviates", () => {

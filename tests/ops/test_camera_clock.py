@@ -30,6 +30,7 @@ def frames(times: Sequence[tuple[float, float]]) -> list[RecentResult]:
             held=False,
             max_temperature=20.0,
             temperature_unit="celsius",
+            saturated_px=0,
             review=None,
             model_id="m",
             body=1.0,

@@ -40,6 +40,9 @@ class LastResult(Answer):
     held: bool
     max_temperature: float
     temperature_unit: str
+    saturated_px: int | None = Field(
+        description="Pixels over the measuring range: then `max_temperature` only stands for them."
+    )
     review: Reviewed | None
     image: str = Field(
         description="URL of the image without labels, of a finding with its spot marked; 404 if "
@@ -99,6 +102,10 @@ class SeriesPoint(Answer):
     min_score: float
     threshold: float = Field(description="Threshold of the frame with the highest score.")
     max_temperature: float = Field(description="Highest temperature.")
+    saturated_px: int = Field(
+        description="Most pixels over the measuring range in a frame: then `max_temperature` only "
+        "stands for them."
+    )
     anomalies: int
 
 
@@ -108,6 +115,7 @@ class AnomalyPoint(Answer):
     score: float
     threshold: float
     max_temperature: float
+    saturated_px: int | None
     review: Reviewed | None
 
 

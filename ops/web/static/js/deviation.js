@@ -1,6 +1,6 @@
 // What deviates in a frame, and which hotspots are as hot as on normal frames, from its anomaly map.
 
-import { plural, sigma, temperature } from "./format.js";
+import { measured, plural, sigma } from "./format.js";
 import { MAP_MARK } from "./scale.js";
 
 /** Bounds of the connected region beyond `MAP_MARK`, of the same sign, that holds the pixel `start`. */
@@ -44,13 +44,13 @@ export function extreme(map) {
 }
 
 /** "Colder than expected at x 20, y 5: 5 counts there, residual −10.5 σ"; null without an extreme. */
-export function deviationText(spot, values) {
+export function deviationText(spot, values, result) {
   if (spot === null) return null;
   const word = spot.sigma < 0 ? "Colder" : "Hotter";
   const residual = `residual ${sigma(spot.sigma, 1)}`;
   if (!values) return `${word} than expected: ${residual}`;
   const { value, column, row } = values.at(spot.x, spot.y);
-  return `${word} than expected at x ${column}, y ${row}: ${temperature(value, values.unit)} there, ${residual}`;
+  return `${word} than expected at x ${column}, y ${row}: ${measured(value, result)} there, ${residual}`;
 }
 
 /**

@@ -2,7 +2,7 @@
 
 import { address } from "./api.js";
 import { h } from "./dom.js";
-import { ageOf, duration, localTime, plural, sigma, temperature } from "./format.js";
+import { ageOf, duration, highest, localTime, plural, sigma } from "./format.js";
 import { sparkline } from "./sparkline.js";
 import { stateName } from "./words.js";
 
@@ -29,7 +29,7 @@ function placeholder(result) {
   return h(
     "div",
     { class: "placeholder" },
-    result ? h("strong", null, temperature(result.max_temperature, result.temperature_unit)) : null,
+    result ? h("strong", null, highest(result)) : null,
     result ? "highest in this image, which is no longer stored" : "Nothing scored yet",
   );
 }
@@ -110,7 +110,7 @@ export class Tile {
     this.chips.replaceChildren(...stateChips(camera));
     this.review.hidden = camera.unreviewed === 0;
     this.review.textContent = `${camera.unreviewed} to review`;
-    this.max.textContent = shown ? `max ${temperature(shown.max_temperature, shown.temperature_unit)}` : "";
+    this.max.textContent = shown ? `max ${highest(shown)}` : "";
     this.score.textContent = shown ? `Score ${sigma(shown.score)} of ${sigma(shown.threshold)}` : "";
     const behind = camera.behind_s > BEHIND_S ? `, behind by ${duration(camera.behind_s)}` : "";
     this.note.hidden = camera.pending === 0;
@@ -172,9 +172,8 @@ export class Tile {
     this.age.title = localTime(this.shownAt);
     this.latest.hidden = this.last === null || this.shownId === this.last.id;
     if (this.latest.hidden) return;
-    const { prediction, max_temperature: max, temperature_unit: unit } = this.last;
-    this.latest.textContent =
-      `Latest image ${duration(lastAge)} ago: ${prediction.toLowerCase()}, max ${temperature(max, unit)}`;
+    const prediction = this.last.prediction.toLowerCase();
+    this.latest.textContent = `Latest image ${duration(lastAge)} ago: ${prediction}, max ${highest(this.last)}`;
     this.latest.classList.toggle("late", stale);
   }
 }

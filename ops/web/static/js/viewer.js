@@ -3,7 +3,7 @@
 import { address, get } from "./api.js";
 import { deviationText, extreme, hotspotText } from "./deviation.js";
 import { h } from "./dom.js";
-import { highest, lowest, number, plural, sigma, temperature } from "./format.js";
+import { highest, lowest, measured, number, plural, sigma, temperature } from "./format.js";
 import { paint } from "./paint.js";
 import { cropped, regions } from "./picture.js";
 import { colourScale } from "./scale.js";
@@ -132,7 +132,7 @@ export class Viewer {
     const { width, height } = this.result;
     this.extreme = extreme(this.map);
     const texts = [
-      deviationText(this.extreme, this.temperatures),
+      deviationText(this.extreme, this.temperatures, this.result),
       hotspotText(hotspots, width, height, this.map),
     ].filter(Boolean);
     this.found.textContent = texts.map((text) => `${text}.`).join(" ");
@@ -308,7 +308,7 @@ export class Viewer {
         h(
           "strong",
           { id: "spot", dataset: { value, column, row } },
-          temperature(value, this.temperatures.unit),
+          measured(value, this.result),
         ),
       );
       if (this.temperatures.unit !== "celsius") {
