@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import gzip
 import statistics
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final, Literal
 
 from ops.camera_clock import clock_offset_s, clock_text
 from ops.failing_uploads import failing_text, failing_uploads
-from ops.web.schemas.cameras import Camera, CameraList, CameraState, LastResult, OwnState, Point
+from ops.web.schemas.cameras import Camera, CameraState, LastResult, OwnState, Point
 from storage.results.wall import CameraView, RecentResult
 
 #: A camera is silent after this many of its median intervals without a frame …
@@ -22,8 +20,6 @@ SILENT_S: Final = 60.0
 _TOGETHER_S: Final = SILENT_S / SILENT_INTERVALS
 #: … if there are this many longer ones. Fewer may be outages of a fast camera.
 _FEWEST_INTERVALS: Final = 3
-#: The fastest level: the wall is compressed anew twice a second.
-_GZIP_LEVEL: Final = 1
 
 
 def camera_state(view: CameraView, now: float) -> CameraState:
@@ -79,6 +75,7 @@ def camera_tile(view: CameraView, now: float) -> Camera:
         finding=_shown(view.finding, "marked") if view.finding else None,
         recent=[Point.of(result) for result in reversed(view.recent)],
         pending=view.pending,
+        oldest_pending_at=oldest,
         behind_s=0.0 if oldest is None else max(0.0, now - oldest),
         failing=None if failed is None else failing_text(failed),
         unreviewed=view.unreviewed,
@@ -86,23 +83,6 @@ def camera_tile(view: CameraView, now: float) -> Camera:
         clock_offset_s=offset_s,
         clock=clock_text(offset_s),
     )
-
-
-@dataclass(frozen=True)
-class WallAnswer:
-    """All cameras as JSON of a `CameraList`."""
-
-    plain: bytes
-    compressed: bytes  #: gzip; a wall of 60 cameras over a line of 400 kbit/s
-
-
-def wall_answer(views: Sequence[CameraView], now: float, *, recent: bool) -> WallAnswer:
-    """Describe all cameras, with or without their recent scores."""
-    tiles = [camera_tile(view, now) for view in views]
-    if not recent:
-        tiles = [tile.model_copy(update={"recent": []}) for tile in tiles]
-    plain = CameraList(now=now, cameras=tiles).model_dump_json().encode()
-    return WallAnswer(plain, gzip.compress(plain, _GZIP_LEVEL, mtime=0))
 
 
 def _shown(result: RecentResult, picture: Literal["thumbnail", "marked"]) -> LastResult:

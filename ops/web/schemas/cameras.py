@@ -75,6 +75,7 @@ class Camera(Answer):
     )
     recent: list[Point] = Field(description="Its last 60 results, earliest first.")
     pending: int = Field(description="Frames waiting to be scored.")
+    oldest_pending_at: float | None = Field(description="When the oldest of these arrived.")
     behind_s: float = Field(description="Age of the oldest of these; 0 without any.")
     failing: str | None = Field(description="Which latest uploads could not be scored, and why.")
     unreviewed: int = Field(description="Anomalies without a verdict.")
@@ -89,6 +90,11 @@ class Camera(Answer):
 
 class CameraList(Answer):
     now: float = Field(description="The server's clock.")
+    revision: str = Field(description="Send it as `since` to get only what changes after this.")
+    complete: bool = Field(
+        description="Whether these are all cameras; else those that have changed, each with the "
+        "scores that are new."
+    )
     cameras: list[Camera]
 
 

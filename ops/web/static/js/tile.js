@@ -60,6 +60,8 @@ export class Tile {
     this.shownId = null;
     this.lastId = null; // what the line of scores shows
     this.shownAt = null;
+    this.pending = 0; // frames that wait to be scored
+    this.oldestAt = null; // when the oldest of them arrived
     this.staleAfterS = Infinity;
     this.chips = h("span", { class: "chips" });
     this.review = h("span", { class: "sub to-review right", hidden: true });
@@ -112,9 +114,9 @@ export class Tile {
     this.review.textContent = `${camera.unreviewed} to review`;
     this.max.textContent = shown ? `max ${highest(shown)}` : "";
     this.score.textContent = shown ? `Score ${sigma(shown.score)} of ${sigma(shown.threshold)}` : "";
-    const behind = camera.behind_s > BEHIND_S ? `, behind by ${duration(camera.behind_s)}` : "";
     this.note.hidden = camera.pending === 0;
-    this.note.textContent = `${camera.pending} pending${behind}`;
+    this.pending = camera.pending;
+    this.oldestAt = camera.oldest_pending_at;
     this.failing.hidden = camera.failing === null;
     this.failing.textContent = camera.failing ?? "";
     this.clock.hidden = camera.clock === null;
@@ -163,6 +165,8 @@ export class Tile {
 
   /** Write the ages; they grow also while the server does not answer. */
   drawAges() {
+    const behindS = ageOf(this.oldestAt) ?? 0;
+    this.note.textContent = `${this.pending} pending${behindS > BEHIND_S ? `, behind by ${duration(behindS)}` : ""}`;
     const lastAge = ageOf(this.last?.arrived_at);
     const stale = lastAge !== null && lastAge > this.staleAfterS;
     this.element.toggleAttribute("data-stale", stale);

@@ -1,6 +1,6 @@
 // The wall: a tile per camera, updated by server-sent events.
 
-import { address, get } from "./api.js";
+import { Cameras } from "./cameras.js";
 import { noteServerTime } from "./clock.js";
 import { at, empty, h } from "./dom.js";
 import { onNews } from "./live.js";
@@ -15,6 +15,7 @@ const STILL_MS = 4000;
 /** More cameras than this get smaller tiles, and a field to find one. */
 const MANY = 12;
 
+const all = new Cameras(true);
 /** @type {Map<string, Tile>} */
 const tiles = new Map();
 /** @type {Map<string, string>} */
@@ -86,7 +87,7 @@ function drawAges() {
 async function refresh() {
   let list;
   try {
-    list = await get(address("cameras"));
+    list = await all.refresh();
   } catch (error) {
     trouble(error, refresh);
     return;

@@ -149,3 +149,21 @@ def test_a_wrong_clock_of_a_camera_is_shown_with_both_times(visit: Visit, web: W
     row.locator("a").click()
     expect(page.locator("#facts")).to_contain_text("Arrived")
     expect(page.locator("#facts")).to_contain_text("Captured")
+
+
+def test_pages_ask_for_the_whole_wall_once_and_then_for_what_changed(
+    visit: Visit, web: WebSite
+) -> None:
+    # to see it fail: forget the revision of the last answer
+    page = visit().log_in("vera", then="/review")
+    expect(page.locator("#facts .meter")).to_be_visible()
+    for address, count in (("/", ".tile"), ("/review", ".item")):
+        asked: list[str] = []
+        page.on("request", lambda request, asked=asked: asked.append(request.url))
+        page.goto(address)
+        expect(page.locator(count).first).to_be_visible()
+        with page.expect_response(re.compile(r"/cameras\?.*since=")) as found:
+            web.site.upload(1, camera="cam-a", hot_every=10**9)
+        assert found.value.json()["complete"] is False
+        whole = [url for url in asked if "/api/v1/cameras" in url and "since=" not in url]
+        assert len(whole) == 1, whole
