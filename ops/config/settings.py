@@ -174,6 +174,8 @@ class CameraSettings(Section):
 
     #: Directory of its frames, below a watch directory; default: the camera's name.
     path: str | None = None
+    #: What the camera stands under on the wall, such as `Hall 2`.
+    group: str | None = Field(default=None, min_length=1, max_length=80)
     #: Patterns as in .gitignore, relative to the watch directory; only matching files are images.
     include: tuple[str, ...] = ()
     #: Patterns of files that are no images of this camera, such as visual pictures beside thermal.
@@ -290,6 +292,10 @@ class Settings(Section):
     models: ModelSettings = ModelSettings()
     server: ServerSettings = ServerSettings()
     cameras: dict[str, CameraSettings] = Field(default_factory=dict)
+
+    def camera(self, name: str) -> CameraSettings:
+        """The settings of a camera, whether it has a table of its own or not."""
+        return self.cameras.get(name) or self.cameras.get("*") or CameraSettings()
 
     @field_validator("cameras")
     @classmethod

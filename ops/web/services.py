@@ -89,7 +89,7 @@ def make_services(
         frames=FrameSource(settings, engine, store, sandbox),
         model=ActiveModel(settings, engine),
         wall=wall,
-        wall_changes=WallChanges(wall, clock),
+        wall_changes=WallChanges(wall, clock, lambda name: settings.camera(name).group),
         health=health,
         ledger_counts=LedgerCounter(engine, clock),
         access=access,

@@ -58,13 +58,14 @@ def silent_after_s(recent: Sequence[RecentResult]) -> float:
     return max(SILENT_S, SILENT_INTERVALS * statistics.median(gaps)) if gaps else SILENT_S
 
 
-def camera_tile(view: CameraView, now: float) -> Camera:
+def camera_tile(view: CameraView, now: float, *, group: str | None) -> Camera:
     """A camera as in the API."""
     offset_s = clock_offset_s(view.recent)
     failed = failing_uploads(view)
     oldest = view.oldest_pending_at
     return Camera(
         name=view.name,
+        group=group,
         state=camera_state(view, now),
         own_state=own_state(view, now),
         first_seen_at=view.first_seen_at,

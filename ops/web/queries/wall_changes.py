@@ -55,9 +55,15 @@ class _Known:
 class WallChanges:
     """Numbers the changes of the wall, and answers what has changed."""
 
-    def __init__(self, views: BriefCache[list[CameraView]], clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        views: BriefCache[list[CameraView]],
+        clock: Callable[[], float],
+        group_of: Callable[[str], str | None],
+    ) -> None:
         self._views = views
         self._clock = clock
+        self._group_of = group_of
         self._lock = threading.Lock()
         self._run = secrets.token_hex(4)  # revisions of another process mean nothing here
         self._revision = 0
@@ -93,7 +99,7 @@ class WallChanges:
             self._revision = revision
 
     def _note(self, known: _Known | None, view: CameraView, revision: int) -> _Known:
-        tile = camera_tile(view, self._now)
+        tile = camera_tile(view, self._now, group=self._group_of(view.name))
         # of a tile, only its state depends on the time too, apart from mere ages
         state = (tile.state, tile.own_state)
         if known and view == known.view and state == (known.tile.state, known.tile.own_state):

@@ -64,7 +64,8 @@ def camera(name: CameraName, services: ServicesDep) -> Camera:
     """One camera, as in the list of all."""
     for view in services.wall.get():
         if view.name == name:
-            return camera_tile(view, services.clock())
+            group = services.settings.camera(name).group
+            return camera_tile(view, services.clock(), group=group)
     raise Problem(HTTPStatus.NOT_FOUND, f"no camera is named {name!r}")
 
 

@@ -60,6 +60,7 @@ class Camera(Answer):
     """
 
     name: str
+    group: str | None = Field(description="What it stands under on the wall, by the settings.")
     state: CameraState
     own_state: OwnState = Field(description="Its state apart from its findings.")
     first_seen_at: float

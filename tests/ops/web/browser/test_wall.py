@@ -157,9 +157,10 @@ def test_pages_ask_for_the_whole_wall_once_and_then_for_what_changed(
     # to see it fail: forget the revision of the last answer
     page = visit().log_in("vera", then="/review")
     expect(page.locator("#facts .meter")).to_be_visible()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
     for address, count in (("/", ".tile"), ("/review", ".item")):
-        asked: list[str] = []
-        page.on("request", lambda request, asked=asked: asked.append(request.url))
+        asked.clear()
         page.goto(address)
         expect(page.locator(count).first).to_be_visible()
         with page.expect_response(re.compile(r"/cameras\?.*since=")) as found:
@@ -167,3 +168,24 @@ def test_pages_ask_for_the_whole_wall_once_and_then_for_what_changed(
         assert found.value.json()["complete"] is False
         whole = [url for url in asked if "/api/v1/cameras" in url and "since=" not in url]
         assert len(whole) == 1, whole
+
+
+def test_cameras_stand_under_their_group_and_the_choice_is_in_the_address(
+    visit: Visit, web: WebSite
+) -> None:
+    # to see it fail: leave the group out of the tiles, or the choice out of the address
+    web.site.upload(1, camera="press", hot_every=10**9)
+    web.site.wait_until_settled()
+    page = visit().log_in("vera")
+    expect(page.get_by_role("heading", name="Hall 2")).to_contain_text("1 camera")
+    expect(page.get_by_role("heading", name="Other cameras")).to_be_visible()
+    after = page.locator(".group[data-group='Hall 2'] + .tile")
+    expect(after).to_have_attribute("aria-label", "press")
+
+    page.get_by_label("Group of cameras").select_option("Hall 2")
+    for _ in range(2):
+        expect(page.locator(".tile:visible")).to_have_count(1)
+        expect(page.get_by_role("heading", name="Other cameras")).to_be_hidden()
+        page.reload()
+        expect(page.get_by_label("Group of cameras")).to_have_value("Hall 2")
+    assert page.url.endswith("/?group=Hall+2")
