@@ -124,7 +124,7 @@ class ServerSettings(Section):
     #: Header in which such a proxy sends the name of the account that it has authenticated, such as
     #: X-Remote-User. The proxy must remove it from what clients send.
     user_header: str = Field(default="", pattern=r"^[A-Za-z0-9-]*$")
-    #: Hours without a request after which a session ends. An open page makes requests.
+    #: Hours without a request or an open page after which a session ends.
     idle_hours: float = Field(default=12.0, ge=0.1, le=168.0)
     #: Hours after which a session ends even if it is used.
     session_hours: float = Field(default=168.0, ge=0.1, le=720.0)
