@@ -29,6 +29,7 @@ class RecentResult:
     """The fields of a result that the wall shows; parsing the hotspots' JSON would be slow."""
 
     id: int
+    sha256: str  #: of the file
     captured_at: float  #: Unix s
     arrived_at: float  #: Unix s
     scored_at: float  #: Unix s

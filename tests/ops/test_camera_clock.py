@@ -20,6 +20,7 @@ def frames(times: Sequence[tuple[float, float]]) -> list[RecentResult]:
     return [
         RecentResult(
             id=number,
+            sha256=f"{number:064x}",
             captured_at=captured_at,
             arrived_at=arrived_at,
             scored_at=arrived_at,

@@ -9,6 +9,7 @@ from typing import Final, Literal
 
 from ops.camera_clock import clock_offset_s, clock_text
 from ops.failing_uploads import failing_text, failing_uploads
+from ops.frozen_images import frozen_images, frozen_text
 from ops.web.schemas.cameras import Camera, CameraState, LastResult, OwnState, Point
 from storage.results.wall import CameraView, RecentResult
 
@@ -42,6 +43,8 @@ def own_state(view: CameraView, now: float) -> OwnState:
         return "learning"
     if failing:
         return "unreadable"
+    if frozen_images(view) is not None:
+        return "frozen"
     return "learning" if view.recent[0].learning else "ok"
 
 
@@ -62,6 +65,7 @@ def camera_tile(view: CameraView, now: float, *, group: str | None) -> Camera:
     """A camera as in the API."""
     offset_s = clock_offset_s(view.recent)
     failed = failing_uploads(view)
+    frozen = frozen_images(view)
     oldest = view.oldest_pending_at
     return Camera(
         name=view.name,
@@ -79,6 +83,7 @@ def camera_tile(view: CameraView, now: float, *, group: str | None) -> Camera:
         oldest_pending_at=oldest,
         behind_s=0.0 if oldest is None else max(0.0, now - oldest),
         failing=None if failed is None else failing_text(failed),
+        frozen=None if frozen is None else frozen_text(frozen),
         unreviewed=view.unreviewed,
         confirmed=view.confirmed,
         clock_offset_s=offset_s,

@@ -10,9 +10,9 @@ from ops.web.schemas.answer import Answer
 from storage.db.result_fields import Prediction, Reviewed
 
 #: Whether a camera sends frames that can be scored, whatever they show.
-OwnState = Literal["ok", "silent", "unreadable", "learning"]
+OwnState = Literal["ok", "silent", "unreadable", "frozen", "learning"]
 #: The worst of this and of its findings.
-CameraState = Literal["ok", "anomaly", "silent", "unreadable", "learning"]
+CameraState = Literal["ok", "anomaly", "silent", "unreadable", "frozen", "learning"]
 
 
 class Point(Answer):
@@ -55,6 +55,7 @@ class Camera(Answer):
 
     `silent`: no frame arrived for ten times its usual interval, and for at least a minute.
     `unreadable`: frames arrive, but the latest of them could not be scored.
+    `frozen`: its latest five images or more have the same content.
     `learning`: its threshold is still being learned. `anomaly`: it has a finding, which is an
     anomaly without a verdict, or a confirmed one that nobody has called resolved.
     """
@@ -79,6 +80,7 @@ class Camera(Answer):
     oldest_pending_at: float | None = Field(description="When the oldest of these arrived.")
     behind_s: float = Field(description="Age of the oldest of these; 0 without any.")
     failing: str | None = Field(description="Which latest uploads could not be scored, and why.")
+    frozen: str | None = Field(description="How many of its latest images are the same.")
     unreviewed: int = Field(description="Anomalies without a verdict.")
     confirmed: int = Field(description="Confirmed anomalies that nobody has called resolved.")
     clock_offset_s: float | None = Field(

@@ -117,8 +117,9 @@ export class Tile {
     this.note.hidden = camera.pending === 0;
     this.pending = camera.pending;
     this.oldestAt = camera.oldest_pending_at;
-    this.failing.hidden = camera.failing === null;
-    this.failing.textContent = camera.failing ?? "";
+    const fault = camera.failing ?? camera.frozen;
+    this.failing.hidden = fault === null;
+    this.failing.textContent = fault ?? "";
     this.clock.hidden = camera.clock === null;
     this.clock.textContent = camera.clock === null ? "" : `Camera clock ${camera.clock}`;
     this.shownAt = shown?.arrived_at ?? null;
@@ -189,7 +190,7 @@ export function totals(cameras) {
   for (const [number, words] of [
     [count((camera) => camera.unreviewed > 0), "with an anomaly"],
     [count((camera) => camera.unreviewed === 0 && camera.confirmed > 0), "with a confirmed anomaly"],
-    ...["silent", "unreadable", "learning"].map((state) => [
+    ...["silent", "unreadable", "frozen", "learning"].map((state) => [
       count((camera) => camera.own_state === state),
       state,
     ]),

@@ -29,7 +29,7 @@ let movedAt = -Infinity;
 at("wall").addEventListener("pointermove", () => (movedAt = performance.now()));
 
 /** Cameras that need attention come first: what nobody has looked at, then what nobody can see. */
-const ORDER = ["Anomaly", "silent", "unreadable", "Confirmed", "learning", "ok"];
+const ORDER = ["Anomaly", "silent", "unreadable", "frozen", "Confirmed", "learning", "ok"];
 
 function urgency(camera) {
   const places = [findingName(camera), camera.own_state].map((word) => ORDER.indexOf(word ?? "ok"));

@@ -189,3 +189,15 @@ def test_cameras_stand_under_their_group_and_the_choice_is_in_the_address(
         page.reload()
         expect(page.get_by_label("Group of cameras")).to_have_value("Hall 2")
     assert page.url.endswith("/?group=Hall+2")
+
+
+def test_a_camera_that_keeps_sending_the_same_image_is_frozen(visit: Visit, web: WebSite) -> None:
+    # to see it fail: judge a camera by when its frames arrive alone
+    page = visit().log_in("vera")
+    for number in range(6):
+        web.site.put(f"stuck/{number}.png", picture(1234))
+        web.site.wait_until_settled()
+    tile = page.get_by_role("article", name="stuck")
+    expect(tile.locator(".chip")).to_have_text("Frozen")
+    expect(tile).to_contain_text("he last 6 or more images are the same, since")
+    expect(page.locator("#totals")).to_contain_text("1 frozen")
