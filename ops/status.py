@@ -32,6 +32,7 @@ class CameraStatus:
     anomalies_24h: int  #: that arrived in the last 24 h
     clock_offset_s: float | None  #: its clock minus arrival; None if unknown
     failing: str | None  #: which latest uploads could not be scored, and why
+    frozen: str | None  #: how many of its latest images are the same
 
 
 @dataclass(frozen=True)
@@ -93,6 +94,7 @@ def read_status(settings: Settings, *, now: float) -> Status:
 def _read_cameras(engine: Engine, now: float) -> tuple[CameraStatus, ...]:
     from ops.camera_clock import clock_offset_s
     from ops.failing_uploads import failing_text, failing_uploads
+    from ops.frozen_images import frozen_images, frozen_text
     from storage.frames.counts import ledger_counts
     from storage.results.counts import count_days
     from storage.results.wall import RECENT, view_cameras
@@ -100,6 +102,10 @@ def _read_cameras(engine: Engine, now: float) -> tuple[CameraStatus, ...]:
     def failing(view: CameraView) -> str | None:
         failed = failing_uploads(view)
         return None if failed is None else failing_text(failed)
+
+    def frozen(view: CameraView) -> str | None:
+        images = frozen_images(view)
+        return None if images is None else frozen_text(images)
 
     return tuple(
         CameraStatus(
@@ -111,6 +117,7 @@ def _read_cameras(engine: Engine, now: float) -> tuple[CameraStatus, ...]:
             ),
             clock_offset_s=clock_offset_s(view.recent),
             failing=failing(view),
+            frozen=frozen(view),
         )
         for view in view_cameras(engine, recent=RECENT)
     )

@@ -100,10 +100,10 @@ def list_sessions(engine: Engine, account: str, *, now: float, idle_s: float) ->
         return [_session(row) for row in found]
 
 
-def note_use(engine: Engine, digest: str, *, now: float) -> None:
-    """Remember that a session was used at `now` (Unix s)."""
+def note_use(engine: Engine, *digests: str, now: float) -> None:
+    """Remember that sessions were used at `now` (Unix s)."""
     with writing(engine) as connection:
-        used = update(sessions).where(sessions.c.digest == digest, sessions.c.last_used_at < now)
+        used = update(sessions).where(sessions.c.digest.in_(digests), sessions.c.last_used_at < now)
         connection.execute(used.values(last_used_at=now))
 
 

@@ -124,7 +124,7 @@ class ServerSettings(Section):
     #: Header in which such a proxy sends the name of the account that it has authenticated, such as
     #: X-Remote-User. The proxy must remove it from what clients send.
     user_header: str = Field(default="", pattern=r"^[A-Za-z0-9-]*$")
-    #: Hours without a request after which a session ends. An open page makes requests.
+    #: Hours without a request or an open page after which a session ends.
     idle_hours: float = Field(default=12.0, ge=0.1, le=168.0)
     #: Hours after which a session ends even if it is used.
     session_hours: float = Field(default=168.0, ge=0.1, le=720.0)
@@ -174,6 +174,8 @@ class CameraSettings(Section):
 
     #: Directory of its frames, below a watch directory; default: the camera's name.
     path: str | None = None
+    #: What the camera stands under on the wall, such as `Hall 2`.
+    group: str | None = Field(default=None, min_length=1, max_length=80)
     #: Patterns as in .gitignore, relative to the watch directory; only matching files are images.
     include: tuple[str, ...] = ()
     #: Patterns of files that are no images of this camera, such as visual pictures beside thermal.
@@ -291,6 +293,10 @@ class Settings(Section):
     models: ModelSettings = ModelSettings()
     server: ServerSettings = ServerSettings()
     cameras: dict[str, CameraSettings] = Field(default_factory=dict)
+
+    def camera(self, name: str) -> CameraSettings:
+        """The settings of a camera, whether it has a table of its own or not."""
+        return self.cameras.get(name) or self.cameras.get("*") or CameraSettings()
 
     @field_validator("cameras")
     @classmethod

@@ -254,11 +254,10 @@ def available_cores() -> int:
 
 def camera_config(settings: Settings, name: str) -> CameraConfig:
     """How to read and measure a camera's images. Cameras without a section use that of ``*``."""
-    from ops.config.settings import CameraSettings
     from thermal.decode import DecodeOptions
     from worker.config import CameraConfig
 
-    camera = settings.cameras.get(name) or settings.cameras.get("*") or CameraSettings()
+    camera = settings.camera(name)
     options = DecodeOptions(
         max_bytes=settings.limits.max_bytes,
         max_pixels=settings.limits.max_pixels,

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 def cameras(engine: Engine) -> Iterator[Check]:
     from ops.camera_clock import clock_offset_s, clock_text
     from ops.failing_uploads import failing_remedy, failing_text, failing_uploads
+    from ops.frozen_images import FROZEN_REMEDY, frozen_images, frozen_text
     from storage.results.wall import RECENT, view_cameras
 
     yield from newest_files(engine)
@@ -27,6 +28,11 @@ def cameras(engine: Engine) -> Iterator[Check]:
         yield Check(f"uploads of {printable(camera)}", text, remedy)
     if views and not failing:
         yield Check("uploads", "every camera's latest uploads could be scored or are pending")
+    frozen = {view.name: images for view in views if (images := frozen_images(view))}
+    for camera, images in frozen.items():
+        yield Check(f"images of {printable(camera)}", frozen_text(images), FROZEN_REMEDY)
+    if views and not frozen:
+        yield Check("images", "no camera keeps sending the same one")
     clocks = {v.name: told for v in views if (told := clock_text(clock_offset_s(v.recent)))}
     for camera, offset in clocks.items():
         yield Check(

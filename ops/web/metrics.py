@@ -26,6 +26,7 @@ from redis import RedisError
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ops.camera_clock import clock_offset_s
+from ops.frozen_images import identical_images
 from ops.status import QueueState, read_queue
 from ops.web.queries.status import camera_drift, disk_usage
 from storage.redis_values import refusals
@@ -115,6 +116,10 @@ class SystemMetrics(Collector):
             "thermalwatch_camera_behind_seconds": (
                 "Age of a camera's oldest pending frame; 0 if none is pending.",
                 [(view.name, self._behind_s(view.oldest_pending_at)) for view in views],
+            ),
+            "thermalwatch_camera_identical_frames": (
+                "Latest frames of a camera in a row with the same content; 1 is as it should be.",
+                [(view.name, float(identical_images(view))) for view in views if view.recent],
             ),
             "thermalwatch_unreviewed_anomalies": (
                 "Anomalies without a verdict.",

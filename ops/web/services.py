@@ -14,7 +14,7 @@ from ops.web.queries.frames import FrameSource
 from ops.web.queries.health import Health, read_health
 from ops.web.queries.ledger_counts import LedgerCounter
 from ops.web.queries.live import Live
-from ops.web.queries.wall import WallAnswer, wall_answer
+from ops.web.queries.wall_changes import WallChanges
 from ops.web.security.access import Access
 from ops.web.security.oidc import OidcLogin
 from ops.web.security.quotas import IMAGES_AT_ONCE, Lanes, Quotas
@@ -46,8 +46,7 @@ class Services:
     frames: FrameSource
     model: ActiveModel
     wall: BriefCache[list[CameraView]]
-    wall_answer: BriefCache[WallAnswer]  #: the same as JSON
-    brief_wall_answer: BriefCache[WallAnswer]  #: without the recent scores
+    wall_changes: WallChanges  #: the same as JSON
     health: BriefCache[Health]
     ledger_counts: LedgerCounter
     access: Access
@@ -71,8 +70,6 @@ def make_services(
     """Make the parts of a server. Starts nothing."""
     store = ArtifactStore(settings.data.absolute() / "pictures") if settings.data else None
     wall = BriefCache(lambda: view_cameras(engine, recent=RECENT), WALL_S)
-    full = BriefCache(lambda: wall_answer(wall.get(), clock(), recent=True), WALL_S)
-    brief = BriefCache(lambda: wall_answer(wall.get(), clock(), recent=False), WALL_S)
 
     access = Access(engine, loopback=loopback, limits=settings.server.session_limits(), clock=clock)
 
@@ -82,8 +79,6 @@ def make_services(
 
     def drop_cached() -> None:
         wall.drop()
-        full.drop()
-        brief.drop()
         health.drop()
 
     services = Services(
@@ -94,8 +89,7 @@ def make_services(
         frames=FrameSource(settings, engine, store, sandbox),
         model=ActiveModel(settings, engine),
         wall=wall,
-        wall_answer=full,
-        brief_wall_answer=brief,
+        wall_changes=WallChanges(wall, clock, lambda name: settings.camera(name).group),
         health=health,
         ledger_counts=LedgerCounter(engine, clock),
         access=access,

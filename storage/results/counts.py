@@ -44,6 +44,7 @@ class CameraDay:
     max_score: float  #: σ
     max_temperature: float  #: in `temperature_unit`
     temperature_unit: str
+    saturated_frames: int  #: number of frames with pixels over range
 
 
 def count_days(
@@ -116,6 +117,7 @@ def camera_days(
             func.max(results.c.score),
             func.max(results.c.max_temperature),
             func.max(results.c.temperature_unit),
+            func.sum(case((results.c.saturated_px > 0, 1), else_=0)),
         )
     )
     query = query.group_by(day, results.c.camera).order_by(day, results.c.camera)

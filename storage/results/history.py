@@ -12,6 +12,7 @@ from sqlalchemy import (
     Connection,
     Engine,
     Select,
+    func,
     select,
 )
 
@@ -35,6 +36,7 @@ class SeriesPoint:
     min_score: float  #: σ
     threshold: float  #: σ, of the frame with the highest score
     max_temperature: float  #: in the series' `temperature_unit`
+    saturated_px: int  #: most pixels over range in a frame
     anomalies: int  #: number of anomalies
 
 
@@ -47,6 +49,7 @@ class AnomalyPoint:
     score: float  #: σ
     threshold: float  #: σ
     max_temperature: float  #: in the series' `temperature_unit`
+    saturated_px: int | None  #: pixels over range; None if they were not counted
     review: str | None  #: current verdict
 
 
@@ -103,6 +106,7 @@ _TABLE: Final = np.dtype(
         ("score", "f8"),
         ("threshold", "f8"),
         ("max_temperature", "f8"),
+        ("saturated_px", "i8"),
         ("anomaly", "?"),
     ]
 )
@@ -116,6 +120,7 @@ def _read(connection: Connection, camera: str, begin: float, end: float) -> NDAr
             results.c.score,
             results.c.threshold,
             results.c.max_temperature,
+            func.coalesce(results.c.saturated_px, 0),
             results.c.anomaly,
         ),
         begin,
@@ -146,6 +151,7 @@ def _parts(table: NDArray[Any], begin: float, end: float, most: int) -> Iterator
             min_score=float(frames["score"].min()),
             threshold=float(top["threshold"]),
             max_temperature=float(frames["max_temperature"].max()),
+            saturated_px=int(frames["saturated_px"].max()),
             anomalies=int(frames["anomaly"].sum()),
         )
 
@@ -160,6 +166,7 @@ def _anomalies(
             results.c.score,
             results.c.threshold,
             results.c.max_temperature,
+            results.c.saturated_px,
             results.c.review,
         ),
         begin,

@@ -29,6 +29,7 @@ class RecentResult:
     """The fields of a result that the wall shows; parsing the hotspots' JSON would be slow."""
 
     id: int
+    sha256: str  #: of the file
     captured_at: float  #: Unix s
     arrived_at: float  #: Unix s
     scored_at: float  #: Unix s
@@ -39,6 +40,7 @@ class RecentResult:
     held: bool
     max_temperature: float  #: in `temperature_unit`
     temperature_unit: str
+    saturated_px: int | None  #: pixels over range; None for rows of releases that did not count
     review: str | None  #: current verdict
     model_id: str
     body: float  #: σ; of the window at the decision

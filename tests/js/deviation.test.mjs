@@ -16,7 +16,8 @@ function matrix(values, unit = "sigma") {
 /** A result of 16 × 12 px with this deviation. */
 function result(deviation, unit = "celsius") {
   const [x, y] = deviation === null ? [null, null] : [5, 3];
-  return { width: 16, height: 12, temperature_unit: unit, deviation, deviation_x: x, deviation_y: y };
+  const range = { min_temperature: -30, max_temperature: 90, temperature_unit: unit };
+  return { width: 16, height: 12, ...range, deviation, deviation_x: x, deviation_y: y };
 }
 
 test("a spot is said to be hotter or colder by how much, at its pixel of the image", () => {

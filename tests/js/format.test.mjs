@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { bytes, duration, fieldTime, highest, linkTime, lowest, number, plural, temperature, timesDiffer } from "../../ops/web/static/js/format.js";
+import { bytes, duration, fieldTime, highest, linkTime, lowest, measured, number, plural, temperature, timesDiffer } from "../../ops/web/static/js/format.js";
 
 test("unknown numbers are a dash, never 0", () => {
   for (const value of [null, undefined, NaN]) assert.equal(number(value), "–");
@@ -53,4 +53,6 @@ test("what cannot be measured is over or under range, whatever number stands for
     assert.equal(highest({ ...result, saturated_px: none }), "10,000.0 °C");
     assert.equal(lowest({ ...result, under_range_px: none }), "\u221230.0 °C");
   }
+  const pixel = (value) => measured(Math.fround(value), { ...result, max_temperature: 655.35, saturated_px: 9 });
+  assert.deepEqual([pixel(655.35), pixel(655.2), pixel(-30)], ["over range", "655.2 °C", "\u221230.0 °C"]);
 });

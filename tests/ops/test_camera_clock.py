@@ -20,6 +20,7 @@ def frames(times: Sequence[tuple[float, float]]) -> list[RecentResult]:
     return [
         RecentResult(
             id=number,
+            sha256=f"{number:064x}",
             captured_at=captured_at,
             arrived_at=arrived_at,
             scored_at=arrived_at,
@@ -30,6 +31,7 @@ def frames(times: Sequence[tuple[float, float]]) -> list[RecentResult]:
             held=False,
             max_temperature=20.0,
             temperature_unit="celsius",
+            saturated_px=0,
             review=None,
             model_id="m",
             body=1.0,

@@ -52,6 +52,7 @@ def _print_status(status: Status, now: float) -> None:
             f"last frame {ago(camera.last_frame_at, now=now)}"
             + (f", camera clock {clock}" if clock else "")
             + (f", {camera.failing}" if camera.failing else "")
+            + (f", {camera.frozen}" if camera.frozen else "")
         )
     if status.queue is None:
         click.echo(f"redis     unreachable: {status.queue_error}")

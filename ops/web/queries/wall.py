@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import gzip
 import statistics
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final, Literal
 
 from ops.camera_clock import clock_offset_s, clock_text
 from ops.failing_uploads import failing_text, failing_uploads
-from ops.web.schemas.cameras import Camera, CameraList, CameraState, LastResult, OwnState, Point
+from ops.frozen_images import frozen_images, frozen_text
+from ops.web.schemas.cameras import Camera, CameraState, LastResult, OwnState, Point
 from storage.results.wall import CameraView, RecentResult
 
 #: A camera is silent after this many of its median intervals without a frame …
@@ -22,8 +21,6 @@ SILENT_S: Final = 60.0
 _TOGETHER_S: Final = SILENT_S / SILENT_INTERVALS
 #: … if there are this many longer ones. Fewer may be outages of a fast camera.
 _FEWEST_INTERVALS: Final = 3
-#: The fastest level: the wall is compressed anew twice a second.
-_GZIP_LEVEL: Final = 1
 
 
 def camera_state(view: CameraView, now: float) -> CameraState:
@@ -46,6 +43,8 @@ def own_state(view: CameraView, now: float) -> OwnState:
         return "learning"
     if failing:
         return "unreadable"
+    if frozen_images(view) is not None:
+        return "frozen"
     return "learning" if view.recent[0].learning else "ok"
 
 
@@ -62,13 +61,15 @@ def silent_after_s(recent: Sequence[RecentResult]) -> float:
     return max(SILENT_S, SILENT_INTERVALS * statistics.median(gaps)) if gaps else SILENT_S
 
 
-def camera_tile(view: CameraView, now: float) -> Camera:
+def camera_tile(view: CameraView, now: float, *, group: str | None) -> Camera:
     """A camera as in the API."""
     offset_s = clock_offset_s(view.recent)
     failed = failing_uploads(view)
+    frozen = frozen_images(view)
     oldest = view.oldest_pending_at
     return Camera(
         name=view.name,
+        group=group,
         state=camera_state(view, now),
         own_state=own_state(view, now),
         first_seen_at=view.first_seen_at,
@@ -79,30 +80,15 @@ def camera_tile(view: CameraView, now: float) -> Camera:
         finding=_shown(view.finding, "marked") if view.finding else None,
         recent=[Point.of(result) for result in reversed(view.recent)],
         pending=view.pending,
+        oldest_pending_at=oldest,
         behind_s=0.0 if oldest is None else max(0.0, now - oldest),
         failing=None if failed is None else failing_text(failed),
+        frozen=None if frozen is None else frozen_text(frozen),
         unreviewed=view.unreviewed,
         confirmed=view.confirmed,
         clock_offset_s=offset_s,
         clock=clock_text(offset_s),
     )
-
-
-@dataclass(frozen=True)
-class WallAnswer:
-    """All cameras as JSON of a `CameraList`."""
-
-    plain: bytes
-    compressed: bytes  #: gzip; a wall of 60 cameras over a line of 400 kbit/s
-
-
-def wall_answer(views: Sequence[CameraView], now: float, *, recent: bool) -> WallAnswer:
-    """Describe all cameras, with or without their recent scores."""
-    tiles = [camera_tile(view, now) for view in views]
-    if not recent:
-        tiles = [tile.model_copy(update={"recent": []}) for tile in tiles]
-    plain = CameraList(now=now, cameras=tiles).model_dump_json().encode()
-    return WallAnswer(plain, gzip.compress(plain, _GZIP_LEVEL, mtime=0))
 
 
 def _shown(result: RecentResult, picture: Literal["thumbnail", "marked"]) -> LastResult:

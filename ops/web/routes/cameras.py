@@ -45,11 +45,15 @@ def cameras(
     recent: Annotated[
         bool, Query(description="Whether to list the recent scores: most of the response.")
     ] = True,
+    since: Annotated[
+        str | None,
+        Query(max_length=40, description="`revision` of an earlier answer: list what has changed."),
+    ] = None,
 ) -> Response:
     """All cameras, each with its state, latest result and recent scores; compressed on request."""
-    answer = (services.wall_answer if recent else services.brief_wall_answer).get()
+    answer = services.wall_changes.answer(since, recent=recent)
     headers = {"Vary": "Accept-Encoding"}
-    if "gzip" in request.headers.get("accept-encoding", ""):
+    if answer.compressed is not None and "gzip" in request.headers.get("accept-encoding", ""):
         headers["Content-Encoding"] = "gzip"
         return Response(answer.compressed, media_type="application/json", headers=headers)
     return Response(answer.plain, media_type="application/json", headers=headers)
@@ -60,7 +64,8 @@ def camera(name: CameraName, services: ServicesDep) -> Camera:
     """One camera, as in the list of all."""
     for view in services.wall.get():
         if view.name == name:
-            return camera_tile(view, services.clock())
+            group = services.settings.camera(name).group
+            return camera_tile(view, services.clock(), group=group)
     raise Problem(HTTPStatus.NOT_FOUND, f"no camera is named {name!r}")
 
 

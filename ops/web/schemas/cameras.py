@@ -10,9 +10,9 @@ from ops.web.schemas.answer import Answer
 from storage.db.result_fields import Prediction, Reviewed
 
 #: Whether a camera sends frames that can be scored, whatever they show.
-OwnState = Literal["ok", "silent", "unreadable", "learning"]
+OwnState = Literal["ok", "silent", "unreadable", "frozen", "learning"]
 #: The worst of this and of its findings.
-CameraState = Literal["ok", "anomaly", "silent", "unreadable", "learning"]
+CameraState = Literal["ok", "anomaly", "silent", "unreadable", "frozen", "learning"]
 
 
 class Point(Answer):
@@ -40,6 +40,9 @@ class LastResult(Answer):
     held: bool
     max_temperature: float
     temperature_unit: str
+    saturated_px: int | None = Field(
+        description="Pixels over the measuring range: then `max_temperature` only stands for them."
+    )
     review: Reviewed | None
     image: str = Field(
         description="URL of the image without labels, of a finding with its spot marked; 404 if "
@@ -52,11 +55,13 @@ class Camera(Answer):
 
     `silent`: no frame arrived for ten times its usual interval, and for at least a minute.
     `unreadable`: frames arrive, but the latest of them could not be scored.
+    `frozen`: its latest five images or more have the same content.
     `learning`: its threshold is still being learned. `anomaly`: it has a finding, which is an
     anomaly without a verdict, or a confirmed one that nobody has called resolved.
     """
 
     name: str
+    group: str | None = Field(description="What it stands under on the wall, by the settings.")
     state: CameraState
     own_state: OwnState = Field(description="Its state apart from its findings.")
     first_seen_at: float
@@ -72,8 +77,10 @@ class Camera(Answer):
     )
     recent: list[Point] = Field(description="Its last 60 results, earliest first.")
     pending: int = Field(description="Frames waiting to be scored.")
+    oldest_pending_at: float | None = Field(description="When the oldest of these arrived.")
     behind_s: float = Field(description="Age of the oldest of these; 0 without any.")
     failing: str | None = Field(description="Which latest uploads could not be scored, and why.")
+    frozen: str | None = Field(description="How many of its latest images are the same.")
     unreviewed: int = Field(description="Anomalies without a verdict.")
     confirmed: int = Field(description="Confirmed anomalies that nobody has called resolved.")
     clock_offset_s: float | None = Field(
@@ -86,6 +93,11 @@ class Camera(Answer):
 
 class CameraList(Answer):
     now: float = Field(description="The server's clock.")
+    revision: str = Field(description="Send it as `since` to get only what changes after this.")
+    complete: bool = Field(
+        description="Whether these are all cameras; else those that have changed, each with the "
+        "scores that are new."
+    )
     cameras: list[Camera]
 
 
@@ -99,6 +111,10 @@ class SeriesPoint(Answer):
     min_score: float
     threshold: float = Field(description="Threshold of the frame with the highest score.")
     max_temperature: float = Field(description="Highest temperature.")
+    saturated_px: int = Field(
+        description="Most pixels over the measuring range in a frame: then `max_temperature` only "
+        "stands for them."
+    )
     anomalies: int
 
 
@@ -108,6 +124,7 @@ class AnomalyPoint(Answer):
     score: float
     threshold: float
     max_temperature: float
+    saturated_px: int | None
     review: Reviewed | None
 
 

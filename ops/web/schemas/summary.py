@@ -15,6 +15,10 @@ class Day(Answer):
     max_score: float
     max_temperature: float
     temperature_unit: str
+    saturated_frames: int = Field(
+        description="Frames with pixels over the measuring range: then `max_temperature` only "
+        "stands for them."
+    )
 
 
 class Summary(Answer):

@@ -81,6 +81,7 @@ class Access:
         self.clock = clock
         self._csrf_key = secrets.token_bytes(32)  # of users whom a proxy authenticates
         self._asked_at = float("-inf")
+        self._noted_at = float("-inf")  # when the use of sessions by open pages was noted
         # Once required, a login stays so until the server is restarted: nobody expects that
         # removing an account opens the server to everybody.
         self._login_required = not loopback
@@ -136,7 +137,10 @@ class Access:
         return User(name, role, "header", csrf_token)
 
     def ended(self, users: Collection[User]) -> set[User]:
-        """Those of `users` whose session or token has ended, or who must log in by now."""
+        """Those of `users` whose session or token has ended, or who must log in by now.
+
+        `users` have open pages, which use their sessions.
+        """
         now = self.clock()
         by_session = {user.digest for user in users if user.via == "session"}
         by_token = {user.digest for user in users if user.via == "token"}
@@ -144,6 +148,7 @@ class Access:
         if by_session:
             idle_s = self.limits.idle_s
             open_ |= sessions.open_digests(self.engine, by_session, now=now, idle_s=idle_s)
+            self._note_watching(open_, now)
         if by_token:
             open_ |= tokens.valid_digests(self.engine, by_token, now=now)
         found = {user for user in users if user.digest and user.digest not in open_}
@@ -153,6 +158,13 @@ class Access:
         if LOCAL in users and self.login_required():
             found.add(LOCAL)
         return found
+
+    def _note_watching(self, digests: Collection[str], now: float) -> None:
+        """Somebody may watch a wall for days without a click: that uses a session too."""
+        if digests and now - self._noted_at >= NOTE_S:
+            with suppress(StorageError):  # as above
+                sessions.note_use(self.engine, *digests, now=now)
+                self._noted_at = now
 
     def login(
         self, name: str, password: str, code: str = "", *, address: str, user_agent: str

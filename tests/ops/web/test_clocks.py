@@ -142,7 +142,7 @@ def test_a_camera_whose_clock_stepped_is_silent_no_sooner_and_no_later(
     site: WebSite, step: str
 ) -> None:
     def state(after_s: float) -> str:
-        site.services.wall_answer.drop()
+        site.services.wall.drop()
         site.now = NOW + 192 + after_s  # since its last frame
         return str(camera(site)["own_state"])
 
@@ -158,7 +158,7 @@ def test_a_camera_that_uploads_several_frames_at_once_is_not_silent_in_between(
     site.commit([{"arrived_at": at, "captured_at": at} for at in reversed(uploads)])
     site.now = NOW + SILENT_S + 1
     assert camera(site)["state"] == "ok"
-    site.services.wall_answer.drop()
+    site.services.wall.drop()
     site.now = NOW + 600 * SILENT_INTERVALS + 1
     assert camera(site)["state"] == "silent"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 
 import pytest
@@ -73,6 +74,24 @@ def test_both_limits_of_sessions_are_settings(site: WebSite) -> None:
     for hours, status in ((0.9, 200), (0.9, 200), (0.3, 401)):
         site.now += hours * HOUR_S
         assert client.get(ME).status_code == status
+
+
+@BOTH
+def test_an_open_page_uses_its_session_until_the_cookie_ends_too(site: WebSite) -> None:
+    # to see it fail: let only requests move the idle limit
+    site.now = BEGIN
+    site.account("anna", "viewer")
+    client = site.logged_in("anna")
+    user = site.services.access.by_session(client.cookies[COOKIE])
+    assert user is not None
+    (cookie,) = client.cookies.jar
+    assert cookie.expires == pytest.approx(time.time() + 7 * DAY_S, abs=60)
+    while site.now < BEGIN + 7 * DAY_S - HOUR_S:
+        site.now += HOUR_S
+        assert site.services.access.ended([user]) == set()  # asked for each live stream
+    assert client.get(ME).status_code == 200
+    site.now += HOUR_S
+    assert site.services.access.ended([user]) == {user}
 
 
 @BOTH

@@ -159,7 +159,7 @@ def test_days_are_summarized_per_camera(site: WebSite) -> None:
         [
             {"captured_at": 20_000 * day, "score": 1.0, "max_temperature": 50.0},
             {"captured_at": 20_001 * day - 1, "score": 3.0, "anomaly": True},
-            {"captured_at": 20_001 * day, "camera": "south", "score": 2.0},
+            {"captured_at": 20_001 * day, "camera": "south", "score": 2.0, "saturated_px": 9},
         ]
     )
     summary = api(site, "summary", since=20_000 * day, until=20_002 * day)
@@ -169,5 +169,6 @@ def test_days_are_summarized_per_camera(site: WebSite) -> None:
     ]
     assert summary["days"][0]["max_score"] == 3.0
     assert summary["days"][0]["max_temperature"] == 61.7
+    assert [day["saturated_frames"] for day in summary["days"]] == [0, 1]
     only = api(site, "summary", by="day", since=0, until=20_002 * day, camera="south")
     assert len(only["days"]) == 1

@@ -2,10 +2,11 @@
 
 import { agoTime } from "./ages.js";
 import { address, get, post, query } from "./api.js";
+import { ceilingOf } from "./ceiling.js";
 import { serverNow } from "./clock.js";
 import { histogram, isHeld, timeChart } from "./charts.js";
 import { at, empty, h } from "./dom.js";
-import { localTime, number, percent, plural, sigma, temperature, unitName } from "./format.js";
+import { highest, localTime, number, percent, plural, sigma, unitName } from "./format.js";
 import { withGaps } from "./gaps.js";
 import { onNews } from "./live.js";
 import { notify, trouble } from "./notice.js";
@@ -42,7 +43,7 @@ function lineText(point) {
 }
 
 function temperatureText(point, unit) {
-  return point.gap ? lineText(point) : `${localTime(point.at)}: ${temperature(point.max_temperature, unit)}`;
+  return point.gap ? lineText(point) : `${localTime(point.at)}: ${highest({ ...point, temperature_unit: unit })}`;
 }
 
 function drawCharts() {
@@ -73,11 +74,14 @@ function drawCharts() {
     onAll: () => show({ hours: null }),
     onFlag: (id) => location.assign(`/results/${id}`),
   };
-  const flags = (value) =>
+  const ceiling = ceilingOf([...points, ...anomalies]);
+  const height = (point) => (ceiling && point.saturated_px > 0 ? ceiling.at : (point.max_temperature ?? null));
+  const flags = (valueOf) =>
     anomalies.map((one) => ({
       at: one.at,
       id: one.id,
-      value: one[value],
+      value: valueOf(one),
+      one,
       hollow: one.review === "false_alarm",
     }));
   removers.push(
@@ -89,7 +93,7 @@ function drawCharts() {
         { label: "score", values: values("score"), colour: "--ok" },
         { label: "threshold", values: values("threshold"), colour: "--quiet", dash: [6, 4] },
       ],
-      flags: flags("score"),
+      flags: flags((one) => one.score),
       onHover: (index, flag) => {
         if (index === null) return;
         at("scores-readout").textContent = flag
@@ -102,12 +106,13 @@ function drawCharts() {
       ...shared,
       label: `Highest temperatures of ${name}`,
       height: 180,
-      lines: [{ label: "highest", values: values("max_temperature"), colour: "--accent" }],
-      flags: flags("max_temperature"),
+      lines: [{ label: "highest", values: drawn.map(height), colour: "--accent" }],
+      flags: flags(height),
+      ceiling,
       onHover: (index, flag) => {
         if (index === null) return;
         at("temperatures-readout").textContent = flag
-          ? `${localTime(flag.at)}: flagged at ${temperature(flag.value, unit)}. Click to open.`
+          ? `${localTime(flag.at)}: flagged at ${highest({ ...flag.one, temperature_unit: unit })}. Click to open.`
           : temperatureText(drawn[index], unit);
       },
     }),
@@ -152,7 +157,7 @@ function drawFlagged() {
                 { href: `/results/${one.id}` },
                 h("b", null, localTime(one.at)),
                 h("span", null, `${sigma(one.score)} over ${sigma(one.threshold)}`),
-                h("span", null, temperature(one.max_temperature, series.temperature_unit)),
+                h("span", null, highest({ ...one, temperature_unit: series.temperature_unit })),
                 h("span", { class: "quiet" }, verdictName(one.review)),
               ),
             ),

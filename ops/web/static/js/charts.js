@@ -1,6 +1,7 @@
 // Charts over time and the window's histogram, drawn by uPlot in the theme's colours.
 
 import uPlot from "../vendor/uplot/uPlot.esm.js";
+import { drawCeiling } from "./ceiling.js";
 import { keepFocus, readByKeys } from "./chart_keys.js";
 import { followFingers } from "./fingers.js";
 
@@ -122,13 +123,17 @@ function drawFlags(chart, flags) {
  * Draw a chart over time; returns a function that removes it.
  *
  * `label` names it for screen readers. `lines` are `{label, values, colour, dash, fill}` over `times`; `flags` are `{at, value, id,
- * hollow}`. Callbacks: `onRange(since, until)` on pan or zoom, `onHover(index, flag)` when the cursor
+ * hollow}`; `ceiling` is `{at, above}`: values at `at` are over range, and those beyond `above` no
+ * measured ones. Callbacks: `onRange(since, until)` on pan or zoom, `onHover(index, flag)` when the cursor
  * moves, `onFlag(id)` when a flagged frame is clicked, `onAll()` on a double click.
+ * @param {HTMLElement} box
+ * @param {any} options
  */
-export function timeChart(box, { label, range, times, lines, flags, height, sync, onRange, onHover, onFlag, onAll }) {
+export function timeChart(box, { label, range, times, lines, flags, ceiling, height, sync, onRange, onHover, onFlag, onAll }) {
   box.replaceChildren();
   const near = (chart) => flagNear(chart, flags, chart.cursor.left, chart.cursor.top);
   let pressedAt = null;
+  const labelledTicks = (_, ticks) => ticks.map((tick) => (ceiling && tick > ceiling.above ? null : tick));
   const chart = new uPlot(
     {
       ...sizeOf(box, height),
@@ -149,7 +154,7 @@ export function timeChart(box, { label, range, times, lines, flags, height, sync
           },
         },
       },
-      axes: [axis({ values: TIMES, space: 70 }), axis({ size: 54 })],
+      axes: [axis({ values: TIMES, space: 70 }), axis({ size: 54, filter: labelledTicks })],
       series: [
         {},
         ...lines.map((line) => ({
@@ -162,7 +167,7 @@ export function timeChart(box, { label, range, times, lines, flags, height, sync
         })),
       ],
       hooks: {
-        draw: [(u) => drawFlags(u, flags)],
+        draw: [(u) => ceiling && drawCeiling(u, ceiling, css("--quiet"), uPlot.pxRatio), (u) => drawFlags(u, flags)],
         setCursor: [
           (u) => {
             const flag = near(u);

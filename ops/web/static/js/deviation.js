@@ -1,6 +1,6 @@
 // What deviates in a frame, and which hotspots are as hot as on normal frames, from its anomaly map.
 
-import { difference, plural, sigma, temperature } from "./format.js";
+import { difference, measured, plural, sigma } from "./format.js";
 import { MAP_MARK } from "./scale.js";
 
 /** Bounds of the connected region beyond `MAP_MARK`, of the same sign, that holds the pixel `start`. */
@@ -54,7 +54,7 @@ export function deviationText(result, spot, values) {
   if (result.deviation !== null) {
     const [x, y] = [result.deviation_x, result.deviation_y];
     const there = values?.at((x + 0.5) / result.width, (y + 0.5) / result.height).value;
-    const facts = [values && `${temperature(there, values.unit)} there`, residual].filter(Boolean);
+    const facts = [values && `${measured(there, result)} there`, residual].filter(Boolean);
     const size = difference(result.deviation, result.temperature_unit);
     const text = `${size} ${result.deviation < 0 ? "colder" : "hotter"} than expected at x ${x}, y ${y}`;
     return facts.length > 0 ? `${text}: ${facts.join(", ")}` : text;
@@ -63,7 +63,7 @@ export function deviationText(result, spot, values) {
   const word = spot.sigma < 0 ? "Colder" : "Hotter";
   if (!values) return `${word} than expected: ${residual}`;
   const { value, column, row } = values.at(spot.x, spot.y);
-  return `${word} than expected at x ${column}, y ${row}: ${temperature(value, values.unit)} there, ${residual}`;
+  return `${word} than expected at x ${column}, y ${row}: ${measured(value, result)} there, ${residual}`;
 }
 
 /**

@@ -43,6 +43,13 @@ export function lowest(result) {
     : temperature(result.min_temperature, result.temperature_unit);
 }
 
+/** One of a result's values (float32). Pixels out of range hold the extreme one. */
+export function measured(value, result) {
+  if (value >= Math.fround(result.max_temperature)) return highest(result);
+  if (value <= Math.fround(result.min_temperature)) return lowest(result);
+  return temperature(value, result.temperature_unit);
+}
+
 export function sigma(value, decimals = 2) {
   return value === null || value === undefined ? UNKNOWN : `${number(value, decimals)} σ`;
 }

@@ -2,6 +2,7 @@
 
 import { agoTime } from "./ages.js";
 import { address, get, query } from "./api.js";
+import { Cameras } from "./cameras.js";
 import { at, empty, h } from "./dom.js";
 import { Drafts } from "./drafts.js";
 import { explained, nameSign } from "./explained.js";
@@ -17,6 +18,7 @@ import { reason, verdictName } from "./words.js";
 
 const params = new URLSearchParams(location.search);
 const queue = new Queue(params.get("camera") ?? "");
+const all = new Cameras(false);
 const viewer = new Viewer(at("viewer"), (sign) => nameSign(at("facts"), sign));
 const decides = may("reviewer");
 const drafts = decides ? new Drafts(at("note")) : null;
@@ -185,11 +187,11 @@ function draw() {
 
 async function refresh() {
   try {
-    const [list] = await Promise.all([get(address("cameras") + query({ recent: false })), queue.refresh()]);
+    const [list] = await Promise.all([all.refresh(), queue.refresh()]);
     trouble(null);
-    const all = list.cameras.reduce((sum, camera) => sum + camera.unreviewed, 0);
+    const everywhere = list.cameras.reduce((sum, camera) => sum + camera.unreviewed, 0);
     const one = list.cameras.find((camera) => camera.name === queue.camera);
-    waiting = queue.camera ? (one?.unreviewed ?? 0) : all;
+    waiting = queue.camera ? (one?.unreviewed ?? 0) : everywhere;
     drawCameras(list.cameras);
   } catch (error) {
     trouble(error, refresh);

@@ -49,6 +49,8 @@ function described(kind, result) {
     marks,
     least: measured ? result.min_temperature : low,
     most: measured ? result.max_temperature : high,
+    isSaturated: measured && result.saturated_px > 0,
+    isUnderRange: measured && result.under_range_px > 0,
   };
 }
 
@@ -60,8 +62,8 @@ export function colourScale(kind, result) {
   const place = (value) => `${(100 * (value - low)) / (high - low)}%`;
   const colours = PALETTES[kind].map((colour) => `rgb(${colour.join(" ")})`);
   const decimals = high - low < 5 ? 1 : 0;
-  const beyond = (value, sign, side) =>
-    h("b", { class: `beyond ${side}`, title: "Beyond the scale: shown in the colour of its end" }, `${sign} ${number(value, decimals)}`);
+  const beyond = (text, side) =>
+    h("b", { class: `beyond ${side}`, title: "Beyond the scale: shown in the colour of its end" }, text);
   const isOver = scale.most > high;
   const isUnder = scale.least < low;
   const room = (high - low) * 0.08; // for what lies beyond
@@ -80,7 +82,7 @@ export function colourScale(kind, result) {
         .filter((value) => value > low && value < high)
         .map((value) => h("i", { class: "limit", style: { bottom: place(value) } })),
     ),
-    isOver ? beyond(scale.most, "▲", "top") : null,
-    isUnder ? beyond(scale.least, "▼", "bottom") : null,
+    isOver ? beyond(`▲ ${scale.isSaturated ? "over range" : number(scale.most, decimals)}`, "top") : null,
+    isUnder ? beyond(`▼ ${scale.isUnderRange ? "under range" : number(scale.least, decimals)}`, "bottom") : null,
   );
 }

@@ -189,7 +189,7 @@ function quarantinePicture(frame) {
 function quarantineRow(frame) {
   const again = h("button", { class: "button small-button", type: "button" }, "Try again");
   again.addEventListener("click", () => requeue(frame, again));
-  again.setAttribute("aria-label", `Try ${frame.path} again`);
+  again.setAttribute("aria-label", `Try again: ${frame.path}`);
   return h(
     "tr",
     null,

@@ -2,7 +2,7 @@
 
 import { address } from "./api.js";
 import { h } from "./dom.js";
-import { ageOf, duration, localTime, plural, sigma, temperature } from "./format.js";
+import { ageOf, duration, highest, localTime, plural, sigma } from "./format.js";
 import { sparkline } from "./sparkline.js";
 import { stateName } from "./words.js";
 
@@ -29,7 +29,7 @@ function placeholder(result) {
   return h(
     "div",
     { class: "placeholder" },
-    result ? h("strong", null, temperature(result.max_temperature, result.temperature_unit)) : null,
+    result ? h("strong", null, highest(result)) : null,
     result ? "highest in this image, which is no longer stored" : "Nothing scored yet",
   );
 }
@@ -60,6 +60,8 @@ export class Tile {
     this.shownId = null;
     this.lastId = null; // what the line of scores shows
     this.shownAt = null;
+    this.pending = 0; // frames that wait to be scored
+    this.oldestAt = null; // when the oldest of them arrived
     this.staleAfterS = Infinity;
     this.chips = h("span", { class: "chips" });
     this.review = h("span", { class: "sub to-review right", hidden: true });
@@ -110,13 +112,14 @@ export class Tile {
     this.chips.replaceChildren(...stateChips(camera));
     this.review.hidden = camera.unreviewed === 0;
     this.review.textContent = `${camera.unreviewed} to review`;
-    this.max.textContent = shown ? `max ${temperature(shown.max_temperature, shown.temperature_unit)}` : "";
+    this.max.textContent = shown ? `max ${highest(shown)}` : "";
     this.score.textContent = shown ? `Score ${sigma(shown.score)} of ${sigma(shown.threshold)}` : "";
-    const behind = camera.behind_s > BEHIND_S ? `, behind by ${duration(camera.behind_s)}` : "";
     this.note.hidden = camera.pending === 0;
-    this.note.textContent = `${camera.pending} pending${behind}`;
-    this.failing.hidden = camera.failing === null;
-    this.failing.textContent = camera.failing ?? "";
+    this.pending = camera.pending;
+    this.oldestAt = camera.oldest_pending_at;
+    const fault = camera.failing ?? camera.frozen;
+    this.failing.hidden = fault === null;
+    this.failing.textContent = fault ?? "";
     this.clock.hidden = camera.clock === null;
     this.clock.textContent = camera.clock === null ? "" : `Camera clock ${camera.clock}`;
     this.shownAt = shown?.arrived_at ?? null;
@@ -163,6 +166,8 @@ export class Tile {
 
   /** Write the ages; they grow also while the server does not answer. */
   drawAges() {
+    const behindS = ageOf(this.oldestAt) ?? 0;
+    this.note.textContent = `${this.pending} pending${behindS > BEHIND_S ? `, behind by ${duration(behindS)}` : ""}`;
     const lastAge = ageOf(this.last?.arrived_at);
     const stale = lastAge !== null && lastAge > this.staleAfterS;
     this.element.toggleAttribute("data-stale", stale);
@@ -172,9 +177,8 @@ export class Tile {
     this.age.title = localTime(this.shownAt);
     this.latest.hidden = this.last === null || this.shownId === this.last.id;
     if (this.latest.hidden) return;
-    const { prediction, max_temperature: max, temperature_unit: unit } = this.last;
-    this.latest.textContent =
-      `Latest image ${duration(lastAge)} ago: ${prediction.toLowerCase()}, max ${temperature(max, unit)}`;
+    const prediction = this.last.prediction.toLowerCase();
+    this.latest.textContent = `Latest image ${duration(lastAge)} ago: ${prediction}, max ${highest(this.last)}`;
     this.latest.classList.toggle("late", stale);
   }
 }
@@ -186,7 +190,7 @@ export function totals(cameras) {
   for (const [number, words] of [
     [count((camera) => camera.unreviewed > 0), "with an anomaly"],
     [count((camera) => camera.unreviewed === 0 && camera.confirmed > 0), "with a confirmed anomaly"],
-    ...["silent", "unreadable", "learning"].map((state) => [
+    ...["silent", "unreadable", "frozen", "learning"].map((state) => [
       count((camera) => camera.own_state === state),
       state,
     ]),

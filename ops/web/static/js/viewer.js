@@ -3,7 +3,7 @@
 import { address, get } from "./api.js";
 import { deviationText, extreme, hotspotText } from "./deviation.js";
 import { h } from "./dom.js";
-import { highest, lowest, number, plural, sigma, temperature } from "./format.js";
+import { highest, lowest, measured, number, plural, sigma, temperature } from "./format.js";
 import { paint } from "./paint.js";
 import { cropped, regions } from "./picture.js";
 import { colourScale } from "./scale.js";
@@ -309,7 +309,7 @@ export class Viewer {
         h(
           "strong",
           { id: "spot", dataset: { value, column, row } },
-          temperature(value, this.temperatures.unit),
+          measured(value, this.result),
         ),
       );
       if (this.temperatures.unit !== "celsius") {

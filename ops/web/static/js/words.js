@@ -79,6 +79,7 @@ const STATES = {
   anomaly: "Anomaly",
   silent: "Silent",
   unreadable: "Unreadable",
+  frozen: "Frozen",
   learning: "Learning",
 };
 

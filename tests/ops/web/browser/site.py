@@ -23,6 +23,12 @@ from tests.waiting import wait_until
 PASSWORD = "correct horse battery staple"
 ACCOUNTS: Mapping[str, Role] = {"vera": "viewer", "rita": "reviewer", "adam": "admin"}
 
+#: Settings of the server: cameras that are grouped on the wall.
+SETTINGS = """
+[cameras.press]
+group = "Hall 2"
+"""
+
 Theme = Literal["light", "dark"]
 
 
@@ -52,7 +58,10 @@ class WebSite:
         self.site.upload(21, camera="cam-a")  # every seventh has a hot spot
         self.site.upload(14, camera="cam-b")
         self.site.put("cam-b/broken.png", b"\x89PNG\r\n\x1a\n and no more")
-        self.site.start("serve", "serve", "--port", str(self.port))
+        settings = self.site.directory / "server.toml"
+        settings.write_text(SETTINGS)
+        options = ("--port", str(self.port), "--config", str(settings))
+        self.site.start("serve", "serve", *options)
         wait_until(self.answers, START_S, "the first response of the server")
         self.site.wait_until_settled()
         for name, role in ACCOUNTS.items():

@@ -83,6 +83,7 @@ def test_silence_does_not_hide_an_anomaly_and_both_are_shown(visit: Visit, web: 
     page = visit().log_in("vera")
     tile = page.get_by_role("article", name="quiet")
     expect(chips(tile)).to_have_text(["Anomaly", "Silent"])
+    expect(tile).to_have_attribute("data-state", "anomaly")
     expect(page.locator("#totals")).to_contain_text(re.compile(r"\d silent"))
     page.get_by_role("link", name="quiet", exact=True).click()
     expect(page.locator("#state .chip")).to_have_text(["Anomaly", "Silent"])

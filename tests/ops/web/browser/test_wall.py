@@ -149,3 +149,55 @@ def test_a_wrong_clock_of_a_camera_is_shown_with_both_times(visit: Visit, web: W
     row.locator("a").click()
     expect(page.locator("#facts")).to_contain_text("Arrived")
     expect(page.locator("#facts")).to_contain_text("Captured")
+
+
+def test_pages_ask_for_the_whole_wall_once_and_then_for_what_changed(
+    visit: Visit, web: WebSite
+) -> None:
+    # to see it fail: forget the revision of the last answer
+    page = visit().log_in("vera", then="/review")
+    expect(page.locator("#facts .meter")).to_be_visible()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    for address, count in (("/", ".tile"), ("/review", ".item")):
+        asked.clear()
+        page.goto(address)
+        expect(page.locator(count).first).to_be_visible()
+        with page.expect_response(re.compile(r"/cameras\?.*since=")) as found:
+            web.site.upload(1, camera="cam-a", hot_every=10**9)
+        assert found.value.json()["complete"] is False
+        whole = [url for url in asked if "/api/v1/cameras" in url and "since=" not in url]
+        assert len(whole) == 1, whole
+
+
+def test_cameras_stand_under_their_group_and_the_choice_is_in_the_address(
+    visit: Visit, web: WebSite
+) -> None:
+    # to see it fail: leave the group out of the tiles, or the choice out of the address
+    web.site.upload(1, camera="press", hot_every=10**9)
+    web.site.wait_until_settled()
+    page = visit().log_in("vera")
+    expect(page.get_by_role("heading", name="Hall 2")).to_contain_text("1 camera")
+    expect(page.get_by_role("heading", name="Other cameras")).to_be_visible()
+    after = page.locator(".group[data-group='Hall 2'] + .tile")
+    expect(after).to_have_attribute("aria-label", "press")
+
+    page.get_by_label("Group of cameras").select_option("Hall 2")
+    for _ in range(2):
+        expect(page.locator(".tile:visible")).to_have_count(1)
+        expect(page.get_by_role("heading", name="Other cameras")).to_be_hidden()
+        page.reload()
+        expect(page.get_by_label("Group of cameras")).to_have_value("Hall 2")
+    assert page.url.endswith("/?group=Hall+2")
+
+
+def test_a_camera_that_keeps_sending_the_same_image_is_frozen(visit: Visit, web: WebSite) -> None:
+    # to see it fail: judge a camera by when its frames arrive alone
+    page = visit().log_in("vera")
+    for number in range(6):
+        web.site.put(f"stuck/{number}.png", picture(1234))
+        web.site.wait_until_settled()
+    tile = page.get_by_role("article", name="stuck")
+    expect(tile.locator(".chip")).to_have_text("Frozen")
+    expect(tile).to_contain_text("he last 6 or more images are the same, since")
+    expect(page.locator("#totals")).to_contain_text("1 frozen")
