@@ -130,8 +130,7 @@ def test_files_of_any_name_are_scored(site: Site) -> None:
 
 
 def test_files_that_are_no_images_are_quarantined_with_the_reason(site: Site) -> None:
-    # to see it fail: make `_reason` of thermal.inspection always return "corrupt", or skip the
-    # units check in its `_decode`
+    # to see it fail: make `_reason` of thermal.inspection always return "corrupt"
     whole = large_picture(1)
     content = {
         "empty.png": (b"", "empty"),
