@@ -143,7 +143,7 @@ class Lanes:
     """The slow calls of one server."""
 
     #: Each hash takes 64 MiB and a core for about 0.2 s; a crowd of logins must not take it all.
-    logins: Lane = field(default_factory=lambda: Lane("logins", at_once=1, waiting=19, rest_s=0.3))
+    logins: Lane = field(default_factory=lambda: Lane("logins", at_once=1, waiting=11, rest_s=0.6))
     #: An image of `limits.max_pixels` takes several hundred MB while it is decoded.
     images: Lane = field(
         default_factory=lambda: Lane("images", at_once=IMAGES_AT_ONCE, waiting=400)
