@@ -162,7 +162,7 @@ def test_of_many_simultaneous_logins_a_few_wait_and_the_others_are_told_so(site:
         statuses = logins(address, 100)
         assert set(statuses) == {303, 503}
         assert statuses.count(303) >= 12
-        assert logins(address, 10) == [303] * 10
+        assert logins(address, 3) == [303] * 3
 
 
 def test_a_lane_rests_only_while_calls_wait(monkeypatch: pytest.MonkeyPatch) -> None:
