@@ -7,6 +7,7 @@ from playwright.sync_api import Page, expect
 
 from tests.ops.web.browser.conftest import Visit
 from tests.ops.web.browser.site import Theme, WebSite
+from tests.waiting import wait_until
 
 #: Element that shows that a page is complete.
 PAGES = {
@@ -30,10 +31,8 @@ UNNAMED = """() => [...document.querySelectorAll("button, a, input, select, text
 
 def check(page: Page) -> None:
     """Check that the page does not scroll sideways and has no unnamed control."""
-    width, room = page.evaluate(
-        "[document.documentElement.scrollWidth, document.documentElement.clientWidth]"
-    )
-    assert width <= room, f"{page.url} is {width} px wide, but the window {room} px"
+    fits = "document.documentElement.scrollWidth <= document.documentElement.clientWidth"
+    wait_until(lambda: bool(page.evaluate(fits)), what=f"{page.url} as narrow as its window")
     assert page.evaluate(UNNAMED) == []
 
 
