@@ -82,7 +82,7 @@ export function colourScale(kind, result) {
         .filter((value) => value > low && value < high)
         .map((value) => h("i", { class: "limit", style: { bottom: place(value) } })),
     ),
-    isOver ? beyond(`▲ ${scale.isSaturated ? "over range" : number(scale.most, decimals)}`, "top") : null,
-    isUnder ? beyond(`▼ ${scale.isUnderRange ? "under range" : number(scale.least, decimals)}`, "bottom") : null,
+    isOver ? beyond(`▲\u00a0${scale.isSaturated ? "over range" : number(scale.most, decimals)}`, "top") : null,
+    isUnder ? beyond(`▼\u00a0${scale.isUnderRange ? "under range" : number(scale.least, decimals)}`, "bottom") : null,
   );
 }

@@ -40,6 +40,10 @@ def test_wall_and_charts_say_over_range_instead_of_a_number(visit: Visit, web: W
         expect(page.get_by_text("over range").first).to_be_visible()
         assert "10,000" not in page.locator("main").inner_text(), address
 
+    phone = visit(width=360, height=800).log_in("vera", then=f"/results/{hot.id}")
+    expect(phone.locator(".beyond").first).to_be_visible()
+    assert phone.evaluate("document.documentElement.scrollWidth") == 360
+
 
 def _read_aloud(page: Page) -> list[str]:
     """What the chart of temperatures says of each of its values."""

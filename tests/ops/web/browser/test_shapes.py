@@ -7,7 +7,6 @@ from playwright.sync_api import Page, expect
 
 from tests.ops.web.browser.conftest import Visit
 from tests.ops.web.browser.site import Theme, WebSite
-from tests.waiting import wait_until
 
 #: Element that shows that a page is complete.
 PAGES = {
@@ -31,8 +30,10 @@ UNNAMED = """() => [...document.querySelectorAll("button, a, input, select, text
 
 def check(page: Page) -> None:
     """Check that the page does not scroll sideways and has no unnamed control."""
-    fits = "document.documentElement.scrollWidth <= document.documentElement.clientWidth"
-    wait_until(lambda: bool(page.evaluate(fits)), what=f"{page.url} as narrow as its window")
+    width, room = page.evaluate(
+        "[document.documentElement.scrollWidth, document.documentElement.clientWidth]"
+    )
+    assert width <= room, f"{page.url} is {width} px wide, but the window {room} px"
     assert page.evaluate(UNNAMED) == []
 
 
