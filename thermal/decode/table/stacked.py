@@ -1,9 +1,9 @@
 """Frames directly below one another in a table, with nothing between them that says so.
 
 Frames of one scene are alike row by row, and where the next one begins all columns jump from the
-foot of the scene to its top. Both together happen in none of 9,400 real images of 40 rows or more,
-whichever way they are divided. Of 258 pairs of successive frames of a volcano 163 are found; frames
-of different scenes, or of a scene without contrast, are not. A model refuses those by their shape.
+foot of the scene to its top. A single image does not do both, however it is divided. Frames of
+different scenes, or of a scene without contrast, are not found; a model refuses them by their
+shape.
 """
 
 from __future__ import annotations
